@@ -1,0 +1,38 @@
+# Plain commands behind short names. `make demo` and `make test` need only Python (3.11 or newer) and make.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo dev test lint format lock clean
+
+# --no-deps: the lock file is complete, and pip 23 cannot match hashes of extras such as gql[requests].
+.venv/installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/crust-pipeline demo $(ARGS)
+
+dev: .venv/installed
+	$(BIN)/crust-pipeline dev $(ARGS)
+
+test: .venv/installed
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock:
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --python-version 3.11 \
+		--extra ui --extra servers --group dev pyproject.toml --output-file requirements.txt --quiet
+
+clean:
+	rm -rf .venv .demo .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Buys people data through vendors' batch APIs, never twice, and lands it as tables, in Dagster."""

@@ -1,0 +1,226 @@
+"""Every setting, read once from the environment.
+
+A setting is one line in `Settings`; docs/settings.md and Dagster's config fields are made from these lines.
+Nothing else in the package reads `os.environ`.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used as it is. The message names the variable and what it should look like."""
+
+
+def setting(variable: str, default: Any, parse: Callable[[str], Any], text: str) -> Any:  # noqa: ANN401
+    """Declare a dataclass field that comes from the environment variable `variable`."""
+    return field(
+        default=default, metadata={"variable": variable, "parse": parse, "description": text}
+    )
+
+
+def _boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return words[text.lower()]
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    parse.__doc__ = "one of " + ", ".join(allowed)
+    return parse
+
+
+def _positive_int(text: str) -> int:
+    """a whole number above 0"""  # noqa: D403, D415
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def _not_negative(text: str) -> float:
+    """a number, 0 or more"""  # noqa: D403, D415
+    if not 0 <= float(text) < float("inf"):
+        raise ValueError(text)
+    return float(text)
+
+
+def _credits(text: str) -> Decimal:
+    """a number of credits, such as 500 or 12.5"""  # noqa: D403, D415
+    if not Decimal(text).is_finite() or Decimal(text) < 0:
+        raise ValueError(text)
+    return Decimal(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """a comma-separated list"""  # noqa: D403, D415
+    return tuple(sorted({word.strip() for word in text.split(",")} - {""}))
+
+
+def _url(text: str) -> str:
+    """an http or https address"""  # noqa: D403, D415
+    if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+_EXPECTED = {_boolean: "true or false", date.fromisoformat: "a date such as 2026-01-31"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, typed. Paths that are not set follow `data_dir`."""
+
+    api_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "variable": "CRUSTDATA_API_KEY",
+            "parse": str,
+            "description": "The Crustdata API key. Needed for everything that asks the vendor.",
+        },
+    )
+    base_url: str = setting(
+        "CRUSTDATA_BASE_URL", "https://api.crustdata.com", _url, "Where the Crustdata API is."
+    )
+    data_dir: Path = setting(
+        "CRUST_DATA_DIR", Path("data"), Path, "The folder that all other paths default into."
+    )
+    upstream: str = setting(
+        "CRUST_UPSTREAM",
+        "",
+        str,
+        "The table of people to ask for: CSV or Parquet, a path or glob. "
+        "Default: profile_urls.csv in the data folder.",
+    )
+    ledger_url: str = setting(
+        "CRUST_LEDGER_URL",
+        "",
+        str,
+        "The ledger's database, an SQLAlchemy URL. Default: ledger.db (SQLite) in the data folder.",
+    )
+    warehouse: Path = setting(
+        "CRUST_WAREHOUSE",
+        Path(),
+        Path,
+        "The DuckDB file. Default: warehouse.duckdb in the data folder.",
+    )
+    lake: Path = setting(
+        "CRUST_LAKE", Path(), Path, "The folder of Parquet tables. Default: lake in the data folder."
+    )
+    raw: Path = setting(
+        "CRUST_RAW",
+        Path(),
+        Path,
+        "The folder of vendor files as received, never deleted. Default: raw in the data folder.",
+    )
+    max_active_batches: int = setting(
+        "CRUST_MAX_ACTIVE_BATCHES",
+        5,
+        _positive_int,
+        "Vendor jobs allowed at a time, over all processes on this ledger.",
+    )
+    poll_seconds: float = setting(
+        "CRUST_POLL_SECONDS", 10.0, _not_negative, "Seconds between two polls of a job. Fractions allowed."
+    )
+    refresh_after_days: float = setting(
+        "CRUST_REFRESH_AFTER_DAYS",
+        90.0,
+        _not_negative,
+        "How long something bought counts as fresh and is not bought again.",
+    )
+    retry_not_found_after_days: float = setting(
+        "CRUST_RETRY_NOT_FOUND_AFTER_DAYS",
+        30.0,
+        _not_negative,
+        "How long the answers not_found, dropped and no_data are remembered before asking again.",
+    )
+    credit_limit_per_run: Decimal | None = setting(
+        "CRUST_CREDIT_LIMIT_PER_RUN", None, _credits, "The most credits one run may reserve. Unset: no limit."
+    )
+    credit_limit_per_day: Decimal | None = setting(
+        "CRUST_CREDIT_LIMIT_PER_DAY",
+        None,
+        _credits,
+        "The most credits that may be reserved on one calendar day (UTC). Unset: no limit.",
+    )
+    on_over_budget: str = setting(
+        "CRUST_ON_OVER_BUDGET",
+        "buy_what_fits",
+        _choice("buy_what_fits", "refuse"),
+        "Over a credit limit: buy what fits and mark the rest over_budget, or refuse the whole plan.",
+    )
+    personal_contact_consent: bool = setting(
+        "CRUST_PERSONAL_CONTACT_CONSENT",
+        False,  # noqa: FBT003 - a default, not a call
+        _boolean,
+        "Whether you may buy personal e-mail addresses and phone numbers.",
+    )
+    on_unknown: str = setting(
+        "CRUST_ON_UNKNOWN",
+        "hold",
+        _choice("hold", "resubmit"),
+        "A submit whose fate nobody knows: hold it for a decision, or buy again.",
+    )
+    partitions_start: date = setting(
+        "CRUST_PARTITIONS_START",
+        date(2026, 1, 1),
+        date.fromisoformat,
+        "The first day that is a partition.",
+    )
+    enrich_fields: tuple[str, ...] = setting(
+        "CRUST_ENRICH_FIELDS", (), _words, "Fields to ask enrich for. Default: every group but social_posts."
+    )
+    account: str = setting(
+        "CRUST_ACCOUNT",
+        "",
+        str,
+        "The name purchases are remembered under. Default: the API's host name, so that what a "
+        "test server sold is never taken for the real thing.",
+    )
+
+    def __post_init__(self) -> None:
+        """Fill in the paths that follow the data folder."""
+        fill = {
+            "upstream": str(self.data_dir / "profile_urls.csv"),
+            "ledger_url": f"sqlite:///{self.data_dir / 'ledger.db'}",
+            "warehouse": self.data_dir / "warehouse.duckdb",
+            "lake": self.data_dir / "lake",
+            "raw": self.data_dir / "raw",
+            "account": urlsplit(self.base_url).hostname,
+        }
+        for name, value in fill.items():
+            if getattr(self, name) in ("", Path()):
+                object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            SettingsError: a variable is set to something that cannot be used.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for spec in fields(cls):
+            # Keys copied from a web page often end in a newline, which no HTTP header may hold.
+            text = environment.get(spec.metadata["variable"], "").strip()
+            if not text:
+                continue
+            parse = spec.metadata["parse"]
+            try:
+                values[spec.name] = parse(text)
+            except (ValueError, KeyError, InvalidOperation):
+                expected = _EXPECTED.get(parse, parse.__doc__)
+                message = f"{spec.metadata['variable']} cannot be used as it is set: give {expected}."
+                raise SettingsError(message) from None
+        return cls(**values)
