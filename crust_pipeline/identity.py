@@ -28,7 +28,7 @@ _KNOWN_HOST: Final = re.compile(_HOST, re.IGNORECASE | re.ASCII)
 _AROUND: Final = "\"'\u201c\u201d\u2018\u2019\ufeff\u200b\u200e\u200f" + "".join(
     character for character in map(chr, range(0x3001)) if character.isspace()
 )
-# LinkedIn allows 100 characters. The bound on what is decoded keeps a broken cell of a megabyte cheap.
+# LinkedIn allows 100 characters. Bounding what is decoded keeps a broken cell of a megabyte cheap.
 _SLUG_LENGTH: Final = 200
 _SEGMENT_LENGTH: Final = 4000
 _NEVER_IN_SLUG: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f/?#\\\ufffd\ud800-\udfff]")

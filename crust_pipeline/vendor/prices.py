@@ -1,0 +1,187 @@
+"""What things cost, in credits, as data: one row per item that a vendor bills.
+
+From these rows come the worst case that a plan reserves and the cost that is computed from what
+was delivered. Prices differ by plan, so any row can be replaced by a file.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, cast
+
+from crust_pipeline.vendor.operations import under
+
+
+class PriceError(ValueError):
+    """A price is missing or a file of prices cannot be used; the message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """The price of one item of one operation, from a day on.
+
+    Attributes:
+        item: what is billed, once for each person or identifier it is delivered for.
+        asked_by: the fields that can bring it; () when it may be billed whatever was asked for.
+        source: where the price is stated.
+        valid_from: the first day on which it counts.
+    """
+
+    vendor: str
+    operation: str
+    item: str
+    credits: Decimal
+    asked_by: tuple[str, ...] = ()
+    source: str
+    valid_from: date
+
+
+class Prices:
+    """Price rows that can be asked what something costs."""
+
+    def __init__(self, rows: Iterable[Price]) -> None:
+        """Keep the rows, the newest first."""
+        self.rows = tuple(sorted(rows, key=lambda row: row.valid_from, reverse=True))
+
+    def worst_case(
+        self, operation: str, fields: Sequence[str], *, on: date, verified: bool = False
+    ) -> Decimal:
+        """Give the most credits that one identifier can cost when asked for with `fields`.
+
+        Raises:
+            PriceError: the operation has no price on that day.
+        """
+        return sum(
+            (
+                price.credits
+                for price in self._on(operation, on).values()
+                if (verified or price.item != "verified")
+                and (
+                    not price.asked_by
+                    or any(under(field, paid) for field in fields for paid in price.asked_by)
+                )
+            ),
+            Decimal(),
+        )
+
+    def cost(
+        self, operation: str, items: Iterable[str] | Mapping[str, int], *, on: date
+    ) -> Decimal:
+        """Give the credits that delivered items cost: one of `items` for each delivery, or counts.
+
+        Raises:
+            PriceError: an item has no price on that day.
+        """
+        prices = self._on(operation, on)
+        counts = Counter(items)
+        if unpriced := counts.keys() - prices.keys():
+            raise PriceError(f"{operation} has no price for {', '.join(sorted(unpriced))} on {on}.")
+        return sum((prices[item].credits * count for item, count in counts.items()), Decimal())
+
+    def _on(self, operation: str, day: date) -> dict[str, Price]:
+        current: dict[str, Price] = {}
+        for price in self.rows:
+            if price.operation == operation and price.valid_from <= day:
+                current.setdefault(price.item, price)
+        if not current:
+            raise PriceError(f"{operation} has no price on {day}.")
+        return current
+
+
+def prices_from_file(path: Path) -> Prices:
+    """Read price rows from a JSON list of objects with the columns of `Price`.
+
+    They take the place of all built-in rows of the same vendor, operation and item; the rest stays.
+
+    Raises:
+        PriceError: the file is missing or a row cannot be read; the message names it.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, ValueError) as error:
+        raise PriceError(f"The prices in {path} cannot be read: {error}") from error
+    if not isinstance(rows, list):
+        raise PriceError(f"The prices in {path} are not a JSON list of objects.")
+    given = [
+        _price_of(row, name=f"Row {number} of {path}")
+        for number, row in enumerate(cast("list[Any]", rows), start=1)
+    ]
+    replaced = {(row.vendor, row.operation, row.item) for row in given}
+    kept = (row for row in PRICES.rows if (row.vendor, row.operation, row.item) not in replaced)
+    return Prices([*given, *kept])
+
+
+def _price_of(row: Any, *, name: str) -> Price:  # noqa: ANN401 - whatever stands in a person's file
+    try:
+        price = Price(
+            vendor=row.pop("vendor"),
+            operation=row.pop("operation"),
+            item=row.pop("item"),
+            credits=Decimal(str(row.pop("credits"))),
+            asked_by=tuple(_list_of_text(row.pop("asked_by", []))),
+            source=row.pop("source"),
+            valid_from=date.fromisoformat(row.pop("valid_from")),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, InvalidOperation) as error:
+        columns = ", ".join(field.name for field in fields(Price))
+        raise PriceError(f"{name} is no price: it needs an object with {columns}.") from error
+    if row:
+        raise PriceError(f"{name} has columns that no price has: {', '.join(sorted(row))}.")
+    if not price.credits.is_finite() or price.credits < 0:
+        raise PriceError(f"{name} has a price that is not a number of credits, 0 or more.")
+    return price
+
+
+def _list_of_text(value: Any) -> list[str]:  # noqa: ANN401 - as above
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return [str(item) for item in cast("list[Any]", value)]
+
+
+_PRICING_PAGE: Final = "https://docs.crustdata.com/general/pricing"
+_CONTACT_PAGE: Final = "https://docs.crustdata.com/person-docs/contact/enrich"
+_API_VERSION_DAY: Final = date(2025, 11, 1)
+
+
+def _row(
+    operation: str, item: str, price: str, *, asked_by: tuple[str, ...] = (), source: str
+) -> Price:
+    return Price(
+        vendor="crustdata",
+        operation=operation,
+        item=item,
+        credits=Decimal(price),
+        asked_by=asked_by,
+        source=source,
+        valid_from=_API_VERSION_DAY,
+    )
+
+
+PRICES: Final = Prices(
+    [
+        _row("identify", "match", "1", source=_PRICING_PAGE),
+        # The vendor warns that a request for one kind of contact has been billed as all three, so
+        # none of them depends on what was asked.
+        _row("contact", "business_email", "1", source=_CONTACT_PAGE),
+        _row("contact", "personal_email", "2", source=_CONTACT_PAGE),
+        _row("contact", "phone_number", "2", source=_CONTACT_PAGE),
+        _row("contact", "verified", "0.5", source=_CONTACT_PAGE),
+        _row("enrich", "profile", "1", source=_PRICING_PAGE),
+        _row(
+            "enrich",
+            "dev_platform_profiles",
+            "1",
+            asked_by=("dev_platform_profiles",),
+            source=_PRICING_PAGE,
+        ),
+        _row("enrich", "social_posts", "5", asked_by=("social_posts",), source="seen on bills"),
+        # A flat price: seen on bills of the synchronous endpoint, the batch's own is not published.
+        _row("live_enrich", "profile", "7", source="seen on bills"),
+        _row("live_enrich", "dev_platform_profiles", "0", source="seen on bills"),
+        _row("live_enrich", "social_posts", "0", source="seen on bills"),
+    ]
+)
