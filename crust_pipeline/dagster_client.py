@@ -1,0 +1,285 @@
+"""Questions and orders to a running Dagster web server, in GraphQL.
+
+Every query we send stands in this file. Dagster itself is not imported: what happens here is what
+happens when a person clicks in the UI.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+# The names Dagster gives to what a `Definitions` object does not name.
+REPOSITORY = "__repository__"
+ASSET_JOB = "__ASSET_JOB"
+
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+PARTITION_TAG = "dagster/partition"
+BACKFILL_TAG = "dagster/backfill"
+
+_LOCATION = """
+query Location($name: String!) {
+  workspaceLocationEntryOrError(name: $name) {
+    __typename
+    ... on WorkspaceLocationEntry {
+      loadStatus
+      locationOrLoadError { __typename ... on Error { message } }
+    }
+    ... on Error { message }
+  }
+}"""
+_LAUNCH_BACKFILL = """
+mutation LaunchBackfill($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on Error { message }
+  }
+}"""
+_BACKFILL = """
+query Backfill($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    __typename
+    ... on PartitionBackfill { id status numPartitions error { message } }
+    ... on Error { message }
+  }
+}"""
+_LAUNCH_RUN = """
+mutation LaunchRun($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { id } }
+    ... on Error { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}"""
+_RUNS = """
+query Runs($filter: RunsFilter, $limit: Int) {
+  runsOrError(filter: $filter, limit: $limit) {
+    __typename
+    ... on Runs { results { id jobName status creationTime startTime endTime tags { key value } } }
+    ... on Error { message }
+  }
+}"""
+_RUN_EVENTS = """
+query RunEvents($id: ID!) {
+  logsForRun(runId: $id) {
+    __typename
+    ... on EventConnection {
+      events {
+        __typename
+        ... on MessageEvent { message }
+        ... on EngineEvent { metadataEntries { label ... on TextMetadataEntry { text } } }
+      }
+    }
+    ... on Error { message }
+  }
+}"""
+_SENSOR = """
+query Sensor($selector: SensorSelector!) {
+  sensorOrError(sensorSelector: $selector) {
+    __typename
+    ... on Sensor { sensorState { id status } }
+    ... on Error { message }
+  }
+}"""
+_START_SENSOR = """
+mutation StartSensor($selector: SensorSelector!) {
+  startSensor(sensorSelector: $selector) { __typename ... on Error { message } }
+}"""
+_STOP_SENSOR = """
+mutation StopSensor($id: String!) {
+  stopSensor(id: $id) { __typename ... on Error { message } }
+}"""
+
+
+class InstanceError(RuntimeError):
+    """Dagster did not do what it was asked. The message says what and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """A backfill as the daemon sees it; `error` is set when the daemon gave it up."""
+
+    backfill_id: str
+    status: str
+    partitions: int
+    error: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the daemon is done with it; it looks every 30 s, so its runs end earlier."""
+        return self.status not in {"REQUESTED", "CANCELING", "FAILING"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run; times in seconds since the epoch, None for what has not happened yet."""
+
+    run_id: str
+    job: str
+    status: str
+    created: float
+    started: float | None
+    ended_at: float | None
+    tags: Mapping[str, str]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen in this run."""
+        return self.status in {"SUCCESS", "FAILURE", "CANCELED"}
+
+    @property
+    def partitions(self) -> tuple[str, str] | None:
+        """First and last partition of the run, None for a run without partitions."""
+        single = self.tags.get(PARTITION_TAG)
+        first, last = self.tags.get(RANGE_START_TAG, single), self.tags.get(RANGE_END_TAG, single)
+        return (first, last) if first and last else None
+
+
+class DagsterClient:
+    """Speaks to the web server at `ui_url` about one code location.
+
+    Every method raises `InstanceError` when the server cannot be reached or refuses.
+    """
+
+    def __init__(self, ui_url: str, *, location: str) -> None:
+        """Connect lazily: nothing is sent before the first question."""
+        self.ui_url = ui_url
+        self._location = location
+        # `trust_env=False`: a proxy variable must not reroute a question to the loopback address.
+        self._http = httpx.Client(base_url=ui_url, timeout=60.0, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def location_problem(self) -> str | None:
+        """Return why the code cannot be used, '' while it loads, None once it is loaded."""
+        entry = self._ask(_LOCATION, name=self._location)
+        state = entry["locationOrLoadError"]
+        if entry["loadStatus"] != "LOADED" or state is None:
+            return ""
+        return state.get("message")
+
+    def launch_backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
+        """Ask the daemon to fill these partitions of these assets; return the backfill's id.
+
+        The daemon looks for backfills at its start, then every 30 s (fixed in Dagster 1.13).
+        """
+        params = {"assetSelection": _asset_keys(assets), "partitionNames": list(partitions)}
+        return self._ask(_LAUNCH_BACKFILL, params=params)["backfillId"]
+
+    def backfill(self, backfill_id: str) -> Backfill:
+        """Return how a backfill stands."""
+        found = self._ask(_BACKFILL, id=backfill_id)
+        return Backfill(
+            backfill_id=found["id"],
+            status=found["status"],
+            partitions=found["numPartitions"] or 0,
+            error=found["error"] and found["error"]["message"],
+        )
+
+    def materialize(self, assets: Sequence[str], partitions: Sequence[str] = ()) -> str:
+        """Launch one run of these assets over the range from the first to the last of `partitions`.
+
+        Does not wait for the backfill daemon. Every asset of the range must have
+        `BackfillPolicy.single_run`. Returns the run's id.
+        """
+        tags: dict[str, str] = {}
+        if partitions:
+            tags = {RANGE_START_TAG: partitions[0], RANGE_END_TAG: partitions[-1]}
+        return self._launch(ASSET_JOB, tags, assetSelection=_asset_keys(assets))
+
+    def launch_run(self, job: str, *, tags: Mapping[str, str] | None = None) -> str:
+        """Launch a run of a job; return the run's id."""
+        return self._launch(job, tags or {})
+
+    def run(self, run_id: str) -> Run:
+        """Return how a run stands.
+
+        Raises:
+            InstanceError: also when there is no such run.
+        """
+        found = self._runs({"runIds": [run_id]}, limit=1)
+        if not found:
+            raise InstanceError(f"Dagster knows no run {run_id}.")
+        return found[0]
+
+    def runs(self, *, backfill_id: str | None = None, limit: int = 100) -> list[Run]:
+        """Return the latest runs, newest first, of one backfill if it is given."""
+        tags = [{"key": BACKFILL_TAG, "value": backfill_id}] if backfill_id else []
+        return self._runs({"tags": tags}, limit=limit)
+
+    def run_worker_pids(self) -> list[int]:
+        """Return the process ids of the runs that are being executed."""
+        running = self._runs({"statuses": ["STARTING", "STARTED", "CANCELING"]}, limit=100)
+        return [pid for run in running for pid in self._pids_of(run.run_id)]
+
+    def sensor_state(self, sensor: str) -> str:
+        """Return 'RUNNING' or 'STOPPED'."""
+        return self._sensor(sensor)["status"]
+
+    def start_sensor(self, sensor: str) -> None:
+        """Let the sensor tick."""
+        self._ask(_START_SENSOR, selector=self._selector(sensorName=sensor))
+
+    def stop_sensor(self, sensor: str) -> None:
+        """Let the sensor tick no more."""
+        self._ask(_STOP_SENSOR, id=self._sensor(sensor)["id"])
+
+    def _launch(self, job: str, tags: Mapping[str, str], **selection: object) -> str:
+        params = {
+            "selector": self._selector(jobName=job, **selection),
+            "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
+        }
+        return self._ask(_LAUNCH_RUN, params=params)["run"]["id"]
+
+    def _runs(self, chosen: Mapping[str, object], *, limit: int) -> list[Run]:
+        results: list[dict[str, Any]] = self._ask(_RUNS, filter=chosen, limit=limit)["results"]
+        return [
+            Run(
+                run_id=found["id"],
+                job=found["jobName"],
+                status=found["status"],
+                created=found["creationTime"],
+                started=found["startTime"],
+                ended_at=found["endTime"],
+                tags={tag["key"]: tag["value"] for tag in found["tags"]},
+            )
+            for found in results
+        ]
+
+    def _pids_of(self, run_id: str) -> Iterable[int]:
+        for event in self._ask(_RUN_EVENTS, id=run_id)["events"]:
+            for entry in event.get("metadataEntries", ()):
+                if entry["label"] == "pid":
+                    yield int(entry["text"])
+
+    def _sensor(self, sensor: str) -> dict[str, str]:
+        return self._ask(_SENSOR, selector=self._selector(sensorName=sensor))["sensorState"]
+
+    def _selector(self, **names: object) -> dict[str, object]:
+        return {"repositoryName": REPOSITORY, "repositoryLocationName": self._location, **names}
+
+    def _ask(self, query: str, **variables: object) -> dict[str, Any]:
+        """Send one query and return its one answer."""
+        try:
+            response = self._http.post("/graphql", json={"query": query, "variables": variables})
+            body = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            message = f"Dagster's web server at {self.ui_url} does not answer: {error}."
+            raise InstanceError(message) from error
+        if "errors" in body:
+            raise InstanceError(f"Dagster refused the question: {body['errors'][0]['message']}")
+        (answer,) = body["data"].values()
+        if "message" in answer or "errors" in answer:
+            why = answer.get("message") or "; ".join(each["message"] for each in answer["errors"])
+            raise InstanceError(f"Dagster refused ({answer['__typename']}): {why.strip()}")
+        return answer
+
+
+def _asset_keys(assets: Sequence[str]) -> list[dict[str, list[str]]]:
+    return [{"path": asset.split("/")} for asset in assets]

@@ -1,0 +1,195 @@
+"""A Dagster instance of our own: start it, stop it, crash it.
+
+Three processes (code server, web server, daemon), none of which outlives us. How to talk to it is
+in `dagster_client`; how its processes are held is in `processes`.
+"""
+
+import json
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from os import kill
+from pathlib import Path
+
+from crust_pipeline.dagster_client import DagsterClient, InstanceError
+from crust_pipeline.processes import TetheredProcess
+
+CONFIG = Path(__file__).parent.parent / "dagster.yaml"
+MODULE = "crust_pipeline.definitions"
+LOCATION = "crust_pipeline"
+START_SECONDS = 120.0
+
+
+class DagsterInstance(DagsterClient):
+    """A running Dagster: a client of the web server that also owns the processes behind it.
+
+    Made by `running_instance`. One code server serves both others: the code is imported once.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        environment: Mapping[str, str],
+        log_dir: Path,
+        port: int,
+        module: str,
+        sockets: Path,
+    ) -> None:
+        """Lay out the home; nothing runs yet."""
+        super().__init__(f"http://127.0.0.1:{port}", location=LOCATION)
+        self._environment = {**environment, "DAGSTER_HOME": str(home)}
+        self._log_dir = log_dir
+        self._port = port
+        self._module = module
+        # In a short path of its own: a socket's path may have some 100 characters only.
+        self._socket = sockets / "code"
+        self._workspace = home / "workspace.yaml"
+        server = {"grpc_server": {"socket": str(self._socket), "location_name": LOCATION}}
+        self._workspace.write_text(json.dumps({"load_from": [server]}))
+        self._processes: dict[str, TetheredProcess] = {}
+
+    def start(self, *, daemon: bool) -> None:
+        """Start the processes and wait until the code location can be used.
+
+        Raises:
+            InstanceError: a process ended, or the definitions do not load; with its log.
+        """
+        self._start_process(
+            "code-server",
+            *("dagster", "api", "grpc", f"--socket={self._socket}", "--lazy-load-user-code"),
+            *(f"--module-name={self._module}", f"--location-name={LOCATION}"),
+        )
+        self._start_process(
+            "webserver",
+            *("dagster_webserver", f"--workspace={self._workspace}"),
+            *("--host=127.0.0.1", f"--port={self._port}"),
+        )
+        if daemon:
+            self.start_daemon()
+        self._wait_until_loaded()
+
+    def start_daemon(self) -> None:
+        """Start the daemon. Its first look for queued runs and backfills is at its start."""
+        self._start_process("daemon", "dagster._daemon", "run", f"--workspace={self._workspace}")
+
+    def kill_daemon(self) -> None:
+        """Kill the daemon as a crash would. Runs go on; nothing new starts."""
+        self._processes.pop("daemon").kill()
+
+    def kill_run_workers(self) -> int:
+        """Kill the processes of the runs being executed; return how many there were."""
+        pids = self.run_worker_pids()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
+        return len(pids)
+
+    def kill(self) -> None:
+        """Kill everything, as a power cut would."""
+        for process in self._processes.values():
+            process.kill()
+        self._processes.clear()
+
+    def check(self) -> None:
+        """Do nothing while all is well.
+
+        Raises:
+            InstanceError: a process that should be running has ended.
+        """
+        for name, process in self._processes.items():
+            if process.exit_code is not None:
+                raise InstanceError(
+                    f"Dagster's {name} ended with exit code {process.exit_code}. "
+                    f"The end of {process.log}:\n{process.last_lines()}"
+                )
+
+    def stop(self) -> None:
+        """Stop everything that runs, within seconds; runs being executed are interrupted."""
+        for process in self._processes.values():
+            process.begin_stop()
+        for process in self._processes.values():
+            process.stop()
+        self._processes.clear()
+
+    def _start_process(self, name: str, *module: str) -> None:
+        self._processes[name] = TetheredProcess(
+            [sys.executable, "-m", *module],
+            environment=self._environment,
+            log=self._log_dir / f"{name}.log",
+        )
+
+    def _wait_until_loaded(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        problem: str | None = "the web server does not answer"
+        while time.monotonic() < deadline:
+            self.check()
+            with suppress(InstanceError):
+                problem = self.location_problem()
+                if problem is None:
+                    return
+                if problem:
+                    break
+            time.sleep(0.1)
+        server = self._processes["code-server"]
+        raise InstanceError(
+            f"The definitions in {self._module} did not load: {problem}\n"
+            f"The end of {server.log}:\n{server.last_lines()}"
+        )
+
+
+@contextmanager
+def running_instance(
+    *,
+    home: Path,
+    environment: Mapping[str, str],
+    log_dir: Path,
+    port: int | None = None,
+    daemon: bool = True,
+    module: str = MODULE,
+    config: Path = CONFIG,
+) -> Iterator[DagsterInstance]:
+    """Run Dagster for the length of a `with` block.
+
+    Args:
+        home: where Dagster keeps its history. The next start with the same home goes on from there.
+        environment: laid over this process's own.
+        log_dir: gets one log file for each process.
+        port: of the web server on the loopback address; a free one when not given.
+        daemon: False to start it later: what has been launched by then is picked up at once.
+        module: the module with the Dagster definitions.
+        config: the dagster.yaml to copy into `home`, so that Dagster stores its data there.
+
+    Raises:
+        InstanceError: it did not come up; nothing is left running.
+    """
+    home = home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    log_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(config, home / "dagster.yaml")
+    with tempfile.TemporaryDirectory(prefix="crust-") as sockets:
+        instance = DagsterInstance(
+            home=home,
+            environment=environment,
+            log_dir=log_dir,
+            port=port or _free_port(),
+            module=module,
+            sockets=Path(sockets),
+        )
+        try:
+            instance.start(daemon=daemon)
+            yield instance
+        finally:
+            instance.stop()
+            instance.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

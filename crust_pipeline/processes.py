@@ -1,0 +1,116 @@
+"""Child processes that never outlive the process that started them.
+
+Each child runs under a tether: a tiny process, this file run as a script, that holds the reading
+end of a pipe from us. However we end, a SIGKILL included, the pipe closes and the tether stops the
+child with everything the child has started. Only the standard library, so that it starts quickly.
+"""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, cast
+
+GRACE_SECONDS = 10.0
+_KILL = b"K"
+
+
+class TetheredProcess:
+    """A running command whose output goes to a log file.
+
+    Args:
+        command: the program and its arguments.
+        environment: laid over this process's own environment.
+        log: grows; the folder must exist.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, environment: Mapping[str, str], log: Path
+    ) -> None:
+        """Start the command."""
+        self.log = log
+        with log.open("ab") as output:
+            self._tether = subprocess.Popen(  # noqa: S603 - our own commands
+                [sys.executable, "-I", "-S", __file__, *command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                env={**os.environ, **environment},
+                start_new_session=True,  # Ctrl-C in the terminal is for us alone
+            )
+
+        self._pipe = cast("IO[bytes]", self._tether.stdin)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The command's exit code (128 + signal if a signal ended it), None while it runs."""
+        return self._tether.poll()
+
+    def begin_stop(self) -> None:
+        """Ask the command and all it has started to end; `stop` waits for that."""
+        self._pipe.close()
+
+    def stop(self) -> None:
+        """End the command and all it has started: SIGTERM, after `GRACE_SECONDS` SIGKILL."""
+        self.begin_stop()
+        self._tether.wait()
+
+    def kill(self) -> None:
+        """End the command and all it has started with SIGKILL, as a crash would."""
+        if not self._pipe.closed:
+            with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+                self._pipe.write(_KILL)
+        self.stop()
+
+    def last_lines(self, count: int = 20) -> str:
+        """Return the end of the log, without colours."""
+        text = re.sub(r"\x1b\[[\d;]*m", "", self.log.read_text(errors="replace"))
+        return "\n".join(text.splitlines()[-count:])
+
+
+def _hold(command: Sequence[str]) -> int:
+    """Run the command until it or our starter ends, or we are told to stop; leave nothing."""
+    signals, wake_up = os.pipe()
+    os.set_blocking(wake_up, False)
+    signal.set_wakeup_fd(wake_up)
+    # Handlers, unlike SIG_IGN, are not inherited: under a background shell job, which ignores
+    # SIGINT, the child can be interrupted again.
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    starter = sys.stdin.fileno()
+    ending = signal.SIGTERM
+    while child.poll() is None:
+        readable, _, _ = select.select([starter, signals], [], [])
+        if starter in readable:
+            ending = signal.SIGKILL if os.read(starter, 1) == _KILL else signal.SIGTERM
+            break
+        if os.read(signals, 1) != bytes([signal.SIGCHLD]):
+            break
+    _signal_group(child.pid, ending)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while _signal_group(child.pid, 0) and time.monotonic() < deadline:
+        child.poll()  # an unreaped child still counts as a member of its group
+        time.sleep(0.02)
+    _signal_group(child.pid, signal.SIGKILL)
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _signal_group(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):  # macOS refuses when only zombies are left
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(_hold(sys.argv[1:]))
