@@ -1,6 +1,6 @@
 """What can be bought, described as data: paths, caps, request keys and fields of each operation.
 
-Sources: the vendor's documents on /batch/person/*, /person/contact/enrich and GET /batch/{batch_id}.
+Sources: the vendor's documents on /batch/person/*, /person/contact/enrich, GET /batch/{batch_id}.
 Adding an operation is adding a description here, its prices to `vendor/prices.py` and its tables.
 """
 

@@ -1,0 +1,362 @@
+"""The client of the Crustdata API, version 2025-11-01: its endpoints and what they answer.
+
+How requests are sent and repeated is in `vendor/http.py`; files come by `vendor/download.py`.
+Nothing here decides what to buy or remembers what was bought.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.download import download
+from crust_pipeline.vendor.http import Api, Reply
+from crust_pipeline.vendor.models import (
+    Accepted,
+    Answers,
+    Downloaded,
+    EndpointAccess,
+    Job,
+    JobPage,
+    JobStatus,
+)
+from crust_pipeline.vendor.operations import CONTACT_SYNC, IdentifierType, Operation
+from crust_pipeline.vendor.reading import (
+    Json,
+    as_object,
+    number,
+    object_or_empty,
+    objects,
+    text,
+    whole_number,
+)
+
+BASE_URL: Final = "https://api.crustdata.com"
+API_VERSION: Final = "2025-11-01"
+
+_Shape = TypeVar("_Shape")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+class CrustdataClient:
+    """Everything the project asks of Crustdata. Safe to share between threads; close it after use.
+
+    Paid calls (`submit`, `enrich_contacts`) are sent once and never repeated here. Free reads are
+    repeated a few times before they fail.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str = BASE_URL,
+        transport: httpx.BaseTransport | None = None,
+        now: Callable[[], datetime] = _utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare the client; nothing is sent.
+
+        Args:
+            api_key: the account's key; white space around it is dropped.
+            base_url: where the API is.
+            transport: takes the place of the network in tests.
+            now: gives the current time, aware.
+            sleep: waits that many seconds between two attempts of a free request.
+
+        Raises:
+            ValueError: the key or the address cannot be used; the message does not show the key.
+        """
+        key = _usable_key(api_key)
+        if urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
+            raise ValueError("The base URL of the Crustdata API is not an http or https address.")
+        self._sleep = sleep
+        self._http = httpx.Client(
+            transport=transport,
+            # A connection kept open may be closed by the other side just as a paid request goes
+            # out, and nobody could tell whether it was taken. So every request has its own.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            follow_redirects=False,
+            headers={"user-agent": f"crust-pipeline/{version('crust-pipeline')}"},
+        )
+        self._api = Api(
+            self._http,
+            base_url=base_url,
+            headers={"authorization": f"Bearer {key}", "x-api-version": API_VERSION},
+            secret=key,
+            now=now,
+            sleep=sleep,
+        )
+
+    def __enter__(self) -> Self:
+        """Use the client in a `with` block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def submit(
+        self,
+        operation: Operation,
+        *,
+        identifier_type: IdentifierType,
+        identifiers: Sequence[str],
+        fields: Sequence[str] = (),
+        webhook_url: str | None = None,
+        verified: bool = False,
+    ) -> Accepted:
+        """Submit one batch, once. It costs credits when it completes.
+
+        Args:
+            operation: what to buy.
+            identifier_type: what `identifiers` are, all of them.
+            identifiers: profile URLs or e-mail addresses; duplicates may be billed twice.
+            fields: what to ask for; for operations without fields leave it empty.
+            webhook_url: where the vendor posts when the job ends.
+            verified: re-check business e-mails now, for half a credit more a person (contact only).
+
+        Raises:
+            ValueError: the request cannot be right, and was not sent.
+            NotSent: nothing reached the vendor.
+            MaybeStarted: a job may be running and billed.
+            VendorError: the class for the vendor's refusal; no job started.
+        """
+        body = _body(operation, identifier_type, identifiers, fields, verified=verified)
+        if webhook_url is not None:
+            body["webhook_url"] = webhook_url
+        reply = self._api.pay(operation.path, body)
+        try:
+            job = as_object(reply.document)
+        except ValueError as error:
+            raise self._api.unreadable_sale(reply.response) from error
+        batch_id = text(job.get("batch_id"))
+        if batch_id is None:
+            raise self._api.unreadable_sale(reply.response)
+        return Accepted(
+            batch_id=batch_id,
+            status=JobStatus.of(str(job.get("status", JobStatus.PENDING))),
+            action=text(job.get("action")),
+            identifier_count=whole_number(job.get("identifier_count")),
+            entities_requested=whole_number(job.get("entities_requested")),
+            credits_used=reply.credits_used,
+            request_id=reply.request_id,
+        )
+
+    def enrich_contacts(
+        self,
+        *,
+        identifier_type: IdentifierType,
+        identifiers: Sequence[str],
+        fields: Sequence[str],
+        verified: bool = False,
+    ) -> Answers:
+        """Buy contact data of at most 25 people in one synchronous call, sent once.
+
+        Args:
+            identifier_type: what `identifiers` are, all of them.
+            identifiers: profile URLs, or business e-mails for the reverse lookup.
+            fields: `contact` or leaves of it such as `contact.business_emails`; never empty,
+                because without fields the vendor sells everything.
+            verified: re-check business e-mails now, for half a credit more a person.
+
+        Raises:
+            ValueError: the request cannot be right, and was not sent.
+            NotSent: nothing reached the vendor.
+            MaybeStarted: it may be billed.
+            VendorError: the class for the vendor's refusal; nothing is billed.
+        """
+        body = _body(CONTACT_SYNC, identifier_type, identifiers, fields, verified=verified)
+        reply = self._api.pay(CONTACT_SYNC.path, body)
+        rows = reply.document
+        # The older answer wraps the list in an object.
+        if isinstance(rows, dict):
+            rows = as_object(rows).get("results")
+        if not isinstance(rows, list):
+            raise self._api.unreadable_sale(reply.response)
+        return Answers(
+            rows=objects(rows),
+            body=reply.response.content,
+            credits_used=reply.credits_used,
+            request_id=reply.request_id,
+        )
+
+    def job(self, batch_id: str) -> Job:
+        """Ask how a job is doing. Its links are fresh, as far as the vendor makes fresh ones.
+
+        Raises:
+            NotFound: no job of this account has the id.
+            VendorError: as for every free read.
+        """
+        reply = self._api.read(f"/batch/{quote(batch_id, safe='')}")
+        return self._readable(reply, Job.read)
+
+    def jobs(self, *, limit: int = 100, cursor: str | None = None) -> JobPage:
+        """List the account's jobs, newest first and without links, from all its keys and programs.
+
+        Args:
+            limit: rows on a page; the vendor gives 100 at most.
+            cursor: `next_cursor` of the page before.
+
+        Raises:
+            VendorError: as for every free read.
+        """
+        params: dict[str, str | int] = {"limit": limit}
+        if cursor is not None:
+            params["cursor"] = cursor
+        reply = self._api.read("/batch", params)
+        page = self._readable(reply, as_object)
+        jobs: list[Job] = []
+        for row in self._listed(reply, "jobs"):
+            # A row without id or status says nothing; the page's other rows still count.
+            with suppress(ValueError):
+                jobs.append(Job.read(row))
+        return JobPage(
+            jobs=tuple(jobs),
+            next_cursor=text(page.get("next_cursor")),
+            has_more=page.get("has_more") is True,
+            server_time=reply.server_time,
+        )
+
+    def credits(self) -> Decimal | None:
+        """Give the account's balance, None if the vendor does not say.
+
+        Raises:
+            VendorError: as for every free read.
+        """
+        for path, group in (("/account/credits", "account"), ("/user/credits", None)):
+            # The first is newer and not on every plan.
+            with suppress(errors.NotFound, errors.NotPermitted, errors.InvalidRequest):
+                reply = self._api.read(path)
+                balance = object_or_empty(reply.document)
+                if group is not None:
+                    balance = object_or_empty(balance.get(group))
+                if (amount := number(balance.get("credits"))) is not None:
+                    return amount
+        return None
+
+    def endpoints(self, path: str | None = None) -> tuple[EndpointAccess, ...]:
+        """List what the account may call, and with which fields; () when nothing matches.
+
+        Args:
+            path: only this endpoint, such as `/person/contact/enrich`.
+
+        Raises:
+            VendorError: as for every free read.
+        """
+        reply = self._api.read("/account/endpoints", None if path is None else {"path": path})
+        access: list[EndpointAccess] = []
+        for row in self._listed(reply, "endpoints"):
+            # As with jobs: one row that says nothing does not hide the others.
+            with suppress(ValueError):
+                access.append(EndpointAccess.read(row))
+        return tuple(access)
+
+    def usage_events(self, *, limit: int = 500) -> Iterator[Json]:
+        """Go through the account's requests and what each was charged, newest first.
+
+        An event has `event_id` (the request id), `ts` and `credits_used` among others. One appears
+        about 10 seconds after its response.
+
+        Args:
+            limit: events asked for at a time, at most 500; all pages are gone through.
+
+        Raises:
+            VendorError: as for every free read.
+        """
+        params: dict[str, str | int] = {"limit": limit}
+        while True:
+            reply = self._api.read("/account/usage/events", params)
+            page = self._readable(reply, as_object)
+            yield from self._listed(reply, "events")
+            cursor = page.get("next_cursor")
+            if not page.get("has_more") or not cursor or cursor == params.get("cursor"):
+                return
+            params["cursor"] = str(cursor)
+
+    def download(self, url: str, to: Path) -> Downloaded:
+        """Bring a result file to `to`; it appears there whole or not at all. Free.
+
+        Raises:
+            LinkDead: the storage does not serve the link; ask for the job again.
+            DownloadBroken: the file did not come over whole.
+            Unavailable: the storage cannot be reached or fails.
+            OSError: the file cannot be written.
+        """
+        return download(self._http, url, to, sleep=self._sleep)
+
+    def _readable(self, reply: Reply, read: Callable[[Any], _Shape]) -> _Shape:
+        try:
+            return read(reply.document)
+        except ValueError as error:
+            raise self._api.unreadable(reply.response) from error
+
+    def _listed(self, reply: Reply, key: str) -> tuple[Json, ...]:
+        """Give the objects of a list in the answer; a list alone is taken as it is."""
+        rows = reply.document
+        if not isinstance(rows, list):
+            rows = self._readable(reply, as_object).get(key)
+        if not isinstance(rows, list):
+            raise self._api.unreadable(reply.response)
+        return objects(rows)
+
+
+def _body(
+    operation: Operation,
+    identifier_type: IdentifierType,
+    identifiers: Sequence[str],
+    fields: Sequence[str],
+    *,
+    verified: bool,
+) -> dict[str, Any]:
+    """Build a paid request, or refuse one that would be a 400 or would buy too much."""
+    key = operation.identifier_keys.get(identifier_type)
+    if key is None:
+        raise ValueError(f"{operation.name} at {operation.path} takes no {identifier_type}.")
+    if not 1 <= len(identifiers) <= operation.cap:
+        raise ValueError(
+            f"{operation.name} takes 1 to {operation.cap} identifiers, not {len(identifiers)}."
+        )
+    if operation.needs_fields and not fields:
+        raise ValueError(f"{operation.name} needs fields: {', '.join(operation.known_fields)}.")
+    if fields and not operation.known_fields:
+        raise ValueError(f"{operation.name} takes no fields.")
+    # Always lists: in the other form, one comma-separated string, a comma in a name would split it.
+    body: dict[str, Any] = {key: list(identifiers)}
+    if fields:
+        body["fields"] = list(fields)
+    if verified:
+        body["verified"] = True
+    return body
+
+
+def _usable_key(api_key: str) -> str:
+    key = api_key.strip()
+    if not key:
+        raise ValueError("The Crustdata API key is empty.")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError(
+            "The Crustdata API key holds a space, a control character or a letter outside ASCII; "
+            "give the key alone, without 'Bearer' or quotes."
+        )
+    return key

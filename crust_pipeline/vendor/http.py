@@ -1,0 +1,202 @@
+"""How requests are sent: paid ones once, free reads again and again.
+
+It knows time-outs, retries and what a lost connection proves, but no endpoint; those are in the
+module of each vendor. What an error response means is in `vendor/refusals.py`.
+"""
+
+import json
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.masking import masked
+from crust_pipeline.vendor.reading import Json, http_date, number
+from crust_pipeline.vendor.refusals import circumstances, refusal, request_id_of
+
+PAID_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+READ_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+RETRY_WAITS_SECONDS: Final = (1.0, 2.0, 4.0)
+# A sensor's tick has 60 seconds; whoever must wait longer is told, and may do so elsewhere.
+LONGEST_WAIT_SECONDS: Final = 10.0
+
+# httpx logs every URL at INFO, signed links among them; httpcore logs every header at DEBUG.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_Failure = TypeVar("_Failure", bound=errors.VendorError)
+
+# Only these prove that no byte of the request went out.
+_NEVER_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response that succeeded: its JSON and its headers."""
+
+    document: Any
+    response: httpx.Response
+
+    @property
+    def credits_used(self) -> Decimal | None:
+        """What the vendor says it charged for this call."""
+        return number(self.response.headers.get("x-credits-used"))
+
+    @property
+    def request_id(self) -> str | None:
+        """The vendor's id of this call."""
+        return request_id_of(self.response)
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The vendor's clock when it answered."""
+        return http_date(self.response.headers.get("date"))
+
+
+class Api:
+    """Requests to one vendor's API, with its key, which follow no redirect to another host."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        secret: str,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Hold what every request needs.
+
+        Args:
+            client: sends the requests.
+            base_url: where the API is.
+            headers: sent with every request, the key among them.
+            secret: the key, masked wherever the vendor echoes it.
+            now: the clock that dates in headers are compared with.
+            sleep: waits between two attempts of a free read.
+        """
+        self._client = client
+        self._base_url = base_url.rstrip("/")
+        self._headers = headers
+        self._secret = secret
+        self._now = now
+        self._sleep = sleep
+
+    def pay(self, path: str, body: Json) -> Reply:
+        """Send a paid request, once: no failure but a refusal proves that it was not carried out.
+
+        Raises:
+            NotSent: nothing reached the vendor.
+            MaybeStarted: it may have been carried out.
+            VendorError: the class for the vendor's refusal; nothing was carried out.
+        """
+        try:
+            response = self._client.post(
+                self._base_url + path, json=body, headers=self._headers, timeout=PAID_TIMEOUT
+            )
+        except _NEVER_SENT as error:
+            raise errors.NotSent(
+                f"The vendor could not be reached ({self._said(str(error))}), so nothing was sent"
+            ) from error
+        except httpx.HTTPError as error:
+            raise errors.MaybeStarted(
+                "The connection failed after a paid request was sent "
+                f"({type(error).__name__}); it may be running and billed"
+            ) from error
+        if response.is_client_error:
+            raise refusal(response, paid=True, secret=self._secret, now=self._now)
+        if not response.is_success:
+            raise self._error(
+                errors.MaybeStarted,
+                "The vendor failed on a paid request; it may be running and billed",
+                response,
+            )
+        try:
+            return Reply(_parsed(response), response)
+        except ValueError as error:
+            raise self.unreadable_sale(response) from error
+
+    def read(self, path: str, params: Mapping[str, str | int] | None = None) -> Reply:
+        """Ask for something free, a few times if need be.
+
+        Raises:
+            Unavailable: no attempt brought an answer that can be read.
+            RateLimited: the wait is longer than may be spent here, or was not enough.
+            VendorError: the class for the vendor's refusal.
+        """
+        for backoff_seconds in RETRY_WAITS_SECONDS:
+            try:
+                return self._read_once(path, params)
+            except (errors.Unavailable, errors.RateLimited) as error:
+                wait_seconds = _wait_seconds(error, backoff_seconds)
+                if wait_seconds is None:
+                    raise
+            # Jitter keeps several processes from coming back at the same moment.
+            self._sleep(wait_seconds * random.uniform(1.0, 1.25))  # noqa: S311 - not a secret
+        return self._read_once(path, params)
+
+    def unreadable_sale(self, response: httpx.Response) -> errors.MaybeStarted:
+        """Make the error for a paid request whose success nobody can read."""
+        return self._error(
+            errors.MaybeStarted,
+            "The vendor took a paid request but its answer cannot be read; "
+            "it may be running and billed",
+            response,
+        )
+
+    def unreadable(self, response: httpx.Response) -> errors.Unavailable:
+        """Make the error for a free read whose answer nobody can read."""
+        return self._error(
+            errors.Unavailable, "The vendor's answer cannot be read; ask again later", response
+        )
+
+    def _read_once(self, path: str, params: Mapping[str, str | int] | None) -> Reply:
+        try:
+            response = self._client.get(
+                self._base_url + path, params=params, headers=self._headers, timeout=READ_TIMEOUT
+            )
+        except httpx.HTTPError as error:
+            reason = self._said(str(error)) or type(error).__name__
+            raise errors.Unavailable(f"The vendor could not be asked: {reason}") from error
+        if response.is_client_error:
+            raise refusal(response, paid=False, secret=self._secret, now=self._now)
+        if not response.is_success:
+            raise self._error(errors.Unavailable, "The vendor did not answer a free read", response)
+        try:
+            return Reply(_parsed(response), response)
+        except ValueError as error:
+            raise self.unreadable(response) from error
+
+    def _error(self, kind: type[_Failure], text: str, response: httpx.Response) -> _Failure:
+        return kind(text, **circumstances(response, secret=self._secret))
+
+    def _said(self, text: str) -> str:
+        return masked(text, secret=self._secret)
+
+
+def _wait_seconds(
+    error: errors.Unavailable | errors.RateLimited, backoff_seconds: float
+) -> float | None:
+    """Give how long to wait before asking again, None for not at all."""
+    if isinstance(error, errors.RateLimited):
+        wait_seconds = error.retry_after_seconds
+        return wait_seconds if wait_seconds <= LONGEST_WAIT_SECONDS else None
+    # What timed out has waited its share already.
+    return None if isinstance(error.__cause__, httpx.TimeoutException) else backoff_seconds
+
+
+def _parsed(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever the vendor sent
+    return json.loads(response.content, parse_float=Decimal)

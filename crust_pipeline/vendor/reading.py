@@ -1,0 +1,85 @@
+"""Single values out of a vendor's JSON and headers, read tolerantly.
+
+The vendor's documents leave much open: numbers may be strings, keys may be absent, lists may be
+lone objects. What is not as hoped becomes None or empty, so that one odd value hides no other.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+Json = Mapping[str, Any]
+
+
+def as_object(value: Any) -> Json:  # noqa: ANN401 - whatever the vendor sent
+    """Give a JSON object.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - as for JSON that cannot be parsed
+    return cast("Json", value)
+
+
+def object_or_empty(value: Any) -> Json:  # noqa: ANN401 - whatever the vendor sent
+    """Give a JSON object, an empty one for anything else."""
+    empty: Json = {}
+    return cast("Json", value) if isinstance(value, Mapping) else empty
+
+
+def objects(value: Any) -> tuple[Json, ...]:  # noqa: ANN401 - whatever the vendor sent
+    """Give the objects in a list, or a lone object as a list of one; nothing else."""
+    values = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return tuple(cast("Json", item) for item in values if isinstance(item, Mapping))
+
+
+def text(value: Any) -> str | None:  # noqa: ANN401 - whatever the vendor sent
+    """Give a text that is not empty, None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the vendor sent
+    """Give the texts in a list that are not empty, nothing else."""
+    values = cast("list[Any]", value) if isinstance(value, list) else []
+    return tuple(item for item in values if isinstance(item, str) and item)
+
+
+def number(value: Any) -> Decimal | None:  # noqa: ANN401 - whatever the vendor sent
+    """Read a number or a text that is one, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        parsed = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return parsed if parsed.is_finite() else None
+
+
+def whole_number(value: Any) -> int | None:  # noqa: ANN401 - whatever the vendor sent
+    """Read a whole number or a text that is one, None for anything else."""
+    parsed = number(value)
+    return int(parsed) if parsed is not None and parsed == parsed.to_integral_value() else None
+
+
+def moment(value: Any) -> datetime | None:  # noqa: ANN401 - whatever the vendor sent
+    """Read an ISO 8601 time as UTC, None for anything else."""
+    try:
+        return _in_utc(datetime.fromisoformat(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def http_date(value: str | None) -> datetime | None:
+    """Read the time in a header such as `Date`, None for anything else."""
+    try:
+        return _in_utc(parsedate_to_datetime(value or ""))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _in_utc(time: datetime) -> datetime:
+    # Some of the vendor's times come without an offset; all that have one are in UTC.
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
