@@ -1,0 +1,221 @@
+"""What an order yields for each identifier: the items that are billed, and the line or entry that says it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from crust_pipeline.sandbox import fields
+from crust_pipeline.sandbox.endpoints import EMAILS, URLS
+from crust_pipeline.sandbox.people import Contacts, Fate, Match, contacts, match
+from crust_pipeline.sandbox.records import Json, has_group, record
+from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.sandbox.validate import Order
+
+_BILLED_GROUPS = ("dev_platform_profiles", "social_posts")
+# Contact tiers: name in batch fields, name in sync fields, billed item.
+_TIERS = (
+    ("business_email", "contact.business_emails", "business_email"),
+    ("personal_contact_info.personal_emails", "contact.personal_emails", "personal_email"),
+    ("personal_contact_info.phone_numbers", "contact.phone_numbers", "phone_number"),
+)
+_PAID_TIERS = frozenset(item for _, _, item in _TIERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one identifier yields.
+
+    Attributes:
+        identifier: As submitted.
+        match: Whom it leads to; None when to nobody or to somebody who is not delivered.
+        status: `matched`, `not_found` or `redacted`.
+        items: Billed items, keys of `PRICES`; empty: free.
+    """
+
+    identifier: str
+    match: Match | None
+    status: str
+    items: tuple[str, ...]
+
+
+class Answers:
+    """Turns the identifiers of one order into deliveries, and these into JSON."""
+
+    def __init__(self, order: Order, switches: Switches) -> None:
+        """Work out once what the order's fields select."""
+        self._order = order
+        self._switches = switches
+        self._product = order.endpoint.product
+        self._tiers = self._asked_tiers()
+        asked = order.fields or ()
+        defaults = fields.ENRICH_DEFAULTS
+        if not order.endpoint.batch and asked and switches.sync_fields == "whitelist":
+            defaults = ()
+        self._tree = fields.tree_of((*defaults, *asked))
+        self._whole = all(below is None for below in self._tree.values())
+
+    def delivery(self, identifier: str) -> Delivery:
+        """What an identifier yields."""
+        found = match(identifier, personal_emails=self._product == "identify")
+        if found is not None and found.person.fate is Fate.REDACTED:
+            return Delivery(identifier, None, "redacted", ())
+        if found is None or not found.person.found:
+            return Delivery(identifier, None, "not_found", ())
+        return Delivery(identifier, found, "matched", self._items(found))
+
+    def has_line(self, delivery: Delivery) -> bool:
+        """Whether a batch file has a line for it: enrich drops what it cannot resolve, the others list it."""
+        return delivery.match is not None or not self._product.startswith("enrich")
+
+    def line(self, delivery: Delivery) -> Json:
+        """The line of a batch file."""
+        if self._product == "identify":
+            return self.entry(delivery)
+        someone = delivery.match.person if delivery.match else None
+        person_id = someone.person_id if someone else None
+        if self._product != "contact_enrich":
+            return {
+                "original_identifier": delivery.identifier,
+                "internal_id": person_id,
+                "data": self._record(delivery),
+            }
+        data = self._contact_line(delivery)
+        if self._switches.contact_lines == "flat":
+            ids = {"professional_network_url": delivery.identifier, "person_id": person_id}
+            return ids | data
+        return {
+            "original_identifier": delivery.identifier,
+            "internal_id": person_id,
+            "data": data,
+        }
+
+    def entry(self, delivery: Delivery) -> Json:
+        """The entry of a sync answer; also the line of an identify file."""
+        entry: Json = {"matched_on": delivery.identifier, "match_type": self._match_type()}
+        if self._product == "identify" and self._switches.identify_lines == "current":
+            entry["match_status"] = delivery.status
+        entry["matches"] = []
+        if delivery.match is not None:
+            match self._product:
+                case "identify":
+                    data = self._identity(delivery.match)
+                case "contact_enrich":
+                    data = self._contact_entry(delivery.match)
+                case _:
+                    data = self._record(delivery)
+            entry["matches"] = [
+                {"confidence_score": delivery.match.confidence, "person_data": data}
+            ]
+        return entry
+
+    def _items(self, found: Match) -> tuple[str, ...]:
+        match self._product:
+            case "identify":
+                return ("match",)
+            case "enrich_live":
+                return ("live_profile",)
+            case "enrich":
+                if self._order.preview:
+                    return ()
+                extras = (g for g in _BILLED_GROUPS if g in self._tree)
+                return ("profile", *(g for g in extras if has_group(found.person, g)))
+            case _:
+                return self._contact_items(found)
+
+    def _contact_items(self, found: Match) -> tuple[str, ...]:
+        known = self._contacts(found)
+        values = (known.business_emails, known.personal_emails, known.phone_numbers)
+        items = tuple(
+            item
+            for (_, _, item), value in zip(_TIERS, values, strict=True)
+            if value and item in self._tiers
+        )
+        return (*items, "verified") if self._order.verified and "business_email" in items else items
+
+    def _asked_tiers(self) -> frozenset[str]:
+        asked = self._order.fields
+        if asked is None or "contact" in asked or self._switches.contact_narrowing == "ignored":
+            return _PAID_TIERS
+        return frozenset(
+            item
+            for batch, sync, item in _TIERS
+            if any(f"{name}.".startswith(f"{a}.") for a in asked for name in (batch, sync))
+        )
+
+    def _contacts(self, found: Match) -> Contacts:
+        known = contacts(found.person)
+        if not self._order.verified:
+            return known
+        passed = tuple(pair for pair in known.business_emails if pair[1] == "deliverable")
+        return Contacts(passed, known.personal_emails, known.phone_numbers, known.websites)
+
+    def _contact_line(self, delivery: Delivery) -> Json:
+        known = self._contacts(delivery.match) if delivery.match else Contacts()
+        empty = self._switches.contact_unrequested == "empty"
+        data: Json = {}
+        if empty or "business_email" in self._tiers:
+            data["business_email"] = _emails(known.business_emails, "business_email" in self._tiers)
+        personal: Json = {}
+        if empty or "personal_email" in self._tiers:
+            wanted = "personal_email" in self._tiers
+            personal["personal_emails"] = _emails(known.personal_emails, wanted)
+        if empty or "phone_number" in self._tiers:
+            wanted = "phone_number" in self._tiers
+            personal["phone_numbers"] = list(known.phone_numbers) if wanted else []
+        if personal:
+            data["personal_contact_info"] = personal
+        return data
+
+    def _contact_entry(self, found: Match) -> Json:
+        known = self._contacts(found)
+        contact: Json = {}
+        if "business_email" in self._tiers:
+            contact["business_emails"] = _emails(known.business_emails)
+            if self._order.verified and not known.business_emails:
+                contact["business_emails_message"] = "No business email passed verification"
+        if "personal_email" in self._tiers:
+            contact["personal_emails"] = _emails(known.personal_emails)
+        if "phone_number" in self._tiers:
+            contact["phone_numbers"] = list(known.phone_numbers)
+        if {"contact", "contact.websites"} & set(self._order.fields or ()):
+            contact["websites"] = list(known.websites)
+        return {"contact": contact, "crustdata_person_id": found.person.person_id}
+
+    def _identity(self, found: Match) -> Json:
+        whole = record(found.person, ("basic_profile", "social_handles", "updated_at"))
+        profile = whole.get("basic_profile", {})
+        names = ["name", "headline", "current_title"]
+        if self._switches.identify_lines == "current":
+            names.append("location")
+        identity: Json = {
+            "crustdata_person_id": found.person.person_id,
+            "basic_profile": {name: profile[name] for name in names if name in profile},
+        }
+        if "updated_at" in whole:
+            identity["updated_at"] = whole["updated_at"]
+        if self._switches.identify_lines == "current" and "social_handles" in whole:
+            url = whole["social_handles"]["professional_network_identifier"]
+            identity["social_handles"] = {"professional_network_identifier": url}
+        return identity
+
+    def _record(self, delivery: Delivery) -> Json:
+        if delivery.match is None:
+            return {}
+        groups = ("basic_profile",) if self._order.preview else tuple(self._tree)
+        data = record(delivery.match.person, groups)
+        if not self._whole:
+            person_id = data["crustdata_person_id"]
+            data = {"crustdata_person_id": person_id, **fields.prune(data, self._tree)}
+        for path in self._switches.denied_fields:
+            data = fields.without(data, path)
+        return data
+
+    def _match_type(self) -> str:
+        if self._order.identifier_type == URLS:
+            return "professional_network_profile_url"
+        if self._order.identifier_type == EMAILS:
+            return self._switches.emails_match_type
+        return "business_email"
+
+
+def _emails(pairs: tuple[tuple[str, str], ...], wanted: Any = True) -> list[Json]:  # noqa: ANN401, FBT002
+    return [{"email": email, "status": status} for email, status in pairs] if wanted else []

@@ -1,0 +1,102 @@
+"""Prices, the account's balance, and the record of everything bought (vendor documents, credits).
+
+`Account` remembers how often every person was submitted and billed, which is what tests ask it.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+PRICES: dict[str, Decimal] = {
+    "profile": Decimal(1),
+    "live_profile": Decimal(7),
+    "dev_platform_profiles": Decimal(1),
+    "social_posts": Decimal(5),
+    "match": Decimal(1),
+    "business_email": Decimal(1),
+    "personal_email": Decimal(2),
+    "phone_number": Decimal(2),
+    "verified": Decimal("0.5"),
+}
+"""Credits per person and item delivered."""
+
+
+def price(items: Iterable[str]) -> Decimal:
+    """Credits for the items delivered for one person."""
+    return sum((PRICES[item] for item in items), Decimal(0))
+
+
+def as_number(amount: Decimal) -> int | float:
+    """An amount as the JSON number the API shows: whole where it is whole."""
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One item bought for one identifier.
+
+    Attributes:
+        key: The person meant: slug or address, however the identifier was written.
+        identifier: As submitted.
+        product: `enrich`, `enrich_live`, `contact_enrich`, `identify`.
+        item: A key of `PRICES`.
+        credits: What it cost.
+        source: The batch id, or the request id of a sync call.
+    """
+
+    key: str
+    identifier: str
+    product: str
+    item: str
+    credits: Decimal
+    source: str
+
+
+class Account:
+    """Credits shared by all keys, and what they were spent on."""
+
+    def __init__(self, *, credits_at_start: Decimal) -> None:
+        """Open the account."""
+        self._lock = threading.RLock()
+        self._credits = credits_at_start
+        self.purchases: list[Purchase] = []
+        self.submitted: Counter[tuple[str, str]] = Counter()
+        """How often a (product, key) was part of an accepted request."""
+
+    @property
+    def credits(self) -> Decimal:
+        """The balance."""
+        return self._credits
+
+    @credits.setter
+    def credits(self, amount: Decimal) -> None:
+        self._credits = amount
+
+    @property
+    def spent(self) -> Decimal:
+        """What all purchases cost together."""
+        with self._lock:
+            return sum((purchase.credits for purchase in self.purchases), Decimal(0))
+
+    def note_submitted(self, product: str, keys: Iterable[str]) -> None:
+        """Count identifiers of an accepted request, delivered or not."""
+        with self._lock:
+            self.submitted.update((product, key) for key in keys)
+
+    def take(self, amount: Decimal) -> None:
+        """Take credits without a purchase: what a batch charged at submit sets aside; negative gives back."""
+        with self._lock:
+            self._credits -= amount
+
+    def buy(self, purchases: list[Purchase]) -> None:
+        """Charge for what was delivered."""
+        with self._lock:
+            self._credits -= sum((purchase.credits for purchase in purchases), Decimal(0))
+            self.purchases.extend(purchases)
+
+    def billed(self) -> Counter[tuple[str, str, str]]:
+        """How often each (product, item, key) was paid for."""
+        with self._lock:
+            return Counter((p.product, p.item, p.key) for p in self.purchases)
