@@ -1,6 +1,9 @@
 """Canonical keys: which spellings are one person, and what is nobody."""
 
+import re
 import unicodedata
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -255,3 +258,32 @@ def test_an_email_gives_a_stable_key_or_a_reason(text: str) -> None:
     assert identity.key_of_email(key) == key
     assert identity.key_of_echo(identity.identifier_of(key)) == key
     assert identity.is_email(key)
+
+
+def documented(heading: str) -> list[tuple[str, str]]:
+    """The rows of all tables under a heading of docs/profile-keys.md."""
+    page = Path(__file__).parent.parent / "docs" / "profile-keys.md"
+    section = page.read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `(.+?)` \| `?(.+?)`? \|$", section, re.MULTILINE)
+
+
+def outcome(key_of: Callable[[str], str], written: str) -> str:
+    try:
+        return key_of(written)
+    except InvalidIdentifier as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(("written", "documented_outcome"), documented("Profile URLs"))
+def test_profile_urls_are_as_documented(written: str, documented_outcome: str) -> None:
+    assert outcome(identity.key_of_url, written) == documented_outcome
+
+
+@pytest.mark.parametrize(("written", "documented_outcome"), documented("E-mail addresses"))
+def test_emails_are_as_documented(written: str, documented_outcome: str) -> None:
+    assert outcome(identity.key_of_email, written) == documented_outcome
+
+
+def test_the_documentation_has_its_tables() -> None:
+    assert len(documented("Profile URLs")) == 24
+    assert len(documented("E-mail addresses")) == 3
