@@ -1,12 +1,13 @@
-"""What an order yields for each identifier: the items that are billed, and the line or entry that says it."""
+"""What an order yields for each identifier: the items billed, and the line or entry that tells."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from crust_pipeline.sandbox import fields
 from crust_pipeline.sandbox.endpoints import EMAILS, URLS
+from crust_pipeline.sandbox.groups import Json
 from crust_pipeline.sandbox.people import Contacts, Fate, Match, contacts, match
-from crust_pipeline.sandbox.records import Json, has_group, record
+from crust_pipeline.sandbox.records import has_group, record
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.sandbox.validate import Order
 
@@ -63,7 +64,7 @@ class Answers:
         return Delivery(identifier, found, "matched", self._items(found))
 
     def has_line(self, delivery: Delivery) -> bool:
-        """Whether a batch file has a line for it: enrich drops what it cannot resolve, the others list it."""
+        """Whether a file has a line for it; enrich drops what it cannot resolve."""
         return delivery.match is not None or not self._product.startswith("enrich")
 
     def line(self, delivery: Delivery) -> Json:

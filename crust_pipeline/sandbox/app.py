@@ -1,4 +1,4 @@
-"""The API over HTTP: one gate that every request passes (key, version, rate, faults), and the routes behind."""
+"""The API over HTTP: one gate for every request (key, version, rate, faults), then the routes."""
 
 import asyncio
 import json
@@ -197,7 +197,7 @@ class Api:
 
     async def _user_credits(self, _call: Call) -> Response:
         self._sandbox.refresh()
-        return JSONResponse({"credits": as_number(self._sandbox.account.credits)})
+        return JSONResponse({"credits": as_number(self._sandbox.account.balance)})
 
     async def _account_credits(self, _call: Call) -> Response:
         now = self._sandbox.refresh()
@@ -206,7 +206,7 @@ class Api:
             year=first.year + first.month // 12, month=first.month % 12 + 1
         )
         account = {
-            "credits": as_number(self._sandbox.account.credits),
+            "credits": as_number(self._sandbox.account.balance),
             "recurring_credits": as_number(self._sandbox.credits_at_start),
             "recurring_credits_frequency": "monthly",
             "recurring_credits_refresh_date": refresh_date.isoformat(),
@@ -230,8 +230,7 @@ class Api:
 
 
 def _server_error(status: int) -> Response:
-    error = {"type": "internal_error", "message": "Internal server error", "metadata": []}
-    return JSONResponse({"error": error}, status)
+    return JSONResponse(Refused(status, "internal_error", "Internal server error").body, status)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

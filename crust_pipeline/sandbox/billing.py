@@ -57,22 +57,22 @@ class Purchase:
 class Account:
     """Credits shared by all keys, and what they were spent on."""
 
-    def __init__(self, *, credits_at_start: Decimal) -> None:
+    def __init__(self, *, balance: Decimal) -> None:
         """Open the account."""
         self._lock = threading.RLock()
-        self._credits = credits_at_start
+        self._balance = balance
         self.purchases: list[Purchase] = []
         self.submitted: Counter[tuple[str, str]] = Counter()
         """How often a (product, key) was part of an accepted request."""
 
     @property
-    def credits(self) -> Decimal:
+    def balance(self) -> Decimal:
         """The balance."""
-        return self._credits
+        return self._balance
 
-    @credits.setter
-    def credits(self, amount: Decimal) -> None:
-        self._credits = amount
+    @balance.setter
+    def balance(self, amount: Decimal) -> None:
+        self._balance = amount
 
     @property
     def spent(self) -> Decimal:
@@ -86,14 +86,14 @@ class Account:
             self.submitted.update((product, key) for key in keys)
 
     def take(self, amount: Decimal) -> None:
-        """Take credits without a purchase: what a batch charged at submit sets aside; negative gives back."""
+        """Set credits aside for a batch that is charged at submit; a negative amount gives back."""
         with self._lock:
-            self._credits -= amount
+            self._balance -= amount
 
     def buy(self, purchases: list[Purchase]) -> None:
         """Charge for what was delivered."""
         with self._lock:
-            self._credits -= sum((purchase.credits for purchase in purchases), Decimal(0))
+            self._balance -= sum((purchase.credits for purchase in purchases), Decimal(0))
             self.purchases.extend(purchases)
 
     def billed(self) -> Counter[tuple[str, str, str]]:

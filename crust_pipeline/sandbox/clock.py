@@ -42,5 +42,5 @@ class Clock:
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 with microseconds and `+00:00`, as the vendor writes it (vendor documents, `GET /batch/{id}`)."""
+    """ISO 8601 with microseconds and `+00:00` (vendor documents, `GET /batch/{batch_id}`)."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

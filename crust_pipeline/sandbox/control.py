@@ -1,11 +1,11 @@
-"""What tests and the demo do to a running sandbox from outside; on the storage address, never the API's."""
+"""What tests and the demo do to a running sandbox from outside, at the storage address."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,8 +29,8 @@ class Control:
 
     * `GET /_control/state`: credits, jobs, requests, and by person how often submitted and billed.
     * `POST /_control/switches`: `{"name": value, …}`.
-    * `POST /_control/faults`: a list of faults that replaces what was pending; see `Fault.from_json`.
-    * `POST /_control/clock`: one of `{"advance_seconds": s}`, `{"set": iso}`, `{"freeze": true | false}`.
+    * `POST /_control/faults`: a list that replaces the faults pending; see `Fault.from_json`.
+    * `POST /_control/clock`: one of `{"advance_seconds": s}`, `{"set": iso}`, `{"freeze": bool}`.
     * `POST /_control/credits`: `{"credits": n}`.
     * `POST /_control/jobs`: `{"seconds": s | null}`, a job of another user of the account.
     """
@@ -68,7 +68,7 @@ class Control:
         return JSONResponse(
             {
                 "now": iso(now),
-                "credits": as_number(account.credits),
+                "credits": as_number(account.balance),
                 "spent": as_number(account.spent),
                 "people": people,
                 "jobs": [
@@ -105,7 +105,7 @@ class Control:
 
     def _set_credits(self, given: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         self._sandbox.set_credits(Decimal(str(given["credits"])))
-        return {"credits": as_number(self._sandbox.account.credits)}
+        return {"credits": as_number(self._sandbox.account.balance)}
 
     def _add_job(self, given: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         return {"batch_id": self._sandbox.add_foreign_job(seconds=given.get("seconds")).batch_id}
@@ -114,7 +114,7 @@ class Control:
 def _changing(change: Change) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            given = cast("Any", json.loads(await request.body()))
+            given: Any = json.loads(await request.body())
             # Settling large jobs takes a moment, in which the API has to go on answering.
             return JSONResponse(await asyncio.to_thread(change, given))
         except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:

@@ -1,4 +1,4 @@
-"""The paths of the API: who accepts what. The one list that validation, limits and permissions read."""
+"""The paths that sell people, and what each accepts; validation and permissions read this list."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Endpoint:
     Attributes:
         path: Path of the request.
         product: What is delivered: `enrich`, `enrich_live`, `contact_enrich` or `identify`.
-        identifier_types: Body keys that may carry the identifiers; a request has exactly one of them.
+        identifier_types: Body keys that may carry the identifiers; a request has exactly one.
         cap: Most identifiers in one request.
         batch: Whether it starts a job (otherwise it answers at once).
         fields: Values that `fields` may have; empty: the key `fields` is not known here.

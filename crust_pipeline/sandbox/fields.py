@@ -1,7 +1,7 @@
-"""The field names that requests may ask for, and what a record looks like when only some were asked.
+"""The field names that requests may ask for, and the cutting of records down to them.
 
-The vocabulary is written out, not derived from the invented people, so that a test can hold the one against
-the other.
+The vocabulary is written out, not derived from the invented people, so that a test can hold the one
+against the other.
 """
 
 from collections.abc import Iterable
@@ -67,7 +67,7 @@ def _under(prefix: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{prefix}.{name}" for name in names)
 
 
-# Leaves of each group (vendor documents, the person record). A list's elements share their list's path.
+# Leaves of each group (vendor documents, person record). A list's elements share the list's path.
 _GROUPS: dict[str, tuple[str, ...]] = {
     "basic_profile": (
         "name",

@@ -1,4 +1,4 @@
-"""Result files: gzipped JSONL made when somebody downloads it, and the signed links that lead there."""
+"""Result files: gzipped JSONL, made when somebody downloads it, and the signed links to it."""
 
 import hashlib
 import hmac
@@ -45,7 +45,7 @@ class Files:
             self._made.clear()
 
     def get(self, job: Job, name: str, switches: Switches) -> bytes | None:
-        """The gzipped bytes of a file; None when there is no such file (a job without results has none)."""
+        """The gzipped bytes of a file; None when there is none, as for a job without results."""
         rows = _rows_of(job, name, switches)
         if not rows or job.order is None:
             return None
@@ -114,7 +114,7 @@ def _spoil(answers: Answers, delivery: Delivery, index: int, fault: FaultKind) -
     line = json.loads(good)
     held = line.get("data", line)
     if fault is FaultKind.NUL_BYTES:
-        # As an escape, which is valid JSON and breaks databases, and as a raw byte, which no JSON may hold.
+        # As an escape, valid JSON that breaks databases, and as a raw byte, which no JSON may hold.
         if index % 2 == 0 and _append_to_a_text(held, "\x00"):
             return _encode(line)
         return good[:-2] + b"\x00" + good[-2:]
@@ -134,8 +134,6 @@ def _append_to_a_text(value: dict[str, Any], suffix: str) -> bool:
         if isinstance(item, str):
             value[name] = item + suffix
             return True
-        if isinstance(item, list) and item:
-            item = item[0]  # noqa: PLW2901 - the list's first element stands for it
         if isinstance(item, dict) and _append_to_a_text(cast("dict[str, Any]", item), suffix):
             return True
     return False

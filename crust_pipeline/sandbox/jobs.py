@@ -14,7 +14,7 @@ from crust_pipeline.sandbox.switches import Fault, FaultKind, Switches
 from crust_pipeline.sandbox.validate import Order
 
 Row = tuple[int, FaultKind | None]
-"""A line of a result file: position of its identifier in the order, and what is wrong with the line."""
+"""A line of a result file: position of its identifier in the order, and what is wrong with it."""
 
 _PENDING_SHARE = 0.1
 _USUAL_FAULTY_ROWS = 3

@@ -12,7 +12,7 @@ _WINDOW = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Where a request stands: the limit, what is left, seconds until a place frees up, whether it passes."""
+    """Where a request stands: the limit, what is left of it, when some returns, if it passes."""
 
     limit: int
     remaining: int

@@ -1,7 +1,7 @@
 """Who exists: how an identifier leads to a person, and what is known of how to reach them.
 
-Everybody is invented and follows from the identifier alone, by hash, so that the same person comes out of
-every endpoint, every run and every process. `records.py` invents the profile.
+Everybody is invented and follows from the identifier alone, by hash, so that the same person comes
+out of every endpoint, every run and every process. `records.py` invents the profile.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
+
+from crust_pipeline.sandbox.words import COMPANIES
 
 T = TypeVar("T")
 
@@ -151,7 +153,7 @@ def is_personal_email(identifier: str) -> bool:
 
 
 def key_of(identifier: str) -> str:
-    """What counts as one identifier in the sandbox's own accounts: slug, address, or the text itself."""
+    """What counts as one identifier in the accounts: URL by slug, address, or the text itself."""
     if is_email(identifier):
         return identifier.strip().lower()
     slug = slug_of(identifier)
@@ -182,7 +184,7 @@ def match(identifier: str, *, personal_emails: bool = False) -> Match | None:
 
     Args:
         identifier: Profile URL or e-mail address.
-        personal_emails: Whether addresses at private mail services are looked up (only identify does).
+        personal_emails: Whether to look up addresses at private mail services (only identify does).
     """
     if is_email(identifier):
         if is_personal_email(identifier) and not personal_emails:
@@ -245,24 +247,3 @@ def contacts(person: Person) -> Contacts:
         ),
         websites=(f"https://{local}.example/",) if dice.chance(0.1) else (),
     )
-
-
-# Name and web domain of the companies that people work for.
-COMPANIES: tuple[tuple[str, str], ...] = (
-    ("Example Works", "works.example"),
-    ("Old Example", "old.example"),
-    ("Second Current Co", "second.example"),
-    ("Nordlicht Energie GmbH", "nordlicht.example"),
-    ("Boulangerie & Fils", "boulangerie.example"),
-    ("Plover Analytics, Inc.", "plover.example"),
-    ("株式会社サンプル", "sample-kk.example"),
-    ("Ключ Системы", "kluch.example"),
-    ("Hollow Tree Robotics", "hollowtree.example"),
-    ('The "Quoted" Company', "quoted.example"),
-    ("Lago Azul Seguros", "lagoazul.example"),
-    ("Tern & Tide", "terntide.example"),
-    ("Example Org", "example.org"),
-    ("Example Net", "example.net"),
-    ("Bluebell Hospital Trust", "bluebell.example"),
-    ("Quarry Lane Partners", "quarrylane.example"),
-)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -47,7 +48,7 @@ class SandboxConfig:
         """
         given: Any = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(given, dict):
-            raise ValueError("a sandbox configuration is a JSON object")
+            raise ValueError("a sandbox configuration is a JSON object")  # noqa: TRY004 - of the file
         config = cast("dict[str, Any]", given)
         if unknown := set(config) - {"switches", "faults", "keys", "credits"}:
             raise ValueError(f"a sandbox configuration has no {sorted(unknown)}")
@@ -129,7 +130,7 @@ class RunningSandbox:
     @property
     def api_key(self) -> str:
         """A key that is accepted."""
-        return sorted(self.state.keys)[0]
+        return min(self.state.keys)
 
     @property
     def clock(self) -> Clock:
@@ -197,10 +198,14 @@ def serve(
     storage_port: int = 0,
     config: SandboxConfig | None = None,
 ) -> None:
-    """Run a sandbox until SIGINT or SIGTERM; prints the API's address, then that of storage and control."""
+    """Run until SIGINT or SIGTERM; prints the API's address, then that of storage and control."""
     ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
     with running_sandbox(config=config, host=host, port=port, storage_port=storage_port) as running:
         _print_lines((running.base_url, running.storage_url))
         ended.wait()

@@ -53,7 +53,7 @@ class Sandbox:
         self.clock = clock or Clock()
         self.faults = Faults()
         self.credits_at_start = credits_at_start
-        self.account = Account(credits_at_start=credits_at_start)
+        self.account = Account(balance=credits_at_start)
         self.limits = RateLimits()
         self.files = Files()
         self.jobs: dict[str, Job] = {}
@@ -79,7 +79,7 @@ class Sandbox:
         """Set the balance, after what has ended by now was billed."""
         with self._lock:
             self.refresh()
-            self.account.credits = amount
+            self.account.balance = amount
 
     def submit(self, order: Order, *, request_id: str) -> Job:
         """Accept a batch.
@@ -111,7 +111,7 @@ class Sandbox:
     def add_foreign_job(
         self, *, seconds: float | None = None, identifier_count: int = 100, action: str = "search"
     ) -> Job:
-        """Let another user of the account start a job, which occupies a place for `seconds` (None: for ever)."""
+        """Let another user of the account start a job that takes `seconds` (None: never ends)."""
         with self._lock:
             job = Job(
                 batch_id=str(uuid.uuid4()),
@@ -151,7 +151,7 @@ class Sandbox:
             for _, job in sorted(ended, key=lambda pair: pair[0]):
                 self.account.take(-job.reserved)
                 job.reserved = Decimal(0)
-                self.account.buy(settle(job, self._switches, budget=self.account.credits))
+                self.account.buy(settle(job, self._switches, budget=self.account.balance))
             return now
 
     def job(self, batch_id: str) -> Job:
@@ -226,7 +226,7 @@ class Sandbox:
 
     def _check_credits(self, order: Order) -> None:
         needed = worst_case(order) if self._switches.charged == "at_submit" else Decimal(0)
-        balance = self.account.credits
+        balance = self.account.balance
         if balance <= 0 or balance < needed:
             kind = (
                 "insufficient_credits"

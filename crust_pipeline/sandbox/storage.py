@@ -1,4 +1,4 @@
-"""The storage behind the download links, at an address of its own, as strict as S3 with pre-signed links."""
+"""The storage behind the download links: an address of its own, as strict as S3 is."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ _CODES = {403: "AccessDenied", 404: "NoSuchKey", 410: "Gone"}
 def storage_route(sandbox: Sandbox) -> Route:
     """The route that serves result files."""
 
-    # Not async: making a file of 10,000 records takes a second, in which the API has to go on answering.
+    # Not async: a file of 10,000 records takes a second, in which the API has to go on answering.
     def download(request: Request) -> Response:
         sandbox.requests["GET storage"] += 1
         return _download(sandbox, request)
@@ -30,17 +30,8 @@ def storage_route(sandbox: Sandbox) -> Route:
 
 
 def _download(sandbox: Sandbox, request: Request) -> Response:
-    if "authorization" in request.headers:
-        return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
-    path, query = request.url.path, request.url.query
-    if not is_signed(path, query):
-        return _error(403, "SignatureDoesNotMatch", "The signature does not match")
-    now = sandbox.refresh()
-    if is_expired(query, now=now):
-        return _error(403, "AccessDenied", "Request has expired")
-    if dead := sandbox.faults.take(FaultKind.DEAD_LINK, PATH):
-        status = int(dead.value or 403)
-        return _error(status, _CODES.get(status, "InternalError"), "This link works no longer")
+    if refusal := _refusal(sandbox, request):
+        return refusal
     if sandbox.faults.take(FaultKind.REDIRECT, PATH):
         return RedirectResponse(str(request.url), 307)
     job = sandbox.jobs.get(request.path_params["batch_id"])
@@ -49,6 +40,19 @@ def _download(sandbox: Sandbox, request: Request) -> Response:
     if body is None:
         return _error(404, "NoSuchKey", "The specified key does not exist.")
     return _spoiled(sandbox, body) or _object(body, request.headers.get("range"))
+
+
+def _refusal(sandbox: Sandbox, request: Request) -> Response | None:
+    if "authorization" in request.headers:
+        return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
+    if not is_signed(request.url.path, request.url.query):
+        return _error(403, "SignatureDoesNotMatch", "The signature does not match")
+    if is_expired(request.url.query, now=sandbox.refresh()):
+        return _error(403, "AccessDenied", "Request has expired")
+    if dead := sandbox.faults.take(FaultKind.DEAD_LINK, PATH):
+        status = int(dead.value or 403)
+        return _error(status, _CODES.get(status, "InternalError"), "This link works no longer")
+    return None
 
 
 def _object(body: bytes, wanted: str | None) -> Response:

@@ -1,7 +1,7 @@
 """What the vendor's documents leave open (`Switches`) and what can go wrong (`Fault`).
 
-Every default is the reading of the documents that the vendor's own examples support best. Both are plain
-data, so a JSON file, a test or a control request sets them the same way.
+Every default is the reading of the documents that the vendor's own examples support best. Both are
+plain data, so a JSON file, a test or a control request sets them the same way.
 """
 
 import threading
@@ -17,9 +17,9 @@ class Switches:
 
     Attributes:
         submit_status: HTTP status of an accepted batch.
-        contact_lines: Shape of a line in a contact file: the documented envelope, or the observed flat one.
+        contact_lines: Shape of a contact line: the documented envelope, or flat as observed.
         contact_unrequested: What a contact line holds for fields nobody asked for.
-        contact_narrowing: Whether a contact request for one tier is honoured, or delivers and bills all.
+        contact_narrowing: Whether asking for one contact tier is honoured, or brings and bills all.
         identify_lines: Shape of an identify line: current, or before `match_status` existed.
         bad_fields_metadata: Whether the list of available fields comes in a list of one object.
         no_credits_status: HTTP status when the balance does not suffice.
@@ -37,7 +37,7 @@ class Switches:
         webhook_on_failed: Whether a failed job calls back.
         identify_action: `action` of identify jobs.
         emails_match_type: `match_type` of identifiers sent as `emails`.
-        sync_fields: Whether the fields of a sync enrich replace the defaults or come on top of them.
+        sync_fields: Whether the fields of a sync enrich replace the defaults or add to them.
         unknown_keys: What happens to a body with keys the documents do not name.
         preview_enabled: Whether the account has the preview feature.
         disabled_endpoints: Paths that answer 403.
@@ -157,11 +157,11 @@ class Fault:
 
     Attributes:
         kind: What goes wrong.
-        path: Only on this path, such as `/batch/person/enrich` or `/batch/{batch_id}`; None: on every one it fits.
+        path: Only on this route, such as `/batch/{batch_id}`; None: anywhere.
         skip: How many requests it would fit pass unharmed first.
         times: How many it then hits; None: all.
-        value: Seconds of `slow`; status of `server_error` and `dead_link`; rows of a fault in the lines;
-            share of the body that `truncated_download` sends. None: a usual value.
+        value: Seconds of `slow`; status of `server_error` and `dead_link`; rows of a fault in the
+            lines; share of the body that `truncated_download` sends. None: a usual value.
     """
 
     kind: FaultKind

@@ -1,4 +1,4 @@
-"""Reads a request as strictly as the vendor's documents word it: an `Order`, or `Refused` with their error."""
+"""Reads a request as strictly as the vendor's documents word it: an `Order`, or `Refused`."""
 
 import json
 from collections.abc import Mapping
@@ -144,12 +144,15 @@ def _json_object(body: bytes, content_type: str | None) -> dict[str, Any]:
 def _list(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
     # Lists may come as one comma-separated string (vendor documents, batch enrich).
     value: Any = given[name]
-    items: list[Any] = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+    items: Any = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(
+        isinstance(item, str) for item in cast("list[Any]", items)
+    ):
         raise invalid(f"{name} must be a list of strings or a comma-separated string")
+    texts = cast("list[str]", items)
     if isinstance(value, str):
-        items = [item.strip() for item in items if item.strip()]
-    return tuple(items)
+        texts = [text.strip() for text in texts if text.strip()]
+    return tuple(texts)
 
 
 def _identifiers(endpoint: Endpoint, given: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
