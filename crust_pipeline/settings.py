@@ -115,7 +115,10 @@ class Settings:
         "The DuckDB file. Default: warehouse.duckdb in the data folder.",
     )
     lake: Path = setting(
-        "CRUST_LAKE", Path(), Path, "The folder of Parquet tables. Default: lake in the data folder."
+        "CRUST_LAKE",
+        Path(),
+        Path,
+        "The folder of Parquet tables. Default: lake in the data folder.",
     )
     raw: Path = setting(
         "CRUST_RAW",
@@ -130,7 +133,10 @@ class Settings:
         "Vendor jobs allowed at a time, over all processes on this ledger.",
     )
     poll_seconds: float = setting(
-        "CRUST_POLL_SECONDS", 10.0, _not_negative, "Seconds between two polls of a job. Fractions allowed."
+        "CRUST_POLL_SECONDS",
+        10.0,
+        _not_negative,
+        "Seconds between two polls of a job. Fractions allowed.",
     )
     refresh_after_days: float = setting(
         "CRUST_REFRESH_AFTER_DAYS",
@@ -145,7 +151,10 @@ class Settings:
         "How long the answers not_found, dropped and no_data are remembered before asking again.",
     )
     credit_limit_per_run: Decimal | None = setting(
-        "CRUST_CREDIT_LIMIT_PER_RUN", None, _credits, "The most credits one run may reserve. Unset: no limit."
+        "CRUST_CREDIT_LIMIT_PER_RUN",
+        None,
+        _credits,
+        "The most credits one run may reserve. Unset: no limit.",
     )
     credit_limit_per_day: Decimal | None = setting(
         "CRUST_CREDIT_LIMIT_PER_DAY",
@@ -178,7 +187,10 @@ class Settings:
         "The first day that is a partition.",
     )
     enrich_fields: tuple[str, ...] = setting(
-        "CRUST_ENRICH_FIELDS", (), _words, "Fields to ask enrich for. Default: every group but social_posts."
+        "CRUST_ENRICH_FIELDS",
+        (),
+        _words,
+        "Fields to ask enrich for. Default: every group but social_posts.",
     )
     account: str = setting(
         "CRUST_ACCOUNT",
@@ -221,6 +233,8 @@ class Settings:
                 values[spec.name] = parse(text)
             except (ValueError, KeyError, InvalidOperation):
                 expected = _EXPECTED.get(parse, parse.__doc__)
-                message = f"{spec.metadata['variable']} cannot be used as it is set: give {expected}."
+                message = (
+                    f"{spec.metadata['variable']} cannot be used as it is set: give {expected}."
+                )
                 raise SettingsError(message) from None
         return cls(**values)

@@ -1,0 +1,189 @@
+"""Dispatch: submit planned batches while slots are free, one intent at a time.
+
+Every answer has one reaction, and only a 4xx (or a connection that was never made) proves that no job
+started. After anything else the batch is `unknown`: it is never sent again blindly, because the vendor
+has no idempotency key and no cancel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from crust_pipeline.batching.engine import Engine, is_gone
+from crust_pipeline.batching.replan import replacements
+from crust_pipeline.ledger import dispatching
+from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, backoff
+from crust_pipeline.ledger.queries import NOT_PERMITTED
+from crust_pipeline.vendor import errors
+
+# First and longest wait before the next submit, in seconds.
+WAITS: dict[PauseKind, tuple[float, float]] = {
+    PauseKind.SLOTS: (10, 300),
+    PauseKind.RATE: (1, 60),
+    PauseKind.CREDITS: (60, 900),
+    PauseKind.KEY: (60, 900),
+    PauseKind.UNREACHABLE: (5, 300),
+}
+
+
+@dataclass(slots=True)
+class Dispatched:
+    """What a pass over the free slots came to, as submission ids, and why it ended early if it did."""
+
+    submitted: list[str] = field(default_factory=list[str])
+    rejected: list[str] = field(default_factory=list[str])
+    unknown: list[str] = field(default_factory=list[str])
+    pause: Pause | None = None
+
+
+def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
+    """Submit planned batches until no slot is free, nothing is planned, or the account must wait."""
+    done = Dispatched()
+    mark_orphans_unknown(engine)
+    while done.pause is None:
+        intent = dispatching.claim_next(
+            engine.ledger,
+            max_active=engine.max_active,
+            owner=engine.owner,
+            now=engine.now(),
+            run_id=run_id,
+        )
+        if intent is None:
+            break
+        _submit(engine, intent, done)
+    return done
+
+
+def mark_orphans_unknown(engine: Engine) -> None:
+    """Intents whose process is gone: a job may have started and nobody saw the answer."""
+    now = engine.now()
+    for orphan in dispatching.orphaned_intents(engine.ledger):
+        if is_gone(orphan.owner, at=orphan.intent_at, now=now):
+            dispatching.may_have_started(
+                engine.ledger,
+                orphan.submission_id,
+                reason="the process that submitted it ended before the vendor's answer was noted",
+                now=now,
+            )
+
+
+def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
+    operation = engine.operations[intent.operation]
+    try:
+        accepted = engine.client.submit(
+            operation,
+            identifier_type=intent.identifier_type,
+            identifiers=intent.identifiers,
+            fields=intent.fields,
+        )
+    except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
+        _drop_fields(engine, intent, error, done)
+    except errors.NotPermitted as error:
+        _reject(engine, intent, NOT_PERMITTED + str(error), done)
+    except errors.InvalidRequest as error:
+        _isolate(engine, intent, error, done)
+    except (
+        errors.SlotsFull,
+        errors.RateLimited,
+        errors.OutOfCredits,
+        errors.InvalidKey,
+        errors.NotSent,
+    ) as error:
+        _wait(engine, intent, error, done)
+    except errors.VendorError as error:
+        _note_unknown(engine, intent, str(error), done)
+    except BaseException:
+        # An interrupt, or an error of our own: the request may already be with the vendor.
+        _note_unknown(engine, intent, "the submit was interrupted", done)
+        raise
+    else:
+        dispatching.accepted(
+            engine.ledger,
+            intent.submission_id,
+            batch_id=accepted.batch_id,
+            action=accepted.action,
+            now=engine.now(),
+            # Nothing at the submit means that the vendor charges later, not that the job is free.
+            credits_reported=accepted.credits_used or None,
+            poll_at=engine.now() + timedelta(seconds=engine.poll_seconds),
+        )
+        done.submitted.append(intent.submission_id)
+
+
+def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
+    dispatching.may_have_started(
+        engine.ledger, intent.submission_id, reason=reason, now=engine.now()
+    )
+    done.unknown.append(intent.submission_id)
+
+
+def _reject(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
+    dispatching.rejected(engine.ledger, intent.submission_id, reason=reason, now=engine.now())
+    done.rejected.append(intent.submission_id)
+
+
+def _drop_fields(
+    engine: Engine,
+    intent: Intent,
+    error: errors.FieldsDenied | errors.FieldsUnsupported,
+    done: Dispatched,
+) -> None:
+    """Go on without the fields that the account may not have; give up if that leaves none or all."""
+    if isinstance(error, errors.FieldsDenied):
+        kept = [name for name in intent.fields if not _within(name, error.fields)]
+    else:
+        offered = error.available_fields
+        kept = [
+            name
+            for name in intent.fields
+            if _within(name, offered) or any(_within(other, [name]) for other in offered)
+        ]
+    refused = [name for name in intent.fields if name not in kept]
+    if not refused or not kept:
+        _reject(engine, intent, NOT_PERMITTED + str(error), done)
+        return
+    dispatching.fields_refused(
+        engine.ledger, intent.submission_id, refused=refused, kept=kept, now=engine.now()
+    )
+
+
+def _within(name: str, groups: Sequence[str]) -> bool:
+    """Whether a field is one of these or lies inside one of them."""
+    return any(name == group or name.startswith(group + ".") for group in groups)
+
+
+def _isolate(
+    engine: Engine, intent: Intent, error: errors.InvalidRequest, done: Dispatched
+) -> None:
+    """A refused request costs nothing: halve it, so that one bad identifier does not stop the others."""
+    dispatching.rejected(
+        engine.ledger,
+        intent.submission_id,
+        reason=str(error),
+        now=engine.now(),
+        instead=replacements(engine, intent.submission_id),
+    )
+    done.rejected.append(intent.submission_id)
+
+
+def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispatched) -> None:
+    """No job started: the batch is planned again, and every process waits before the next submit."""
+    told: float | None = None
+    match error:
+        case errors.SlotsFull():
+            kind, told = PauseKind.SLOTS, error.retry_after_seconds
+        case errors.RateLimited():
+            kind, told = PauseKind.RATE, error.retry_after_seconds
+        case errors.OutOfCredits():
+            kind = PauseKind.CREDITS
+        case errors.InvalidKey():
+            kind = PauseKind.KEY
+        case _:
+            kind = PauseKind.UNREACHABLE
+    first, most = WAITS[kind]
+    tries = dispatching.tries_so_far(engine.ledger, kind)
+    wait = (
+        timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)
+    )
+    done.pause = Pause(kind, engine.now() + wait, str(error))
+    dispatching.not_started(engine.ledger, intent.submission_id, pause=done.pause, now=engine.now())

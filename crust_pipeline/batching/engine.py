@@ -1,0 +1,106 @@
+"""What every step needs: the ledger, the vendor's client, the operations, the limits and the clock."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.vendor.crustdata import CrustdataClient
+from crust_pipeline.vendor.operations import Operation
+from crust_pipeline.vendor.prices import PRICES, Prices
+
+# A submit is given up after 60 s (vendor/crustdata.py). An intent this old has nobody behind it.
+INTENT_EXPIRES = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    """What one line of a vendor's file says: who, what was found, and which billable items came."""
+
+    identifier: str
+    status: str
+    items: tuple[str, ...]
+    person_id: int | None
+    source_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A vendor's file as read for settling. `unreadable`: (line number, identifier if it could be made out)."""
+
+    lines: int
+    answers: tuple[ReadAnswer, ...]
+    unreadable: tuple[tuple[int, str | None], ...]
+
+
+def utc_now() -> datetime:
+    """The present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One account at one vendor, and the means to work it.
+
+    Attributes:
+        ledger: the account's ledger.
+        client: speaks to the vendor.
+        operations: {name: operation} that this vendor sells.
+        raw: the folder in which vendor files are kept as received.
+        read_file: reads the answers out of a vendor file: (path, operation name) -> ReadFile.
+        max_active: vendor jobs allowed at a time.
+        poll_seconds: between two polls of one job.
+        resubmit_unknown: whether a submit that cannot be found again is bought again.
+        prices: credits by operation and item.
+        clock: the present time.
+        owner: names this process in intents.
+    """
+
+    ledger: Ledger
+    client: CrustdataClient
+    operations: Mapping[str, Operation]
+    raw: Path
+    read_file: Callable[[Path, str], ReadFile]
+    max_active: int
+    poll_seconds: float
+    resubmit_unknown: bool = False
+    prices: Prices = PRICES
+    clock: Callable[[], datetime] = utc_now
+    owner: str = field(default_factory=lambda: this_process())
+
+    def now(self) -> datetime:
+        """The present time, aware."""
+        return self.clock()
+
+
+def this_process() -> str:
+    """A name that no other process has: host, process id, and when the process started."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def is_gone(owner: str | None, *, at: datetime, now: datetime) -> bool:
+    """Whether the process that took up a batch at a time can no longer finish with it."""
+    if owner is None or now - at > INTENT_EXPIRES:
+        return True
+    host, pid, started = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False  # another machine: only time can tell
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """The start time of a process in clock ticks, where the system tells; ids of processes are used again."""
+    with suppress(OSError):
+        # Field 22, counted from behind the command, which may itself hold spaces and brackets.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return "0"

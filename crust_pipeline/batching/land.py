@@ -1,0 +1,167 @@
+"""Land: keep the vendor's file as received before anything parses it, then settle what was bought.
+
+Landing again is free, so whatever goes wrong is tried again until the link dies. A file that will not
+pass its checks is kept all the same in the end, because it is paid for: its readable lines are used.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from crust_pipeline.batching.engine import Engine, ReadFile, is_gone
+from crust_pipeline.batching.settle import settle
+from crust_pipeline.ledger import landing, progress
+from crust_pipeline.ledger.dispatching import backoff
+from crust_pipeline.ledger.landing import DueLanding, LandedFile, Settled
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.models import Job
+
+# The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
+LINK_LIVES = timedelta(days=5)
+CHECKS_BEFORE_TAKING_AS_IT_IS = 3
+
+
+class FileCheckError(Exception):
+    """The file that came is not what the vendor says it is."""
+
+    def __init__(self, problem: str, *, sha256: str | None = None) -> None:
+        """Say what is wrong; `sha256` is the file's, to see whether it comes out the same again."""
+        super().__init__(problem)
+        self.sha256 = sha256
+
+
+@dataclass(slots=True)
+class Landed:
+    """What a pass of landings came to, as submission ids."""
+
+    landed: list[str] = field(default_factory=list[str])
+    later: list[str] = field(default_factory=list[str])
+    expired: list[str] = field(default_factory=list[str])
+    undone: list[str] = field(default_factory=list[str])
+    trouble: str | None = None
+
+
+def land_files(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Landed:
+    """Land every completed file that is due, the oldest link first."""
+    done = Landed()
+    for due in landing.due_landings(engine.ledger, now=engine.now()):
+        if not may_go_on():
+            break
+        if due.owner and not is_gone(due.owner, at=due.taken_at, now=engine.now()):
+            continue
+        if landing.take(engine.ledger, due, owner=engine.owner, now=engine.now()):
+            _land(engine, due, done)
+    return done
+
+
+def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
+    try:
+        job = engine.client.job(due.batch_id)  # free, and its links are the freshest there are
+        file, read = _keep(engine, due, job)
+    except (errors.LinkDead, errors.NotFound) as error:
+        if engine.now() - due.completed_at > LINK_LIVES:
+            reason = f"the link died before the file was kept: {error}"
+            landing.expired(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            done.expired.append(due.submission_id)
+        else:
+            _try_later(engine, due, str(error), done)
+    except FileCheckError as error:
+        _try_later(engine, due, str(error), done, sha256=error.sha256)
+    except (errors.VendorError, OSError) as error:
+        _try_later(engine, due, str(error), done)
+    else:
+        settled = _settle(engine, due, job, read)
+        if settled is None:
+            reason = f"job {due.batch_id} was adopted, but its file is about other people"
+            landing.not_ours(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            done.undone.append(due.submission_id)
+        elif landing.landed(
+            engine.ledger, due.submission_id, file, settled=settled, now=engine.now()
+        ):
+            done.landed.append(due.submission_id)
+
+
+def _try_later(
+    engine: Engine, due: DueLanding, error: str, done: Landed, *, sha256: str | None = None
+) -> None:
+    wait = backoff(due.tries, first_seconds=max(engine.poll_seconds, 1), most_seconds=900)
+    landing.land_again(
+        engine.ledger, due.submission_id, at=engine.now() + wait, error=error, sha256=sha256
+    )
+    done.later.append(due.submission_id)
+    done.trouble = error
+
+
+def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFile]:
+    """Download, check and keep a file.
+
+    Raises:
+        FileCheckError: it is not what the vendor says, and there are tries left.
+    """
+    # With nothing found the vendor may still give a link, to an object that was never written.
+    if job.result_count == 0 or not (job.download_url or job.download_urls):
+        if job.result_count != 0 and job.entities_fulfilled != 0:
+            raise FileCheckError(
+                "the job is completed and has results, but the vendor gives no link"
+            )
+        return LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
+    name = f"{engine.operations[due.operation].vendor}/{due.operation}/{due.submission_id}.jsonl.gz"
+    kept = engine.raw / name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    size, sha256 = _download(engine, job, kept)
+    read = engine.read_file(kept, due.operation)
+    note = _problem(read, job)
+    same_again = sha256 == due.last_sha256
+    if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
+        raise FileCheckError(note, sha256=sha256)
+    kept.chmod(0o444)
+    return (
+        LandedFile(source_file=name, sha256=sha256, size_bytes=size, lines=read.lines, note=note),
+        read,
+    )
+
+
+def _download(engine: Engine, job: Job, kept: Path) -> tuple[int, str]:
+    """The merged file, or its parts put together: gzip members may follow each other."""
+    if job.download_url:
+        merged = engine.client.download(job.download_url, kept)
+        return merged.bytes, merged.sha256
+    whole = kept.with_suffix(".parts")
+    with whole.open("wb") as out:
+        for number, url in enumerate(job.download_urls):
+            part = kept.with_suffix(f".part{number}")
+            engine.client.download(url, part)
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, out)
+            part.unlink()
+    whole.replace(kept)
+    with kept.open("rb") as file:
+        return kept.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _problem(read: ReadFile, job: Job) -> str | None:
+    """What is wrong with a file, compared with what the vendor says of it."""
+    if job.result_count is not None and read.lines != job.result_count:
+        return f"the vendor says {job.result_count} lines, the file has {read.lines}"
+    if read.unreadable:
+        return (
+            f"{len(read.unreadable)} of {read.lines} lines cannot be read; they are in quarantine"
+        )
+    return None
+
+
+def _settle(engine: Engine, due: DueLanding, job: Job, read: ReadFile) -> Sequence[Settled] | None:
+    """What the file says of everyone asked for; None: it is about other people."""
+    with engine.ledger.read() as con:
+        asked = progress.identifiers_of(con, due.submission_id)
+    return settle(
+        asked={row.identifier: row.profile_key for row in asked},
+        read=read,
+        lines_expected=job.result_count,
+        adopted=due.adopted,
+        cost=lambda items: engine.prices.cost(due.operation, items, on=engine.now().date()),
+        worst_case=engine.prices.worst_case(due.operation, due.fields, on=engine.now().date()),
+    )

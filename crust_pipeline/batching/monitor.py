@@ -1,0 +1,102 @@
+"""Monitor: ask the vendor how its jobs do, and write that down. Only free requests are made here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from crust_pipeline.batching.engine import Engine
+from crust_pipeline.batching.replan import replacements
+from crust_pipeline.ledger import progress
+from crust_pipeline.ledger.dispatching import backoff
+from crust_pipeline.ledger.progress import JobReport
+from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.models import Job, JobStatus
+
+POLLS_A_PASS = 100
+
+
+@dataclass(slots=True)
+class Polled:
+    """What a pass of polls came to, as submission ids; `trouble` says why it ended early."""
+
+    completed: list[str] = field(default_factory=list[str])
+    failed: list[str] = field(default_factory=list[str])
+    active: list[str] = field(default_factory=list[str])
+    trouble: str | None = None
+
+
+def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Polled:
+    """Poll every job that is due.
+
+    Args:
+        engine: the account.
+        may_go_on: asked before each request; when it says no, the rest waits for the next pass.
+    """
+    done = Polled()
+    for submission_id, batch_id in progress.due_polls(
+        engine.ledger, now=engine.now(), limit=POLLS_A_PASS
+    ):
+        if not may_go_on():
+            break
+        try:
+            job = engine.client.job(batch_id)
+        except errors.RateLimited as error:
+            _ask_later(engine, submission_id, error, seconds=error.retry_after_seconds)
+            done.trouble = str(error)
+            break
+        except (errors.NotFound, errors.InvalidRequest) as error:
+            # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
+            _ask_later(engine, submission_id, error, seconds=6 * engine.poll_seconds)
+            done.active.append(submission_id)
+        except errors.VendorError as error:
+            _ask_later(engine, submission_id, error, seconds=engine.poll_seconds)
+            done.trouble = str(error)
+            break
+        else:
+            _note(engine, submission_id, job, done)
+    return done
+
+
+def _ask_later(
+    engine: Engine, submission_id: str, error: errors.VendorError, *, seconds: float
+) -> None:
+    progress.poll_again(
+        engine.ledger,
+        submission_id,
+        at=engine.now() + timedelta(seconds=seconds),
+        error=str(error),
+    )
+
+
+def _note(engine: Engine, submission_id: str, job: Job, done: Polled) -> None:
+    now = engine.now()
+    if job.status is JobStatus.FAILED:
+        reason = job.error_message or "the vendor gave no reason"
+        instead = replacements(engine, submission_id, whole=True)
+        progress.failed(
+            engine.ledger,
+            submission_id,
+            reason=f"job failed: {reason}",
+            now=now,
+            instead=instead,
+            not_before=now + backoff(0, first_seconds=engine.poll_seconds, most_seconds=300),
+        )
+        done.failed.append(submission_id)
+        return
+    state = BatchState(job.status.value)
+    progress.reported(
+        engine.ledger,
+        submission_id,
+        JobReport(
+            state=state,
+            vendor_created_at=job.created_at,
+            vendor_completed_at=job.completed_at,
+            result_count=job.result_count,
+            entities_requested=job.entities_requested,
+            entities_fulfilled=job.entities_fulfilled,
+        ),
+        poll_at=now + timedelta(seconds=engine.poll_seconds),
+        now=now,
+    )
+    (done.completed if state is BatchState.COMPLETED else done.active).append(submission_id)

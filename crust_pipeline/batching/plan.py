@@ -1,0 +1,365 @@
+"""Plan: decide for every input row whether to ask, reuse or leave it, and pack what to ask.
+
+`decide`, `afford` and `pack` are pure; `plan` runs them inside one ledger transaction, so that two
+plans at the same time cannot buy the same key or spend the same credits. Nothing is sent here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from crust_pipeline.identity import identifier_of, is_email
+from crust_pipeline.ledger import planning
+from crust_pipeline.ledger.dispatching import fields_denied
+from crust_pipeline.ledger.ledger import Ledger, Transaction
+from crust_pipeline.ledger.planning import Claim, NewBatch, PlannedRow
+from crust_pipeline.ledger.states import Answer, BatchState, Verdict
+from crust_pipeline.vendor.operations import IdentifierType, Operation
+from crust_pipeline.vendor.prices import PRICES, Prices
+
+# Plans change; a field that was locked may be open later. Asking again costs one refused request.
+DENIAL_REMEMBERED = timedelta(days=7)
+
+# Answers that say the vendor has nothing on this person, whatever one asks for.
+NOBODY = frozenset({Answer.NOT_FOUND, Answer.DROPPED})
+
+
+class OverBudgetError(Exception):
+    """The plan's worst case is over a credit limit, and the setting is to refuse such plans."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One row of the upstream table. `problem` says why it has no key."""
+
+    partition_date: date
+    row_id: str
+    profile_key: str | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules of a plan: how long purchases count as fresh, and what may be spent, in credits."""
+
+    refresh_after: timedelta
+    retry_not_found_after: timedelta
+    limit_per_run: Decimal | None = None
+    limit_per_day: Decimal | None = None
+    refuse_over_budget: bool = False
+    priority: int = 100
+    refresh: bool = False
+    new_rows_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the plan does with one row; `fields` are those still to be bought, when it asks."""
+
+    row: InputRow
+    verdict: Verdict
+    submission_id: str | None = None
+    detail: str | None = None
+    fields: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReport:
+    """What a plan came to. Credits are the worst case."""
+
+    operation: str
+    partitions: tuple[date, ...]
+    batches: tuple[NewBatch, ...]
+    verdicts: Mapping[date, Counter[str]]
+    credits_reserved: Decimal
+    credits_available: Decimal | None
+
+    @property
+    def rows(self) -> int:
+        """Input rows that the plan decided about."""
+        return sum(sum(counts.values()) for counts in self.verdicts.values())
+
+    def count(self, verdict: Verdict) -> int:
+        """Rows with one verdict."""
+        return sum(counts[verdict] for counts in self.verdicts.values())
+
+
+def plan(
+    ledger: Ledger,
+    operation: Operation,
+    *,
+    rows: Sequence[InputRow],
+    partitions: Sequence[date],
+    fields: Sequence[str],
+    policy: Policy,
+    now: datetime,
+    balance: Decimal | None = None,
+    prices: Prices = PRICES,
+    run_id: str | None = None,
+    dry_run: bool = False,
+) -> PlanReport:
+    """Plan whole days: write batches and a decision for every row to the ledger.
+
+    Args:
+        ledger: the account's ledger.
+        operation: what to buy.
+        rows: all input rows of the days.
+        partitions: the days; one without rows is planned too, so that a backfill can end.
+        fields: what to ask for; () where the operation has no choice.
+        policy: freshness and limits.
+        now: the time of the plan.
+        balance: the account's credits, when the vendor tells.
+        prices: credits by operation and item.
+        run_id: the Dagster run that plans, if there is one.
+        dry_run: decide and report, but write nothing.
+
+    Raises:
+        OverBudgetError: a limit would be passed and the policy is to refuse. Nothing was written.
+    """
+    with ledger.write() as tx:
+        denied = fields_denied(tx.con, tx.account, operation.name, since=now - DENIAL_REMEMBERED)
+        wanted = frozenset(fields) - denied or frozenset({""})
+        decisions = decide(
+            rows,
+            existing=planning.rows_of(tx, operation.name, partitions),
+            claims=planning.claims_of(
+                tx, operation.name, sorted({row.profile_key for row in rows if row.profile_key})
+            ),
+            wanted=wanted,
+            policy=policy,
+            now=now,
+        )
+
+        def price(asked: frozenset[str]) -> Decimal:
+            return prices.worst_case(operation.name, sorted(asked), on=now.date())
+
+        available = _available(tx, policy, balance=balance, now=now)
+        decisions = afford(decisions, price=price, available=available, policy=policy)
+        batches = list(
+            pack(decisions, operation=operation, price=price, policy=policy, run_id=run_id)
+        )
+        report = PlanReport(
+            operation=operation.name,
+            partitions=tuple(partitions),
+            batches=tuple(batches),
+            verdicts=_verdicts(decisions, partitions),
+            credits_reserved=sum((batch.credits_reserved for batch in batches), Decimal(0)),
+            credits_available=available,
+        )
+        if not dry_run:
+            for batch in batches:
+                planning.add_batch(tx, batch, now=now)
+            planning.put_rows(
+                tx,
+                operation.name,
+                decided=list(_planned_rows(decisions, batches)),
+                input_rows={day: report.verdicts[day].total() for day in partitions},
+                now=now,
+            )
+    return report
+
+
+def decide(
+    rows: Sequence[InputRow],
+    *,
+    existing: Mapping[tuple[date, str], PlannedRow],
+    claims: Mapping[str, Sequence[Claim]],
+    wanted: frozenset[str],
+    policy: Policy,
+    now: datetime,
+) -> list[Decision]:
+    """One decision for each row, in the order of days; of rows with one key the first asks."""
+
+    def order(row: InputRow) -> tuple[date, bool, str]:
+        before = existing.get((row.partition_date, row.row_id))
+        return row.partition_date, before is None or before.verdict is not Verdict.ASK, row.row_id
+
+    decisions: list[Decision] = []
+    seen_today: set[tuple[date, str]] = set()
+    asked: set[str] = set()
+    for row in sorted(rows, key=order):
+        key = row.profile_key
+        before = existing.get((row.partition_date, row.row_id))
+        if key is None:
+            decisions.append(Decision(row, Verdict.INVALID_INPUT, detail=row.problem))
+        elif (row.partition_date, key) in seen_today:
+            decisions.append(Decision(row, Verdict.DUPLICATE))
+        elif key in asked:
+            decisions.append(Decision(row, Verdict.REUSE))
+        else:
+            decision = _decide_key(
+                row, claims.get(key, ()), before=before, wanted=wanted, policy=policy, now=now
+            )
+            decisions.append(decision)
+            if decision.verdict is Verdict.ASK and decision.submission_id is None:
+                asked.add(key)
+        if key is not None:
+            seen_today.add((row.partition_date, key))
+    return decisions
+
+
+def _decide_key(
+    row: InputRow,
+    claims: Sequence[Claim],
+    *,
+    before: PlannedRow | None,
+    wanted: frozenset[str],
+    policy: Policy,
+    now: datetime,
+) -> Decision:
+    if before is not None and before.verdict not in {Verdict.ASK, Verdict.REUSE}:
+        before = None
+    if policy.new_rows_only and before is not None and before.submission_id:
+        return Decision(row, before.verdict, before.submission_id, before.detail)
+    counting = [claim for claim in claims if _counts(claim, policy=policy, now=now)]
+    bought = frozenset(name for claim in counting for name in claim.fields)
+    if any(claim.answer in NOBODY or claim.answer is Answer.REDACTED for claim in counting):
+        bought |= wanted
+    if missing := wanted - bought:
+        return Decision(row, Verdict.ASK, fields=missing)
+    if before is not None and before.submission_id in {claim.submission_id for claim in counting}:
+        return Decision(row, before.verdict, before.submission_id, before.detail)
+    owner = max(counting, key=lambda claim: (len(claim.fields & wanted), claim.submission_id))
+    return Decision(row, Verdict.REUSE, owner.submission_id)
+
+
+def _counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
+    """Whether a purchase stands in the way of buying again."""
+    if claim.answer is None or claim.answered_at is None:
+        # Planned, in flight or of unknown fate: waited for, always. Expired: paid and lost, so only
+        # a refresh on purpose buys it again.
+        return claim.state is not BatchState.EXPIRED or not policy.refresh
+    if claim.answer is Answer.REDACTED:
+        return True  # the person asked for removal: never ask again
+    if policy.refresh:
+        return False
+    remembered = (
+        policy.retry_not_found_after
+        if claim.answer in NOBODY | {Answer.NO_DATA}
+        else policy.refresh_after
+    )
+    return now - claim.answered_at < remembered
+
+
+def afford(
+    decisions: Sequence[Decision],
+    *,
+    price: Callable[[frozenset[str]], Decimal],
+    available: Decimal | None,
+    policy: Policy,
+) -> list[Decision]:
+    """Keep the asks that fit into the credits available, in the order of days; mark the rest.
+
+    Raises:
+        OverBudgetError: they do not all fit and the policy is to refuse.
+    """
+    if available is None:
+        return list(decisions)
+    prices = {decision.fields: price(decision.fields) for decision in decisions if _asks(decision)}
+    needed = sum((prices[decision.fields] for decision in decisions if _asks(decision)), Decimal(0))
+    if needed <= available:
+        return list(decisions)
+    if policy.refuse_over_budget:
+        raise OverBudgetError(
+            f"The plan could cost up to {needed:f} credits and only {max(available, Decimal(0)):f} may "
+            "be spent now. Nothing was planned or sent. Plan fewer days, raise the credit limit, or set "
+            "CRUST_ON_OVER_BUDGET=buy_what_fits."
+        )
+    left = available
+    short: set[str | None] = set()
+    result: list[Decision] = []
+    for decision in decisions:
+        waits = decision.verdict is Verdict.REUSE and decision.submission_id is None
+        if _asks(decision) and prices[decision.fields] > left:
+            short.add(decision.row.profile_key)
+        elif _asks(decision):
+            left -= prices[decision.fields]
+        elif not (waits and decision.row.profile_key in short):
+            result.append(decision)
+            continue
+        if decision.row.profile_key in short:
+            decision = replace(decision, verdict=Verdict.OVER_BUDGET, fields=frozenset())  # noqa: PLW2901
+        result.append(decision)
+    return result
+
+
+def pack(
+    decisions: Sequence[Decision],
+    *,
+    operation: Operation,
+    price: Callable[[frozenset[str]], Decimal],
+    policy: Policy,
+    run_id: str | None = None,
+) -> Iterator[NewBatch]:
+    """Fill batches up to the operation's cap in the order of days: one kind of identifier, one set of fields each."""
+    groups: dict[tuple[IdentifierType, frozenset[str]], list[tuple[str, str, date]]] = {}
+    for decision in decisions:
+        if _asks(decision):
+            key = decision.row.profile_key or ""
+            kind: IdentifierType = "email" if is_email(key) else "profile_url"
+            groups.setdefault((kind, decision.fields), []).append(
+                (key, identifier_of(key), decision.row.partition_date)
+            )
+    for (kind, fields), identifiers in groups.items():
+        for start in range(0, len(identifiers), operation.cap):
+            chunk = identifiers[start : start + operation.cap]
+            yield NewBatch(
+                submission_id=planning.new_submission_id(),
+                vendor=operation.vendor,
+                operation=operation.name,
+                identifier_type=kind,
+                fields=tuple(sorted(fields)),
+                identifiers=chunk,
+                priority=policy.priority,
+                credits_reserved=price(fields) * len(chunk),
+                run_id=run_id,
+            )
+
+
+def _asks(decision: Decision) -> bool:
+    return decision.verdict is Verdict.ASK and decision.submission_id is None
+
+
+def _planned_rows(
+    decisions: Sequence[Decision], batches: Sequence[NewBatch]
+) -> Iterator[PlannedRow]:
+    """The decisions as rows, each pointing at the batch that answers it."""
+    bought = {key: batch.submission_id for batch in batches for key, _, _ in batch.identifiers}
+    firsts: dict[tuple[date, str], str | None] = {}
+    for decision in decisions:
+        day, key = decision.row.partition_date, decision.row.profile_key
+        submission_id = decision.submission_id
+        if key is not None and decision.verdict in {Verdict.ASK, Verdict.REUSE}:
+            submission_id = submission_id or bought.get(key)
+            firsts[day, key] = submission_id
+        elif key is not None and decision.verdict is Verdict.DUPLICATE:
+            submission_id = firsts.get((day, key))
+        yield PlannedRow(
+            day, decision.row.row_id, key, decision.verdict, submission_id, decision.detail
+        )
+
+
+def _verdicts(
+    decisions: Sequence[Decision], partitions: Sequence[date]
+) -> dict[date, Counter[str]]:
+    counts: dict[date, Counter[str]] = {day: Counter() for day in partitions}
+    for decision in decisions:
+        counts[decision.row.partition_date][decision.verdict.value] += 1
+    return counts
+
+
+def _available(
+    tx: Transaction, policy: Policy, *, balance: Decimal | None, now: datetime
+) -> Decimal | None:
+    """What may still be reserved, in credits; None: there is no limit."""
+    today = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), tzinfo=UTC)
+    limits: list[Decimal] = []
+    if policy.limit_per_run is not None:
+        limits.append(policy.limit_per_run)
+    if policy.limit_per_day is not None:
+        limits.append(policy.limit_per_day - planning.credits_committed_on(tx, today))
+    if balance is not None:
+        limits.append(balance - planning.credits_set_aside(tx))
+    return min(limits, default=None)

@@ -1,0 +1,91 @@
+"""Settle: what became of every identifier of a batch, from what its file says. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+
+from crust_pipeline.batching.engine import ReadAnswer, ReadFile
+from crust_pipeline.identity import key_of_echo
+from crust_pipeline.ledger.landing import Settled
+from crust_pipeline.ledger.states import Answer
+
+
+def settle(
+    *,
+    asked: Mapping[str, str],
+    read: ReadFile,
+    lines_expected: int | None,
+    adopted: bool,
+    cost: Callable[[Sequence[str]], Decimal],
+    worst_case: Decimal,
+) -> list[Settled] | None:
+    """One answer for each identifier asked for.
+
+    Args:
+        asked: {identifier as sent: profile_key}.
+        read: the file.
+        lines_expected: how many lines the vendor says it has.
+        adopted: whether the job was found by reconcile and may be somebody else's.
+        cost: credits for the billable items of one line.
+        worst_case: credits of one identifier when nobody can tell what came.
+
+    Returns:
+        None when the file of an adopted job is mostly about people nobody asked for.
+    """
+    keys = set(asked.values())
+    answers: dict[str, ReadAnswer] = {}
+    strangers = 0
+    for answer in read.answers:
+        key = asked.get(answer.identifier) or key_of_echo(answer.identifier)
+        if key in keys:
+            answers.setdefault(key, answer)
+        else:
+            strangers += 1
+    if adopted and strangers > len(answers):
+        return None
+    return list(
+        _settled(
+            keys,
+            answers=answers,
+            unreadable=_unreadable(read, asked, keys),
+            lost=max(len(read.unreadable), (lines_expected or 0) - read.lines),
+            cost=cache(cost),
+            worst_case=worst_case,
+        )
+    )
+
+
+def _unreadable(read: ReadFile, asked: Mapping[str, str], keys: set[str]) -> dict[str, int]:
+    """Whose lines came but cannot be read: {profile_key: line}."""
+    found = {
+        asked.get(identifier) or key_of_echo(identifier): line
+        for line, identifier in read.unreadable
+        if identifier
+    }
+    return {key: line for key, line in found.items() if key in keys}
+
+
+def _settled(
+    keys: set[str],
+    *,
+    answers: Mapping[str, ReadAnswer],
+    unreadable: Mapping[str, int],
+    lost: int,
+    cost: Callable[[tuple[str, ...]], Decimal],
+    worst_case: Decimal,
+) -> Iterator[Settled]:
+    missing = len(keys - answers.keys() - unreadable.keys())
+    # The vendor leaves out whom it does not know. Where about as many lines are lost as people are
+    # missing, they are rather the lost ones: delivered and billed, and to be bought again only on purpose.
+    lost_rather_than_dropped = 2 * (lost - len(unreadable)) >= missing > 0
+    for key in sorted(keys):
+        if answer := answers.get(key):
+            yield Settled(
+                key, Answer(answer.status), cost(answer.items), answer.person_id, answer.source_line
+            )
+        elif key in unreadable:
+            yield Settled(key, Answer.FAILED, worst_case, source_line=unreadable[key])
+        elif lost_rather_than_dropped:
+            yield Settled(key, Answer.FAILED, worst_case)
+        else:
+            yield Settled(key, Answer.DROPPED, Decimal(0))

@@ -1,0 +1,113 @@
+"""What the command line shows: progress while people wait, tables to read, JSON for scripts."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from crust_pipeline.runner import Progress
+
+LOG_EVERY_SECONDS = 10.0
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - anything a report may hold
+    """A value as JSON can hold it; whole credits as whole numbers."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case date() | datetime():
+            return value.isoformat()
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            return str(value)
+
+
+def print_json(console: Console, value: Any) -> None:  # noqa: ANN401
+    """One JSON document on standard output, unwrapped and uncoloured."""
+    console.out(json.dumps(value, default=plain, indent=2), highlight=False)
+
+
+def print_table(
+    console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """A table; numbers stand to the right."""
+    rows = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        numeric = all(isinstance(row[number], int | float | Decimal) for row in rows)
+        table.add_column(column, justify="right" if numeric and rows else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():,f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`{"matched": 3, "dropped": 1}` as `3 matched, 1 dropped`, the largest first."""
+    words = [
+        f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    return ", ".join(word for word in words if not word.startswith("0 ")) or "none"
+
+
+def progress_line(progress: Progress, *, max_active: int) -> str:
+    """How a run stands, in one line."""
+    summary = progress.summary
+    line = (
+        f"{progress.rows - progress.rows_open:,} of {progress.rows:,} rows done | "
+        f"slots {summary.slots_held} of {max_active} | "
+        f"batches: {counts_in_words(summary.batches)} | "
+        f"credits: {_cell(summary.credits_reserved)} reserved, {_cell(summary.credits_computed)} spent"
+    )
+    return f"{line} | waiting: {summary.pause.detail}" if summary.pause else line
+
+
+class ProgressDisplay:
+    """One line that is kept up to date in a terminal, and a line now and then in a log."""
+
+    def __init__(self, console: Console, *, max_active: int) -> None:
+        """Show on `console`, which should be standard error, so that output can be piped."""
+        self._console = console
+        self._max_active = max_active
+        self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self._last = ("", 0.0)
+
+    def __enter__(self) -> "ProgressDisplay":
+        """Start showing."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the last line standing."""
+        if self._live:
+            self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Say how things stand."""
+        line = progress_line(progress, max_active=self._max_active)
+        if self._live:
+            self._live.update(Text(line))
+            return
+        before, at = self._last
+        if line != before and time.monotonic() - at >= LOG_EVERY_SECONDS:
+            self._console.print(f"{datetime.now().astimezone():%H:%M:%S} {line}", soft_wrap=True)
+            self._last = (line, time.monotonic())

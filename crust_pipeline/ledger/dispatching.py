@@ -1,0 +1,333 @@
+"""Transactions around a submit: claim a batch and a slot, write the intent, then write what came of it.
+
+The intent is committed before the request leaves. Whoever finds a batch in `submitting` whose owner is gone knows
+that money may have been spent and that nobody saw the answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.planning import NewBatch, re_plan
+from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
+from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
+
+
+class PauseKind(StrEnum):
+    """Why an account waits before its next submit."""
+
+    SLOTS = "slots"  # the vendor counts more active jobs than we do: others use the account
+    RATE = "rate"
+    CREDITS = "credits"
+    KEY = "key"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A wait before the next submit, as told or chosen, and its reason for people."""
+
+    kind: PauseKind
+    until: datetime
+    detail: str
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An intent that nobody has reported on yet, and the process that wrote it."""
+
+    submission_id: str
+    owner: str
+    intent_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A batch that is about to be submitted: it holds a slot from here on."""
+
+    submission_id: str
+    operation: str
+    identifier_type: Literal["profile_url", "email"]
+    fields: tuple[str, ...]
+    identifiers: tuple[str, ...]
+
+
+def claim_next(
+    ledger: Ledger, *, max_active: int, owner: str, now: datetime, run_id: str | None = None
+) -> Intent | None:
+    """Take the next planned batch and a slot in one transaction.
+
+    Args:
+        ledger: the ledger.
+        max_active: vendor jobs allowed at a time, over all processes.
+        owner: this process, so that others can tell when it is gone.
+        now: the present time.
+        run_id: the Dagster run that submits, if there is one.
+
+    Returns:
+        None when no slot is free, nothing is planned, or the account has to wait.
+    """
+    with ledger.write() as tx:
+        if (
+            pause_of(tx.con, ledger.account, now=now)
+            or slots_held(tx.con, ledger.account) >= max_active
+        ):
+            return None
+        found = tx.con.execute(
+            sa.select(submissions)
+            .where(
+                submissions.c.account == ledger.account,
+                submissions.c.state == BatchState.PLANNED,
+                submissions.c.not_before <= now,
+            )
+            .order_by(
+                submissions.c.priority, submissions.c.first_partition, submissions.c.created_at
+            )
+            .limit(1)
+        ).one_or_none()
+        if found is None:
+            return None
+        tx.move(
+            found.submission_id,
+            BatchState.SUBMITTING,
+            now=now,
+            intent_at=now,
+            owner=owner,
+            run_id=run_id or found.run_id,
+        )
+        sent = tx.con.execute(
+            sa.select(identifiers.c.identifier)
+            .where(identifiers.c.submission_id == found.submission_id)
+            .order_by(identifiers.c.partition_date, identifiers.c.profile_key)
+        ).scalars()
+        return Intent(
+            submission_id=found.submission_id,
+            operation=found.operation,
+            identifier_type=found.identifier_type,
+            fields=tuple(filter(None, found.field_set.split(","))),
+            identifiers=tuple(sent),
+        )
+
+
+def slots_held(con: sa.Connection, account: str) -> int:
+    """Vendor slots that this ledger's batches hold, or may hold."""
+    query = sa.select(sa.func.count()).where(
+        submissions.c.account == account, submissions.c.state.in_(HOLDS_SLOT)
+    )
+    return con.execute(query).scalar_one()
+
+
+def accepted(
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    batch_id: str,
+    action: str | None,
+    credits_reported: Decimal | None,
+    poll_at: datetime,
+    now: datetime,
+) -> None:
+    """The vendor took the job."""
+    with ledger.write() as tx:
+        tx.move(
+            submission_id,
+            BatchState.PENDING,
+            now=now,
+            batch_id=batch_id,
+            action=action,
+            credits_reported=credits_reported,
+            submitted_at=now,
+            not_before=poll_at,
+            error=None,
+        )
+        end_pause(tx)
+
+
+def not_started(ledger: Ledger, submission_id: str, *, pause: Pause, now: datetime) -> None:
+    """The answer proves that no job started: the batch is planned again and the account waits."""
+    with ledger.write() as tx:
+        tx.move(
+            submission_id,
+            BatchState.PLANNED,
+            now=now,
+            reason=pause.detail,
+            owner=None,
+            error=pause.detail,
+        )
+        _pause(tx, pause)
+
+
+def fields_refused(
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    refused: Sequence[str],
+    kept: Sequence[str],
+    now: datetime,
+) -> None:
+    """The account may not have some of the fields: remember that, and plan the batch without them."""
+    with ledger.write() as tx:
+        batch = tx.submission(submission_id)
+        remaining = ",".join(sorted(kept))
+        reason = "the vendor refused the fields " + ", ".join(sorted(refused))
+        tx.move(
+            submission_id,
+            BatchState.PLANNED,
+            now=now,
+            reason=reason,
+            owner=None,
+            field_set=remaining,
+            error=reason,
+        )
+        keys = sa.select(claims.c.profile_key).where(claims.c.submission_id == submission_id)
+        # A stale purchase of the smaller set gives way, as it does in a plan.
+        tx.con.execute(
+            claims.delete().where(
+                claims.c.account == ledger.account,
+                claims.c.operation == batch.operation,
+                claims.c.field_set == remaining,
+                claims.c.submission_id != submission_id,
+                claims.c.profile_key.in_(keys.scalar_subquery()),
+            )
+        )
+        tx.con.execute(
+            claims.update()
+            .where(claims.c.submission_id == submission_id)
+            .values(field_set=remaining)
+        )
+        for field in refused:
+            where = (
+                denied_fields.c.account == ledger.account,
+                denied_fields.c.operation == batch.operation,
+                denied_fields.c.field == field,
+            )
+            tx.con.execute(denied_fields.delete().where(*where))
+            tx.con.execute(
+                denied_fields.insert().values(
+                    account=ledger.account, operation=batch.operation, field=field, seen_at=now
+                )
+            )
+
+
+def fields_denied(
+    con: sa.Connection, account: str, operation: str, *, since: datetime
+) -> frozenset[str]:
+    """Fields that the vendor refused to this account after `since`."""
+    query = sa.select(denied_fields.c.field).where(
+        denied_fields.c.account == account,
+        denied_fields.c.operation == operation,
+        denied_fields.c.seen_at > since,
+    )
+    return frozenset(con.execute(query).scalars())
+
+
+def rejected(
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    instead: Sequence[NewBatch] = (),
+) -> None:
+    """The vendor refused the job for good: nothing started, nothing was billed, its keys are free.
+
+    Args:
+        ledger: the ledger.
+        submission_id: the batch.
+        reason: why, for people.
+        now: the present time.
+        instead: batches that take its place.
+    """
+    with ledger.write() as tx:
+        tx.move(
+            submission_id, BatchState.REJECTED, now=now, reason=reason, error=reason[:ERROR_CHARS]
+        )
+        tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
+        re_plan(tx, instead, parent=submission_id, now=now, not_before=now)
+        tx.has_news(submission_id)
+
+
+def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
+    """Nobody saw a usable answer: a job may be running and billed. The slot stays taken."""
+    with ledger.write() as tx:
+        tx.move(
+            submission_id, BatchState.UNKNOWN, now=now, reason=reason, error=reason[:ERROR_CHARS]
+        )
+        tx.has_news(submission_id)
+
+
+def orphaned_intents(ledger: Ledger) -> list[Orphan]:
+    """Batches in `submitting`. The caller knows whose owner is gone."""
+    with ledger.read() as con:
+        query = sa.select(
+            submissions.c.submission_id, submissions.c.owner, submissions.c.intent_at
+        ).where(
+            submissions.c.account == ledger.account, submissions.c.state == BatchState.SUBMITTING
+        )
+        return [Orphan(row.submission_id, row.owner, row.intent_at) for row in con.execute(query)]
+
+
+def pause_of(con: sa.Connection, account: str, *, now: datetime) -> Pause | None:
+    """What the account waits for, if it has to."""
+    row = con.execute(
+        sa.select(pauses).where(
+            pauses.c.account == account, pauses.c.operation == "", pauses.c.until > now
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Pause(PauseKind(row.kind), row.until, row.detail, row.tries)
+
+
+def pause(ledger: Ledger, pause: Pause) -> None:
+    """Make every process on this ledger wait before its next submit."""
+    with ledger.write() as tx:
+        _pause(tx, pause)
+
+
+def tries_so_far(ledger: Ledger, kind: PauseKind) -> int:
+    """How many pauses of one kind followed each other without a job accepted in between."""
+    with ledger.read() as con:
+        query = sa.select(pauses.c.tries).where(
+            pauses.c.account == ledger.account, pauses.c.kind == kind
+        )
+        return con.execute(query).scalar_one_or_none() or 0
+
+
+def resume(ledger: Ledger) -> None:
+    """End the wait: a person says that its cause is gone."""
+    with ledger.write() as tx:
+        end_pause(tx)
+
+
+def _pause(tx: Transaction, pause: Pause) -> None:
+    before = tx.con.execute(sa.select(pauses).where(pauses.c.account == tx.account)).one_or_none()
+    end_pause(tx)
+    tx.con.execute(
+        pauses.insert().values(
+            account=tx.account,
+            operation="",
+            until=pause.until,
+            kind=pause.kind.value,
+            tries=before.tries + 1 if before and before.kind == pause.kind else 1,
+            detail=pause.detail[:ERROR_CHARS],
+        )
+    )
+
+
+def end_pause(tx: Transaction, kind: PauseKind | None = None) -> None:
+    """End the account's wait, or only one of this kind."""
+    ended = pauses.delete().where(pauses.c.account == tx.account)
+    tx.con.execute(ended if kind is None else ended.where(pauses.c.kind == kind))
+
+
+def backoff(tries: int, *, first_seconds: float, most_seconds: float) -> timedelta:
+    """A wait that doubles with every try."""
+    return timedelta(seconds=min(most_seconds, first_seconds * 2 ** min(tries, 30)))

@@ -1,0 +1,195 @@
+"""Transactions of landing: which files are due, and what each says about every identifier of its batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
+from crust_pipeline.ledger.progress import undo_adoption
+from crust_pipeline.ledger.schema import claims, identifiers, submissions
+from crust_pipeline.ledger.states import Answer, BatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueLanding:
+    """A completed job whose file is not kept yet."""
+
+    submission_id: str
+    batch_id: str
+    operation: str
+    fields: tuple[str, ...]
+    adopted: bool
+    tries: int
+    completed_at: datetime
+    owner: str | None
+    taken_at: datetime
+    last_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandedFile:
+    """A vendor file as it was kept. `source_file` is its path below the raw folder; None: there was none to keep."""
+
+    source_file: str | None
+    sha256: str | None
+    size_bytes: int
+    lines: int
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one identifier, and what that cost in credits."""
+
+    profile_key: str
+    answer: Answer
+    credits: Decimal
+    person_id: int | None = None
+    source_line: int | None = None
+
+
+def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
+    """Completed jobs to land now; the oldest link first, because links die."""
+    with ledger.read() as con:
+        query = (
+            sa.select(submissions)
+            .where(
+                submissions.c.account == ledger.account,
+                submissions.c.state == BatchState.COMPLETED,
+                submissions.c.not_before <= now,
+            )
+            .order_by(submissions.c.completed_at)
+        )
+        return [
+            DueLanding(
+                submission_id=row.submission_id,
+                batch_id=row.batch_id,
+                operation=row.operation,
+                fields=tuple(row.field_set.split(",")),
+                adopted=row.adopted,
+                tries=row.tries,
+                completed_at=row.vendor_completed_at or row.completed_at,
+                owner=row.owner,
+                taken_at=row.intent_at,
+                last_sha256=row.file_sha256,
+            )
+            for row in con.execute(query)
+        ]
+
+
+def take(ledger: Ledger, due: DueLanding, *, owner: str, now: datetime) -> bool:
+    """Reserve a landing for one process, so that two do not download the same file.
+
+    Returns:
+        False when another process took it since `due` was read.
+    """
+    with ledger.write() as tx:
+        batch = tx.submission(due.submission_id)
+        if BatchState(batch.state) is not BatchState.COMPLETED or batch.owner != due.owner:
+            return False
+        tx.update(due.submission_id, owner=owner, intent_at=now)
+        return True
+
+
+def land_again(
+    ledger: Ledger, submission_id: str, *, at: datetime, error: str, sha256: str | None
+) -> None:
+    """The file could not be kept this time; `sha256` is that of a file which failed its checks."""
+    with ledger.write() as tx:
+        if BatchState(tx.submission(submission_id).state) is BatchState.COMPLETED:
+            tx.update(
+                submission_id,
+                owner=None,
+                not_before=at,
+                tries=submissions.c.tries + 1,
+                error=error[:ERROR_CHARS],
+                file_sha256=sha256,
+            )
+
+
+def not_ours(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
+    """The job that was adopted is somebody else's: its submit is unknown again."""
+    with ledger.write() as tx:
+        undo_adoption(tx, submission_id, reason=reason, now=now)
+
+
+def expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
+    """The link died before the file was kept. What was bought is lost; buying it again is a person's decision."""
+    with ledger.write() as tx:
+        tx.move(
+            submission_id, BatchState.EXPIRED, now=now, reason=reason, error=reason[:ERROR_CHARS]
+        )
+        tx.has_news(submission_id)
+
+
+def landed(
+    ledger: Ledger,
+    submission_id: str,
+    file: LandedFile,
+    *,
+    settled: Sequence[Settled],
+    now: datetime,
+) -> bool:
+    """Keep what the file says: every identifier's answer, the credits, and who owns the purchase.
+
+    Returns:
+        False when another process landed it first; nothing is written then.
+    """
+    with ledger.write() as tx:
+        if BatchState(tx.submission(submission_id).state) is not BatchState.COMPLETED:
+            return False
+        tx.move(
+            submission_id,
+            BatchState.LANDED,
+            now=now,
+            reason=file.note,
+            landed_at=now,
+            source_file=file.source_file,
+            file_sha256=file.sha256,
+            file_bytes=file.size_bytes,
+            file_lines=file.lines,
+            credits_computed=sum((item.credits for item in settled), Decimal(0)),
+            error=file.note and file.note[:ERROR_CHARS],
+        )
+        if settled:
+            tx.con.execute(
+                identifiers.update()
+                .where(
+                    identifiers.c.submission_id == submission_id,
+                    identifiers.c.profile_key == sa.bindparam("key"),
+                )
+                .values(
+                    answer=sa.bindparam("new_answer"),
+                    person_id=sa.bindparam("person"),
+                    source_line=sa.bindparam("line"),
+                    credits=sa.bindparam("cost"),
+                ),
+                [
+                    {
+                        "key": item.profile_key,
+                        "new_answer": item.answer.value,
+                        "person": item.person_id,
+                        "line": item.source_line,
+                        "cost": item.credits,
+                    }
+                    for item in settled
+                ],
+            )
+        answer_of = (
+            sa.select(identifiers.c.answer)
+            .where(
+                identifiers.c.submission_id == submission_id,
+                identifiers.c.profile_key == claims.c.profile_key,
+            )
+            .scalar_subquery()
+        )
+        tx.con.execute(
+            claims.update()
+            .where(claims.c.submission_id == submission_id)
+            .values(answer=answer_of, answered_at=now)
+        )
+        tx.has_news(submission_id)
+    return True

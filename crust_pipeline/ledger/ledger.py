@@ -1,0 +1,180 @@
+"""Opens the ledger's database and hands out its two kinds of transactions.
+
+A write transaction takes the one write lock at its start, so that what it reads (free slots, credits set aside,
+claims) still holds when it writes. Everything that decides about money happens inside one.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from crust_pipeline.ledger import schema
+from crust_pipeline.ledger.schema import days, submission_days, submissions, transitions
+from crust_pipeline.ledger.states import ALLOWED, BatchState, LedgerError
+
+BUSY_SECONDS = 60
+# Any number: the name of the lock that Postgres gives to one write transaction at a time.
+POSTGRES_LOCK = 4_217_300_911
+ERROR_CHARS = 500
+
+
+class Ledger:
+    """One ledger database, shared by all processes that spend from the same account.
+
+    Args:
+        url: an SQLAlchemy URL; SQLite files and Postgres are supported.
+        account: whose purchases these are.
+    """
+
+    def __init__(self, url: str, *, account: str) -> None:
+        self.account = account
+        self._url = sa.engine.make_url(url)
+        self._engine: sa.Engine | None = None
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, opened and brought up to date at first use."""
+        if self._engine is None:
+            self._engine = self._open()
+        return self._engine
+
+    def _open(self) -> sa.Engine:
+        if self._url.get_backend_name() == "sqlite" and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = sa.create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
+            event.listen(engine, "connect", _configure_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        else:
+            engine = sa.create_engine(self._url)
+            event.listen(engine, "begin", _begin_postgres)
+        try:
+            with engine.connect().execution_options(crust_write=True) as con, con.begin():
+                _create_or_check(con)
+        except OperationalError as error:
+            raise LedgerError(
+                f"The ledger cannot be opened ({error.orig}). Nothing was spent. Check CRUST_LEDGER_URL, "
+                "and that its folder exists and can be written."
+            ) from None
+        return engine
+
+    @contextmanager
+    def write(self) -> Generator["Transaction"]:
+        """A transaction that holds the write lock from its first statement on."""
+        with self.engine.connect().execution_options(crust_write=True) as con, con.begin():
+            yield Transaction(con, account=self.account)
+
+    @contextmanager
+    def read(self) -> Generator[sa.Connection]:
+        """A consistent view. It neither waits for writers nor holds them up."""
+        with self.engine.connect() as con, con.begin():
+            yield con
+
+    def close(self) -> None:
+        """Give all connections back."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+
+class Transaction:
+    """A write transaction, with the two writes that every activity needs: a step of a batch, and news for days."""
+
+    def __init__(self, con: sa.Connection, *, account: str) -> None:
+        self.con = con
+        self.account = account
+
+    def submission(self, submission_id: str) -> sa.Row[Any]:
+        """One batch, whole."""
+        found = self.con.execute(
+            sa.select(submissions).where(submissions.c.submission_id == submission_id)
+        ).one_or_none()
+        if found is None:
+            raise LedgerError(f"The ledger has no batch {submission_id}.")
+        return found
+
+    def move(
+        self,
+        submission_id: str,
+        to: BatchState,
+        *,
+        now: datetime,
+        reason: str | None = None,
+        **values: Any,  # noqa: ANN401 - columns of submissions
+    ) -> None:
+        """Take a batch one step on and write down why.
+
+        Raises:
+            LedgerError: its present state does not allow that step.
+        """
+        before = BatchState(self.submission(submission_id).state)
+        if to not in ALLOWED[before]:
+            raise LedgerError(f"Batch {submission_id} is {before} and cannot become {to}.")
+        values = {"not_before": now, "tries": 0} | values
+        self.update(submission_id, state=to.value, **values)
+        self.con.execute(
+            transitions.insert().values(
+                submission_id=submission_id,
+                at=now,
+                from_state=before.value,
+                to_state=to.value,
+                reason=reason and reason[:ERROR_CHARS],
+            )
+        )
+
+    def update(self, submission_id: str, **values: Any) -> None:  # noqa: ANN401
+        """Change columns of a batch that stays in its state."""
+        self.con.execute(
+            submissions.update()
+            .where(submissions.c.submission_id == submission_id)
+            .values(**values)
+        )
+
+    def has_news(self, submission_id: str) -> None:
+        """Mark the days that wait for this batch: their tables would come out different now."""
+        waiting = sa.select(submission_days.c.partition_date)
+        waiting = waiting.where(
+            submission_days.c.submission_id == submission_id,
+            submission_days.c.operation == days.c.operation,
+        ).correlate(days)
+        self.con.execute(
+            days.update()
+            .where(days.c.partition_date.in_(waiting))
+            .values(version=days.c.version + 1, load_requests=0)
+        )
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
+    # The driver's own transaction handling would start write transactions too late; see _begin_sqlite.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    # An intent must survive a power cut, or a paid job could be forgotten: NORMAL may lose the last commits.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+
+
+def _begin_sqlite(con: sa.Connection) -> None:
+    writes = con.get_execution_options().get("crust_write")
+    con.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgres(con: sa.Connection) -> None:
+    if con.get_execution_options().get("crust_write"):
+        con.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRES_LOCK})")
+
+
+def _create_or_check(con: sa.Connection) -> None:
+    schema.metadata.create_all(con)
+    version = con.execute(sa.select(schema.info.c.version)).scalar_one_or_none()
+    if version is None:
+        con.execute(schema.info.insert().values(version=schema.VERSION))
+    elif version != schema.VERSION:
+        raise LedgerError(
+            f"The ledger was made by version {version} of its schema, this program knows version "
+            f"{schema.VERSION}. Nothing was changed. Use the release that made it, or its migration notes."
+        )

@@ -1,0 +1,210 @@
+"""Transactions of loading: which days' tables are behind, what they are made of, and that they are loaded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import Ledger, Transaction
+from crust_pipeline.ledger.schema import days, identifiers, submission_days, submissions
+from crust_pipeline.ledger.states import IN_PROGRESS, BatchState
+
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DueRange:
+    """Days next to each other whose tables are behind the ledger."""
+
+    operation: str
+    start: date
+    end: date
+    requests: int
+    requested_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A landed file, and who in it belongs to which of the days asked about: (identifier, profile_key, day)."""
+
+    submission_id: str
+    batch_id: str
+    operation: str
+    source_file: str
+    sha256: str
+    asked: Sequence[tuple[str, str, date]]
+
+
+def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> dict[date, int]:
+    """How often the ledger has had news for each day, to be given back to `loaded`."""
+    with ledger.read() as con:
+        query = sa.select(days.c.partition_date, days.c.version).where(
+            days.c.operation == operation, days.c.partition_date.in_(partitions)
+        )
+        return {row.partition_date: row.version for row in con.execute(query)}
+
+
+def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
+    """Days whose batches are all final and whose tables are behind, as ranges of days next to each other."""
+    waiting = (
+        sa.select(1)
+        .select_from(
+            submission_days.join(
+                submissions, submission_days.c.submission_id == submissions.c.submission_id
+            )
+        )
+        .where(
+            submission_days.c.partition_date == days.c.partition_date,
+            submission_days.c.operation == days.c.operation,
+            submissions.c.state.in_(IN_PROGRESS),
+        )
+        .exists()
+    )
+    query = (
+        sa.select(days)
+        .where(days.c.version > days.c.loaded_version, ~waiting)
+        .order_by(days.c.operation, days.c.partition_date)
+    )
+    if operation is not None:
+        query = query.where(days.c.operation == operation)
+    with ledger.read() as con:
+        found = list(con.execute(query))
+    return list(_ranges(found))
+
+
+def _ranges(found: Sequence[sa.Row[Any]]) -> Iterator[DueRange]:
+    start = 0
+    for end, day in enumerate(found):
+        after = found[end + 1] if end + 1 < len(found) else None
+        if after is not None and (
+            after.operation == day.operation
+            and after.partition_date == day.partition_date + ONE_DAY
+            and after.load_requests == day.load_requests
+        ):
+            continue
+        yield DueRange(
+            day.operation,
+            found[start].partition_date,
+            day.partition_date,
+            day.load_requests,
+            day.load_requested_at,
+        )
+        start = end + 1
+
+
+def load_requested(ledger: Ledger, due: DueRange, *, now: datetime) -> None:
+    """A run was asked for to load these days."""
+    with ledger.write() as tx:
+        tx.con.execute(
+            days.update()
+            .where(
+                days.c.operation == due.operation, days.c.partition_date.between(due.start, due.end)
+            )
+            .values(load_requests=days.c.load_requests + 1, load_requested_at=now)
+        )
+
+
+def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[Source]:
+    """The landed files that the tables of these days are made of.
+
+    A day's tables hold the latest answered purchase of each key and set of fields that the day made; those that other
+    days made are in those days' tables.
+    """
+    latest = sa.func.row_number().over(
+        partition_by=(
+            identifiers.c.partition_date,
+            identifiers.c.profile_key,
+            submissions.c.field_set,
+        ),
+        order_by=(submissions.c.landed_at.desc(), submissions.c.submission_id),
+    )
+    bought = (
+        sa.select(
+            identifiers.c.submission_id,
+            identifiers.c.identifier,
+            identifiers.c.profile_key,
+            identifiers.c.partition_date,
+            latest.label("age"),
+        )
+        .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
+        .where(
+            submissions.c.operation == operation,
+            submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
+            submissions.c.source_file.is_not(None),
+            submissions.c.submission_id.in_(
+                sa.select(submission_days.c.submission_id).where(
+                    submission_days.c.operation == operation,
+                    submission_days.c.partition_date.in_(partitions),
+                )
+            ),
+            identifiers.c.partition_date.in_(partitions),
+        )
+        .subquery()
+    )
+    asked: dict[str, list[tuple[str, str, date]]] = {}
+    with ledger.read() as con:
+        for row in con.execute(sa.select(bought).where(bought.c.age == 1)):
+            asked.setdefault(row.submission_id, []).append(
+                (row.identifier, row.profile_key, row.partition_date)
+            )
+        files = con.execute(
+            sa.select(submissions)
+            .where(submissions.c.submission_id.in_(list(asked)))
+            .order_by(submissions.c.landed_at, submissions.c.submission_id)
+        ).all()
+    return [
+        Source(
+            submission_id=file.submission_id,
+            batch_id=file.batch_id,
+            operation=operation,
+            source_file=file.source_file,
+            sha256=file.file_sha256,
+            asked=asked[file.submission_id],
+        )
+        for file in files
+    ]
+
+
+def loaded(ledger: Ledger, operation: str, versions: Mapping[date, int], *, now: datetime) -> None:
+    """The tables of these days are written as of these versions; news that came meanwhile stays due."""
+    with ledger.write() as tx:
+        for day, version in versions.items():
+            tx.con.execute(
+                days.update()
+                .where(days.c.operation == operation, days.c.partition_date == day)
+                .values(loaded_version=version, loaded_at=now)
+            )
+        for submission_id in _fully_loaded(tx, operation, list(versions)):
+            tx.move(submission_id, BatchState.LOADED, now=now, loaded_at=now)
+
+
+def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -> list[str]:
+    """Landed batches of these days none of whose days is still to be loaded."""
+    behind = (
+        sa.select(1)
+        .select_from(
+            identifiers.join(
+                days,
+                (days.c.partition_date == identifiers.c.partition_date)
+                & (days.c.operation == operation),
+            )
+        )
+        .where(
+            identifiers.c.submission_id == submissions.c.submission_id,
+            days.c.loaded_at.is_(None) | (days.c.loaded_at < submissions.c.landed_at),
+        )
+        .exists()
+    )
+    query = sa.select(submissions.c.submission_id).where(
+        submissions.c.state == BatchState.LANDED,
+        submissions.c.submission_id.in_(
+            sa.select(submission_days.c.submission_id).where(
+                submission_days.c.operation == operation,
+                submission_days.c.partition_date.in_(partitions),
+            )
+        ),
+        ~behind,
+    )
+    return list(tx.con.execute(query).scalars())

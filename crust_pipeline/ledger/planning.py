@@ -1,0 +1,337 @@
+"""Transactions of the plan: what is known of each key, what is set aside, and the new batches.
+
+All of it runs inside one write transaction, so that two plans at the same time cannot buy the same key or spend
+the same credits.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import Transaction
+from crust_pipeline.ledger.schema import (
+    claims,
+    days,
+    identifiers,
+    rows,
+    submission_days,
+    submissions,
+)
+from crust_pipeline.ledger.states import RESERVES, Answer, BatchState, Verdict
+
+# SQLite takes at most 32,766 parameters in a statement.
+KEYS_A_QUERY = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who owns a purchase of one key. `answer` is None while it is planned or in flight."""
+
+    profile_key: str
+    fields: frozenset[str]
+    submission_id: str
+    state: BatchState
+    answer: Answer | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """The plan's decision for one input row."""
+
+    partition_date: date
+    row_id: str
+    profile_key: str | None
+    verdict: Verdict
+    submission_id: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewBatch:
+    """A batch to be written: its identifiers as (profile_key, identifier as sent, day that asked first)."""
+
+    submission_id: str
+    vendor: str
+    operation: str
+    identifier_type: str
+    fields: tuple[str, ...]
+    identifiers: Sequence[tuple[str, str, date]]
+    priority: int
+    credits_reserved: Decimal
+    attempt: int = 1
+    parent_submission_id: str | None = None
+    root_submission_id: str | None = None
+    run_id: str | None = None
+
+
+def new_submission_id() -> str:
+    """A fresh id for a batch: 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+def field_set(fields: Iterable[str]) -> str:
+    """The one spelling of a set of fields."""
+    return ",".join(sorted(set(fields)))
+
+
+def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, list[Claim]]:
+    """What is owned of each key: {profile_key: claims}, keys that nobody owns left out."""
+    found: dict[str, list[Claim]] = {}
+    for start in range(0, len(keys), KEYS_A_QUERY):
+        query = (
+            sa.select(claims, submissions.c.state)
+            .join(submissions, submissions.c.submission_id == claims.c.submission_id)
+            .where(
+                claims.c.account == tx.account,
+                claims.c.operation == operation,
+                claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
+            )
+        )
+        for row in tx.con.execute(query):
+            claim = Claim(
+                profile_key=row.profile_key,
+                fields=frozenset(row.field_set.split(",")),
+                submission_id=row.submission_id,
+                state=BatchState(row.state),
+                answer=row.answer and Answer(row.answer),
+                answered_at=row.answered_at,
+            )
+            found.setdefault(row.profile_key, []).append(claim)
+    return found
+
+
+def rows_of(
+    tx: Transaction, operation: str, partitions: Sequence[date]
+) -> dict[tuple[date, str], PlannedRow]:
+    """The decisions of earlier plans: {(day, row_id): row}."""
+    query = sa.select(rows).where(
+        rows.c.operation == operation, rows.c.partition_date.in_(partitions)
+    )
+    return {
+        (row.partition_date, row.row_id): PlannedRow(
+            row.partition_date,
+            row.row_id,
+            row.profile_key,
+            Verdict(row.verdict),
+            row.submission_id,
+            row.detail,
+        )
+        for row in tx.con.execute(query)
+    }
+
+
+def credits_set_aside(tx: Transaction) -> Decimal:
+    """The worst case of everything planned or in flight, in credits."""
+    query = sa.select(sa.func.sum(submissions.c.credits_reserved)).where(
+        submissions.c.account == tx.account, submissions.c.state.in_(RESERVES)
+    )
+    return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
+    """What the plans of one calendar day cost: settled where known, else the worst case, in credits."""
+    cost = sa.case(
+        (submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED]), 0),
+        else_=sa.type_coerce(
+            sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved),
+            sa.BigInteger,
+        ),
+    )
+    query = sa.select(sa.type_coerce(sa.func.sum(cost), submissions.c.credits_reserved.type)).where(
+        submissions.c.account == tx.account,
+        submissions.c.created_at >= day_start,
+        submissions.c.created_at < day_start + timedelta(days=1),
+    )
+    return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def add_batch(
+    tx: Transaction, batch: NewBatch, *, now: datetime, not_before: datetime | None = None
+) -> None:
+    """Write a planned batch with its identifiers and take ownership of its keys."""
+    asked = field_set(batch.fields)
+    tx.con.execute(
+        submissions.insert().values(
+            submission_id=batch.submission_id,
+            account=tx.account,
+            vendor=batch.vendor,
+            operation=batch.operation,
+            state=BatchState.PLANNED.value,
+            identifier_type=batch.identifier_type,
+            field_set=asked,
+            identifier_count=len(batch.identifiers),
+            priority=batch.priority,
+            first_partition=min(day for _, _, day in batch.identifiers),
+            attempt=batch.attempt,
+            parent_submission_id=batch.parent_submission_id,
+            root_submission_id=batch.root_submission_id or batch.submission_id,
+            credits_reserved=batch.credits_reserved,
+            run_id=batch.run_id,
+            created_at=now,
+            not_before=not_before or now,
+        )
+    )
+    tx.con.execute(
+        identifiers.insert(),
+        [
+            {
+                "submission_id": batch.submission_id,
+                "profile_key": key,
+                "identifier": sent,
+                "partition_date": day,
+            }
+            for key, sent, day in batch.identifiers
+        ],
+    )
+    own(tx, batch.operation, asked, batch.submission_id, [key for key, _, _ in batch.identifiers])
+
+
+def own(
+    tx: Transaction, operation: str, asked: str, submission_id: str, keys: Sequence[str]
+) -> None:
+    """Make this batch the owner of its keys, in place of a purchase that is stale or failed."""
+    for start in range(0, len(keys), KEYS_A_QUERY):
+        tx.con.execute(
+            claims.delete().where(
+                claims.c.account == tx.account,
+                claims.c.operation == operation,
+                claims.c.field_set == asked,
+                claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
+            )
+        )
+    tx.con.execute(
+        claims.insert(),
+        [
+            {
+                "account": tx.account,
+                "operation": operation,
+                "profile_key": key,
+                "field_set": asked,
+                "submission_id": submission_id,
+            }
+            for key in keys
+        ],
+    )
+
+
+def put_rows(
+    tx: Transaction,
+    operation: str,
+    *,
+    decided: Sequence[PlannedRow],
+    input_rows: Mapping[date, int],
+    now: datetime,
+) -> None:
+    """Replace the decisions for whole days, and note which batches the days wait for.
+
+    Args:
+        tx: the transaction.
+        operation: for which operation the days were planned.
+        decided: one row for each input row of the days.
+        input_rows: {day: number of its rows}; a day without rows is in it too.
+        now: the time of the plan.
+    """
+    partitions = list(input_rows)
+    of_days = rows.c.partition_date.in_(partitions)
+    tx.con.execute(rows.delete().where(rows.c.operation == operation, of_days))
+    if decided:
+        tx.con.execute(
+            rows.insert(),
+            [
+                {
+                    "partition_date": row.partition_date,
+                    "operation": operation,
+                    "row_id": row.row_id,
+                    "profile_key": row.profile_key,
+                    "verdict": row.verdict.value,
+                    "submission_id": row.submission_id,
+                    "detail": row.detail,
+                }
+                for row in decided
+            ],
+        )
+    _note_waiting(
+        tx,
+        operation,
+        {(row.submission_id, row.partition_date) for row in decided if row.submission_id},
+    )
+    known = set(
+        tx.con.execute(
+            sa.select(days.c.partition_date).where(
+                days.c.operation == operation, days.c.partition_date.in_(partitions)
+            )
+        ).scalars()
+    )
+    for day, count in input_rows.items():
+        if day in known:
+            tx.con.execute(
+                days.update()
+                .where(days.c.partition_date == day, days.c.operation == operation)
+                .values(
+                    planned_at=now, input_rows=count, version=days.c.version + 1, load_requests=0
+                )
+            )
+        else:
+            tx.con.execute(
+                days.insert().values(
+                    partition_date=day,
+                    operation=operation,
+                    planned_at=now,
+                    input_rows=count,
+                    version=1,
+                )
+            )
+
+
+def _note_waiting(tx: Transaction, operation: str, pairs: set[tuple[str, date]]) -> None:
+    known = {
+        (row.submission_id, row.partition_date)
+        for row in tx.con.execute(
+            sa.select(submission_days.c.submission_id, submission_days.c.partition_date).where(
+                submission_days.c.operation == operation,
+                submission_days.c.partition_date.in_({day for _, day in pairs}),
+            )
+        )
+    }
+    if missing := sorted(pairs - known):
+        tx.con.execute(
+            submission_days.insert(),
+            [
+                {"submission_id": submission_id, "partition_date": day, "operation": operation}
+                for submission_id, day in missing
+            ],
+        )
+
+
+def re_plan(
+    tx: Transaction,
+    batches: Sequence[NewBatch],
+    *,
+    parent: str,
+    now: datetime,
+    not_before: datetime,
+) -> None:
+    """Put new batches in the place of one that failed: its rows and days now wait for these."""
+    for batch in batches:
+        add_batch(tx, batch, now=now, not_before=not_before)
+        keys = [key for key, _, _ in batch.identifiers]
+        for start in range(0, len(keys), KEYS_A_QUERY):
+            tx.con.execute(
+                rows.update()
+                .where(
+                    rows.c.submission_id == parent,
+                    rows.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
+                )
+                .values(submission_id=batch.submission_id)
+            )
+        waiting = tx.con.execute(
+            sa.select(rows.c.partition_date)
+            .where(rows.c.submission_id == batch.submission_id)
+            .distinct()
+        ).scalars()
+        _note_waiting(tx, batch.operation, {(batch.submission_id, day) for day in waiting})

@@ -1,0 +1,243 @@
+"""Transactions of the monitor: what is due for a poll, and what the vendor said of a job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.dispatching import PauseKind, end_pause
+from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.planning import NewBatch, re_plan
+from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions
+from crust_pipeline.ledger.states import AT_VENDOR, BatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """What the vendor says of a job, in the ledger's words."""
+
+    state: BatchState
+    vendor_created_at: datetime | None = None
+    vendor_completed_at: datetime | None = None
+    result_count: int | None = None
+    entities_requested: int | None = None
+    entities_fulfilled: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSubmit:
+    """A submit whose fate nobody knows, with what a search for its job needs."""
+
+    submission_id: str
+    operation: str
+    identifier_count: int
+    intent_at: datetime
+    searches: int
+
+
+def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Jobs to ask about, the longest-waiting first: [(submission_id, batch_id)]."""
+    with ledger.read() as con:
+        query = (
+            sa.select(submissions.c.submission_id, submissions.c.batch_id)
+            .where(
+                submissions.c.account == ledger.account,
+                submissions.c.state.in_(AT_VENDOR),
+                submissions.c.not_before <= now,
+            )
+            .order_by(submissions.c.not_before)
+            .limit(limit)
+        )
+        return [(row.submission_id, row.batch_id) for row in con.execute(query)]
+
+
+def poll_again(
+    ledger: Ledger, submission_id: str, *, at: datetime, error: str | None = None
+) -> None:
+    """Nothing was learned; ask again later."""
+    with ledger.write() as tx:
+        tx.update(submission_id, not_before=at, error=error and error[:ERROR_CHARS])
+
+
+def reported(
+    ledger: Ledger, submission_id: str, report: JobReport, *, poll_at: datetime, now: datetime
+) -> None:
+    """Write down what the vendor said of a job that has not failed."""
+    with ledger.write() as tx:
+        before = BatchState(tx.submission(submission_id).state)
+        if before not in AT_VENDOR:
+            return  # another process polled it at the same time and was faster
+        values: dict[str, Any] = {
+            "vendor_created_at": report.vendor_created_at,
+            "vendor_completed_at": report.vendor_completed_at,
+            "result_count": report.result_count,
+            "entities_requested": report.entities_requested,
+            "entities_fulfilled": report.entities_fulfilled,
+            "error": None,
+        }
+        if report.state is BatchState.COMPLETED:
+            tx.move(
+                submission_id, BatchState.COMPLETED, now=now, completed_at=now, owner=None, **values
+            )
+            end_pause(tx, PauseKind.SLOTS)  # a slot is free again
+        elif report.state is BatchState.PROCESSING and before is BatchState.PENDING:
+            tx.move(
+                submission_id, BatchState.PROCESSING, now=now, **values | {"not_before": poll_at}
+            )
+        else:
+            tx.update(submission_id, not_before=poll_at, **values)
+
+
+def failed(
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    instead: Sequence[NewBatch] = (),
+    not_before: datetime | None = None,
+) -> bool:
+    """A job ended without results; the vendor bills nothing for it.
+
+    Args:
+        ledger: the ledger.
+        submission_id: the batch.
+        reason: what the vendor said, for people.
+        now: the present time.
+        instead: batches that take its place; none: its identifiers are given up, and free to be planned anew.
+        not_before: when those may be submitted.
+
+    Returns:
+        Whether this call recorded the failure; False when another process was faster.
+    """
+    with ledger.write() as tx:
+        if BatchState(tx.submission(submission_id).state) not in AT_VENDOR:
+            return False
+        tx.move(
+            submission_id,
+            BatchState.FAILED,
+            now=now,
+            reason=reason,
+            completed_at=now,
+            error=reason[:ERROR_CHARS],
+        )
+        tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
+        re_plan(tx, instead, parent=submission_id, now=now, not_before=not_before or now)
+        tx.has_news(submission_id)
+    return True
+
+
+def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
+    """How many batches have failed in one line of re-plans."""
+    with ledger.read() as con:
+        query = sa.select(sa.func.count()).where(
+            submissions.c.root_submission_id == root_submission_id,
+            submissions.c.state == BatchState.FAILED,
+        )
+        return con.execute(query).scalar_one()
+
+
+def identifiers_of(con: sa.Connection, submission_id: str) -> list[sa.Row[Any]]:
+    """The identifiers of a batch, as (profile_key, identifier, partition_date), in the order of its days."""
+    query = (
+        sa.select(identifiers.c.profile_key, identifiers.c.identifier, identifiers.c.partition_date)
+        .where(identifiers.c.submission_id == submission_id)
+        .order_by(identifiers.c.partition_date, identifiers.c.profile_key)
+    )
+    return list(con.execute(query))
+
+
+def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[UnknownSubmit]:
+    """Submits of unknown fate, oldest first; with `now`, those that are due to be looked for."""
+    with ledger.read() as con:
+        query = sa.select(submissions).where(
+            submissions.c.account == ledger.account, submissions.c.state == BatchState.UNKNOWN
+        )
+        if now is not None:
+            query = query.where(submissions.c.not_before <= now)
+        return [
+            UnknownSubmit(
+                row.submission_id, row.operation, row.identifier_count, row.intent_at, row.tries
+            )
+            for row in con.execute(query.order_by(submissions.c.intent_at))
+        ]
+
+
+def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:
+    """No job was found for an unknown submit; look again later."""
+    with ledger.write() as tx:
+        if BatchState(tx.submission(submission_id).state) is BatchState.UNKNOWN:
+            tx.update(submission_id, not_before=at, tries=submissions.c.tries + 1)
+
+
+def jobs_known(ledger: Ledger, batch_ids: Sequence[str]) -> set[str]:
+    """Those of these vendor jobs that belong to a batch of ours, or are known to be somebody else's."""
+    with ledger.read() as con:
+        ours = sa.select(submissions.c.batch_id).where(
+            submissions.c.account == ledger.account, submissions.c.batch_id.in_(batch_ids)
+        )
+        foreign = sa.select(foreign_jobs.c.batch_id).where(
+            foreign_jobs.c.account == ledger.account, foreign_jobs.c.batch_id.in_(batch_ids)
+        )
+        return set(con.execute(ours).scalars()) | set(con.execute(foreign).scalars())
+
+
+def actions_seen(ledger: Ledger, operation: str) -> frozenset[str]:
+    """What the vendor called jobs of this operation when it accepted them."""
+    with ledger.read() as con:
+        query = (
+            sa.select(submissions.c.action)
+            .where(submissions.c.account == ledger.account, submissions.c.operation == operation)
+            .where(submissions.c.action.is_not(None))
+            .distinct()
+        )
+        return frozenset(con.execute(query).scalars())
+
+
+def adopt(
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    batch_id: str,
+    action: str | None,
+    created_at: datetime | None,
+    now: datetime,
+) -> None:
+    """A job of the vendor's list is taken for an unknown submit; landing verifies it by its identifiers."""
+    with ledger.write() as tx:
+        tx.move(
+            submission_id,
+            BatchState.PENDING,
+            now=now,
+            reason=f"job {batch_id} adopted",
+            batch_id=batch_id,
+            action=action,
+            adopted=True,
+            submitted_at=created_at or now,
+            vendor_created_at=created_at,
+            error=None,
+        )
+        tx.has_news(submission_id)
+
+
+def undo_adoption(tx: Transaction, submission_id: str, *, reason: str, now: datetime) -> None:
+    """The adopted job was somebody else's: remember that, and the submit is unknown again."""
+    batch = tx.submission(submission_id)
+    tx.con.execute(
+        foreign_jobs.insert().values(account=tx.account, batch_id=batch.batch_id, seen_at=now)
+    )
+    tx.move(
+        submission_id,
+        BatchState.UNKNOWN,
+        now=now,
+        reason=reason,
+        batch_id=None,
+        action=None,
+        adopted=False,
+        submitted_at=None,
+        error=reason[:ERROR_CHARS],
+    )
+    tx.has_news(submission_id)

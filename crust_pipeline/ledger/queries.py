@@ -1,0 +1,310 @@
+"""What the ledger can tell: outcomes, batches, credit usage, and the summary behind `status`. Reads only."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.dispatching import Pause, pause_of, slots_held
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
+from crust_pipeline.ledger.states import IN_PROGRESS, RESERVES, Answer, BatchState, Verdict
+
+# Outcomes that a later run can still change without anybody's doing.
+OPEN_OUTCOMES = frozenset({"pending"})
+# Outcomes that need a person: money may be lost or spent twice.
+TROUBLED_OUTCOMES = frozenset({"unknown", "failed", "expired"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one input row for one operation."""
+
+    partition_date: date
+    row_id: str
+    operation: str
+    profile_key: str | None
+    outcome: str
+    submission_id: str | None
+    batch_id: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditUsage:
+    """What one batch cost one day, in credits. `computed` is None until the file has landed."""
+
+    partition_date: date
+    operation: str
+    vendor: str
+    submission_id: str
+    batch_id: str | None
+    identifiers: int
+    delivered: int | None
+    credits_reserved: Decimal
+    credits_computed: Decimal | None
+    credits_reported: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The state of a ledger at one moment."""
+
+    batches: dict[str, int]
+    slots_held: int
+    pause: Pause | None
+    credits_reserved: Decimal
+    credits_computed: Decimal
+    oldest_link: datetime | None
+    next_submit: datetime | None
+
+
+def outcome_of(
+    verdict: Verdict,
+    state: BatchState | None,
+    answer: Answer | None,
+    *,
+    not_permitted: bool = False,
+) -> str:
+    """The outcome of a row, from the plan's verdict and what became of the batch it points at."""
+    match verdict:
+        case Verdict.DUPLICATE | Verdict.INVALID_INPUT | Verdict.SUPPRESSED | Verdict.OVER_BUDGET:
+            return verdict.value
+        case Verdict.ASK | Verdict.REUSE:
+            pass
+        case _:
+            assert_never(verdict)
+    match state:
+        case None:
+            return "pending"
+        case (
+            BatchState.PLANNED
+            | BatchState.SUBMITTING
+            | BatchState.PENDING
+            | BatchState.PROCESSING
+            | BatchState.COMPLETED
+        ):
+            return "pending"
+        case BatchState.UNKNOWN | BatchState.EXPIRED | BatchState.FAILED:
+            return state.value
+        case BatchState.REJECTED:
+            return "not_permitted" if not_permitted else "failed"
+        case BatchState.LANDED | BatchState.LOADED:
+            if verdict is Verdict.REUSE and answer is Answer.MATCHED:
+                return "reused"
+            return (answer or Answer.DROPPED).value
+        case _:
+            assert_never(state)
+
+
+# A rejected batch whose reason begins so was refused for lack of permission, not for what was in it.
+NOT_PERMITTED = "not permitted: "
+
+
+def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iterator[Outcome]:
+    """One outcome for each input row of the days, in the order of days and rows."""
+    query = (
+        sa.select(
+            rows,
+            submissions.c.state,
+            submissions.c.batch_id,
+            submissions.c.error,
+            identifiers.c.answer,
+        )
+        .select_from(
+            rows.outerjoin(
+                submissions, submissions.c.submission_id == rows.c.submission_id
+            ).outerjoin(
+                identifiers,
+                (identifiers.c.submission_id == rows.c.submission_id)
+                & (identifiers.c.profile_key == rows.c.profile_key),
+            )
+        )
+        .where(rows.c.operation == operation, rows.c.partition_date.in_(partitions))
+        .order_by(rows.c.partition_date, rows.c.row_id)
+    )
+    with ledger.read() as con:
+        for row in con.execute(query):
+            state = row.state and BatchState(row.state)
+            outcome = outcome_of(
+                Verdict(row.verdict),
+                state,
+                row.answer and Answer(row.answer),
+                not_permitted=(row.error or "").startswith(NOT_PERMITTED),
+            )
+            troubled = outcome in TROUBLED_OUTCOMES or outcome == "not_permitted"
+            yield Outcome(
+                partition_date=row.partition_date,
+                row_id=row.row_id,
+                operation=operation,
+                profile_key=row.profile_key,
+                outcome=outcome,
+                submission_id=row.submission_id,
+                batch_id=row.batch_id,
+                detail=row.detail or (row.error if troubled else None),
+            )
+
+
+def outcome_counts(
+    ledger: Ledger, operation: str, partitions: Sequence[date]
+) -> dict[date, Counter[str]]:
+    """How many rows of each day had which outcome; a planned day without rows is in it too."""
+    counts: dict[date, Counter[str]] = {}
+    with ledger.read() as con:
+        planned = sa.select(days.c.partition_date).where(
+            days.c.operation == operation, days.c.partition_date.in_(partitions)
+        )
+        for day in con.execute(planned.order_by(days.c.partition_date)).scalars():
+            counts[day] = Counter()
+    for outcome in outcomes(ledger, operation, partitions):
+        counts.setdefault(outcome.partition_date, Counter())[outcome.outcome] += 1
+    return counts
+
+
+def batches(
+    ledger: Ledger, *, first_partitions: Sequence[date] | None = None
+) -> list[dict[str, Any]]:
+    """Everything the ledger knows of its batches; `partition_date` is the first day of each."""
+    query = sa.select(submissions).order_by(submissions.c.created_at, submissions.c.submission_id)
+    if first_partitions is not None:
+        query = query.where(submissions.c.first_partition.in_(first_partitions))
+    with ledger.read() as con:
+        return [
+            {**row, "partition_date": row["first_partition"], "fields": row["field_set"]}
+            for row in con.execute(query).mappings()
+        ]
+
+
+def first_partitions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[date]:
+    """The days under which the batches that touch these days are filed in the table `batches`."""
+    query = (
+        sa.select(submissions.c.first_partition)
+        .join(submission_days, submission_days.c.submission_id == submissions.c.submission_id)
+        .where(
+            submission_days.c.operation == operation,
+            submission_days.c.partition_date.in_(partitions),
+        )
+        .distinct()
+    )
+    with ledger.read() as con:
+        return sorted(set(con.execute(query).scalars()) | set(partitions))
+
+
+def credit_usage(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[CreditUsage]:
+    """What each batch cost each of these days. A batch's credits are those of its identifiers, by their day."""
+    computed = sa.func.sum(identifiers.c.credits)
+    found = sa.func.count(identifiers.c.source_line)
+    query = (
+        sa.select(
+            submissions.c.submission_id,
+            submissions.c.batch_id,
+            submissions.c.vendor,
+            submissions.c.state,
+            submissions.c.identifier_count,
+            submissions.c.credits_reserved,
+            submissions.c.credits_reported,
+            identifiers.c.partition_date,
+            sa.func.count().label("identifiers"),
+            found.label("delivered"),
+            computed.label("computed"),
+        )
+        .join(identifiers, identifiers.c.submission_id == submissions.c.submission_id)
+        .where(submissions.c.operation == operation, identifiers.c.partition_date.in_(partitions))
+        .group_by(submissions.c.submission_id, identifiers.c.partition_date)
+        .order_by(
+            identifiers.c.partition_date, submissions.c.created_at, submissions.c.submission_id
+        )
+    )
+    with ledger.read() as con:
+        return [
+            CreditUsage(
+                partition_date=row.partition_date,
+                operation=operation,
+                vendor=row.vendor,
+                submission_id=row.submission_id,
+                batch_id=row.batch_id,
+                identifiers=row.identifiers,
+                delivered=row.delivered if row.state in _SETTLED else None,
+                credits_reserved=row.credits_reserved * row.identifiers / row.identifier_count,
+                credits_computed=row.computed,
+                credits_reported=row.credits_reported
+                and row.credits_reported * row.identifiers / row.identifier_count,
+            )
+            for row in con.execute(query)
+        ]
+
+
+_SETTLED = frozenset({BatchState.LANDED, BatchState.LOADED})
+
+
+def summary(ledger: Ledger, *, now: datetime) -> Summary:
+    """Batches by state, slots, the account's pause, and credits."""
+    ours = submissions.c.account == ledger.account
+    with ledger.read() as con:
+        states = con.execute(
+            sa.select(submissions.c.state, sa.func.count())
+            .where(ours)
+            .group_by(submissions.c.state)
+        ).all()
+        reserved = con.execute(
+            sa.select(sa.func.sum(submissions.c.credits_reserved)).where(
+                ours, submissions.c.state.in_(RESERVES)
+            )
+        ).scalar_one()
+        computed = con.execute(
+            sa.select(sa.func.sum(submissions.c.credits_computed)).where(ours)
+        ).scalar_one()
+        oldest = con.execute(
+            sa.select(sa.func.min(submissions.c.completed_at)).where(
+                ours, submissions.c.state == BatchState.COMPLETED
+            )
+        ).scalar_one()
+        due = con.execute(
+            sa.select(sa.func.min(submissions.c.not_before)).where(
+                ours, submissions.c.state == BatchState.PLANNED
+            )
+        ).scalar_one()
+        return Summary(
+            batches={state: count for state, count in states},
+            slots_held=slots_held(con, ledger.account),
+            pause=pause_of(con, ledger.account, now=now),
+            credits_reserved=reserved or Decimal(0),
+            credits_computed=computed or Decimal(0),
+            oldest_link=oldest,
+            next_submit=due,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Rows of some days, and those of them that still wait for a batch."""
+
+    rows: int
+    rows_open: int
+
+
+def waiting_rows(
+    ledger: Ledger, operations: Sequence[str], partitions: Sequence[date], *, searches: int
+) -> Waiting:
+    """How many rows wait for a batch that is in progress.
+
+    Args:
+        ledger: the ledger.
+        operations: whose rows.
+        partitions: the days.
+        searches: after how many searches in vain a submit of unknown fate is no longer waited for.
+    """
+    of_days = rows.c.operation.in_(operations) & rows.c.partition_date.in_(partitions)
+    still_searched = (submissions.c.state == BatchState.UNKNOWN) & (submissions.c.tries < searches)
+    total = sa.select(sa.func.count()).select_from(rows).where(of_days)
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(rows.join(submissions, submissions.c.submission_id == rows.c.submission_id))
+        .where(of_days, submissions.c.state.in_(IN_PROGRESS) | still_searched)
+    )
+    with ledger.read() as con:
+        return Waiting(con.execute(total).scalar_one(), con.execute(waiting).scalar_one())

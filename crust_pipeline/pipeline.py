@@ -1,0 +1,379 @@
+"""The pipeline as the command line and Dagster both tell it: read the upstream, plan, load.
+
+This is where the Dagster-free packages meet: batching knows nothing of tables, and tables nothing of
+the ledger. Steps that only concern a vendor and the ledger are called on `engine` directly.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
+from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, plan
+from crust_pipeline.identity import InvalidIdentifier, row_key
+from crust_pipeline.ledger import loading, queries
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.settings import Settings, SettingsError
+from crust_pipeline.tables import (
+    FlattenReport,
+    Lake,
+    LandedFile,
+    LoadReport,
+    Upstream,
+    Warehouse,
+    flatten,
+    publish_views,
+    read_answers,
+    read_upstream,
+)
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.crustdata import CrustdataClient
+from crust_pipeline.vendor.operations import ENRICH, Operation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation in (ENRICH,)}
+
+# An analyst's open shell must not fail a run: after this the warehouse is left behind the lake.
+WAREHOUSE_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedDays:
+    """What a load came to: rows by table and day, outcomes by day, credits by day."""
+
+    operation: str
+    partitions: tuple[date, ...]
+    flattened: FlattenReport
+    rows: Mapping[str, Mapping[date, int]]
+    outcomes: Mapping[date, Counter[str]]
+    credits_reserved: Mapping[date, Decimal]
+    credits_computed: Mapping[date, Decimal]
+    batch_ids: Mapping[date, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """All parts of one installation, made from its settings; each opens at first use."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = field(default=utc_now)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.settings.ledger_url, account=self.settings.account)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Parquet tables."""
+        return Lake(self.settings.lake)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The DuckDB tables."""
+        return Warehouse(self.settings.warehouse)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The account at the vendor.
+
+        Raises:
+            SettingsError: there is no usable API key.
+        """
+        if not self.settings.api_key:
+            raise SettingsError(
+                "CRUSTDATA_API_KEY is not set. Set it to your Crustdata API key; to try things out "
+                "without one, use `crust-pipeline demo`."
+            )
+        try:
+            client = CrustdataClient(api_key=self.settings.api_key, base_url=self.settings.base_url)
+        except ValueError as error:
+            raise SettingsError(f"CRUSTDATA_API_KEY cannot be used: {error}") from None
+        return Engine(
+            ledger=self.ledger,
+            client=client,
+            operations=OPERATIONS,
+            raw=self.settings.raw,
+            read_file=read_file,
+            max_active=self.settings.max_active_batches,
+            poll_seconds=self.settings.poll_seconds,
+            resubmit_unknown=self.settings.on_unknown == "resubmit",
+            clock=self.clock,
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of a plan, as set."""
+        return Policy(
+            refresh_after=timedelta(days=self.settings.refresh_after_days),
+            retry_not_found_after=timedelta(days=self.settings.retry_not_found_after_days),
+            limit_per_run=self.settings.credit_limit_per_run,
+            limit_per_day=self.settings.credit_limit_per_day,
+            refuse_over_budget=self.settings.on_over_budget == "refuse",
+        )
+
+    def fields(self, operation: Operation) -> tuple[str, ...]:
+        """What an operation asks for, as set."""
+        return self.settings.enrich_fields or operation.fields
+
+
+def read_file(path: Path, operation: str) -> ReadFile:
+    """A vendor's file, as settling needs it."""
+    read = read_answers(path, operation=operation)
+    return ReadFile(
+        lines=read.lines,
+        answers=tuple(
+            ReadAnswer(
+                identifier=row["identifier"],
+                status=row["status"],
+                items=tuple(row["items"] or ()),
+                person_id=row["person_id"],
+                source_line=row["source_line"],
+            )
+            for row in read.table.to_pylist()
+        ),
+        unreadable=tuple((bad.source_line, bad.identifier) for bad in read.quarantined),
+    )
+
+
+def days_between(start: date, end: date) -> list[date]:
+    """Every day from start to end, both included."""
+    return [start + timedelta(days=count) for count in range((end - start).days + 1)]
+
+
+def load_upstream(pipeline: Pipeline, *, start: date, end: date, run_id: str) -> Upstream:
+    """Read the upstream table and write the days to the lake as `profile_urls`.
+
+    Raises:
+        UpstreamError: it is missing, or lacks a column.
+    """
+    now = pipeline.clock()
+    upstream = _read_upstream(pipeline, start=start, end=end)
+    for day in days_between(start, end):
+        pipeline.lake.write_rows(
+            "profile_urls", day, upstream.of_day(day), run_id=run_id, loaded_at=now
+        )
+    _quarantine_upstream(pipeline, upstream, day=start, run_id=run_id)
+    return upstream
+
+
+def _read_upstream(pipeline: Pipeline, *, start: date, end: date) -> Upstream:
+    return read_upstream(
+        pipeline.settings.upstream,
+        start=start,
+        end=end,
+        first_day=pipeline.settings.partitions_start,
+        today=pipeline.clock().astimezone(UTC).date(),
+    )
+
+
+def _quarantine_upstream(pipeline: Pipeline, upstream: Upstream, *, day: date, run_id: str) -> None:
+    pipeline.lake.write_rows(
+        "quarantine",
+        day,
+        [
+            {
+                "source_file": bad.source_file,
+                "source_line": bad.source_line,
+                "reason": bad.reason,
+                "line": bad.line,
+                "operation": "upstream",
+            }
+            for bad in upstream.quarantined
+        ],
+        run_id=run_id,
+        loaded_at=pipeline.clock(),
+    )
+
+
+def input_rows(pipeline: Pipeline, partitions: Sequence[date]) -> list[InputRow]:
+    """The input rows of these days, from whatever asset wrote the table `profile_urls`."""
+    return [
+        row
+        for day in partitions
+        for row in as_input_rows(pipeline.lake.partition_table("profile_urls", day))
+    ]
+
+
+def as_input_rows(profile_urls: "pa.Table") -> list[InputRow]:
+    """Rows of the table `profile_urls`, as planning needs them."""
+    columns = ["partition_date", "row_id", "profile_key", "profile_url", "business_email"]
+    return [
+        InputRow(day, row_id, *((key, None) if key else _key_or_problem(url, email)))
+        for day, row_id, key, url, email in zip(
+            *(profile_urls[name].to_pylist() for name in columns), strict=True
+        )
+    ]
+
+
+def _key_or_problem(
+    profile_url: str | None, business_email: str | None
+) -> tuple[str | None, str | None]:
+    try:
+        return row_key(profile_url, business_email), None
+    except InvalidIdentifier as error:
+        return None, str(error)
+
+
+def plan_days(
+    pipeline: Pipeline,
+    operation: Operation,
+    partitions: Sequence[date],
+    *,
+    policy: Policy,
+    run_id: str | None = None,
+) -> PlanReport:
+    """Plan days of an operation from the lake's `profile_urls`."""
+    return plan(
+        pipeline.ledger,
+        operation,
+        rows=input_rows(pipeline, partitions),
+        partitions=partitions,
+        fields=pipeline.fields(operation),
+        policy=policy,
+        now=pipeline.clock(),
+        balance=_balance(pipeline.engine),
+        run_id=run_id,
+    )
+
+
+def preview_plan(
+    pipeline: Pipeline, operation: Operation, *, start: date, end: date, policy: Policy
+) -> PlanReport:
+    """What a plan of these days would come to. Asks nobody, writes nothing, needs no API key."""
+    upstream = _read_upstream(pipeline, start=start, end=end)
+    return plan(
+        pipeline.ledger,
+        operation,
+        rows=as_input_rows(upstream.rows),
+        partitions=days_between(start, end),
+        fields=pipeline.fields(operation),
+        policy=policy,
+        now=pipeline.clock(),
+        dry_run=True,
+    )
+
+
+def _balance(engine: Engine) -> Decimal | None:
+    """The account's credits, when the vendor tells; not every account may see them."""
+    with suppress(errors.Unavailable, errors.NotPermitted, errors.NotFound, errors.RateLimited):
+        return engine.client.credits()
+    return None
+
+
+def load_days(
+    pipeline: Pipeline, operation: str, partitions: Sequence[date], *, run_id: str
+) -> LoadedDays:
+    """Write every table of these days to the lake, from the landed files and the ledger.
+
+    It may be called at any time and as often as one likes: what has not landed is `pending`.
+    """
+    now = pipeline.clock()
+    versions = loading.versions_of(pipeline.ledger, operation, partitions)
+    flattened = flatten(
+        [
+            LandedFile(
+                submission_id=source.submission_id,
+                batch_id=source.batch_id,
+                operation=source.operation,
+                path=pipeline.settings.raw / source.source_file,
+                source_file=source.source_file,
+                sha256=source.sha256,
+                asked=_asked_table(source.asked),
+            )
+            for source in loading.sources(pipeline.ledger, operation, partitions)
+        ],
+        operations=[operation],
+        days=partitions,
+        lake=pipeline.lake,
+        run_id=run_id,
+        loaded_at=now,
+    )
+    loading.loaded(pipeline.ledger, operation, versions, now=now)
+    rows: dict[str, dict[date, int]] = {}
+    for written in flattened.partitions:
+        rows.setdefault(written.table, {})[written.day] = written.rows
+    rows |= _load_accounts(pipeline, operation, partitions, run_id=run_id)
+    usage = queries.credit_usage(pipeline.ledger, operation, partitions)
+    return LoadedDays(
+        operation=operation,
+        partitions=tuple(partitions),
+        flattened=flattened,
+        rows=rows,
+        outcomes=queries.outcome_counts(pipeline.ledger, operation, partitions),
+        credits_reserved=_by_day(usage, "credits_reserved"),
+        credits_computed=_by_day(usage, "credits_computed"),
+        batch_ids={
+            day: tuple(
+                entry.batch_id
+                for entry in usage
+                if entry.partition_date == day and entry.batch_id is not None
+            )
+            for day in partitions
+        },
+    )
+
+
+def _load_accounts(
+    pipeline: Pipeline, operation: str, partitions: Sequence[date], *, run_id: str
+) -> dict[str, dict[date, int]]:
+    """Write the tables that the ledger holds: outcomes, credit_usage and batches."""
+    stamp = {"run_id": run_id, "loaded_at": pipeline.clock()}
+    written: dict[str, dict[date, int]] = {"outcomes": {}, "credit_usage": {}, "batches": {}}
+    operations = list(OPERATIONS)
+    for day in partitions:
+        outcomes = [
+            asdict(outcome)
+            for name in operations
+            for outcome in queries.outcomes(pipeline.ledger, name, [day])
+        ]
+        usage = [
+            asdict(entry)
+            for name in operations
+            for entry in queries.credit_usage(pipeline.ledger, name, [day])
+        ]
+        for table, rows in (("outcomes", outcomes), ("credit_usage", usage)):
+            pipeline.lake.write_rows(table, day, rows, **stamp)
+            written[table][day] = len(rows)
+    # A batch that began on an earlier day is filed there, and its row there is as out of date.
+    for day in queries.first_partitions_of(pipeline.ledger, operation, partitions):
+        rows = queries.batches(pipeline.ledger, first_partitions=[day])
+        pipeline.lake.write_rows("batches", day, rows, **stamp)
+        written["batches"][day] = len(rows)
+    return written
+
+
+def load_warehouse(pipeline: Pipeline) -> LoadReport:
+    """Bring the warehouse, and the views for readers who stay connected, up to the lake."""
+    publish_views(pipeline.lake, pipeline.settings.warehouse.with_name("lake.duckdb"))
+    return pipeline.warehouse.load(pipeline.lake, wait_seconds=WAREHOUSE_WAIT_SECONDS)
+
+
+def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
+    import pyarrow as pa
+
+    identifiers, keys, days = zip(*asked, strict=True)
+    return pa.table(
+        {
+            "identifier": pa.array(identifiers, pa.string()),
+            "profile_key": pa.array(keys, pa.string()),
+            "partition_date": pa.array(days, pa.date32()),
+        }
+    )
+
+
+def _by_day(usage: Sequence[queries.CreditUsage], column: str) -> dict[date, Decimal]:
+    totals: dict[date, Decimal] = {}
+    for entry in usage:
+        totals[entry.partition_date] = totals.get(entry.partition_date, Decimal(0)) + (
+            getattr(entry, column) or Decimal(0)
+        )
+    return totals

@@ -1,0 +1,167 @@
+"""Runs days to their end without a daemon: what the sensor and its runs do, in one loop.
+
+Everything it knows is in the ledger, so it can be killed at any point and run again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+
+from crust_pipeline.batching.dispatch import fill_slots
+from crust_pipeline.batching.land import Landed, land_files
+from crust_pipeline.batching.monitor import poll_jobs
+from crust_pipeline.batching.plan import Policy
+from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
+from crust_pipeline.ledger import landing, queries
+from crust_pipeline.ledger.dispatching import PauseKind
+from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
+from crust_pipeline.pipeline import (
+    Pipeline,
+    days_between,
+    load_days,
+    load_upstream,
+    load_warehouse,
+    plan_days,
+)
+from crust_pipeline.tables import LoadReport
+from crust_pipeline.vendor.operations import Operation
+
+# With nothing running at the vendor, waiting for these is waiting for a person.
+NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY})
+UNREACHABLE_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run stands: shown to people while they wait."""
+
+    summary: Summary
+    rows: int
+    rows_open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """How a run ended. `stopped` says why it gave up before every row had an outcome."""
+
+    outcomes: dict[str, Counter[str]]
+    warehouse: LoadReport
+    unplaced: int
+    notes: tuple[str, ...]
+    stopped: str | None
+
+    @property
+    def rows_open(self) -> int:
+        """Rows that have no final outcome."""
+        return sum(
+            counts[outcome] for counts in self.outcomes.values() for outcome in OPEN_OUTCOMES
+        )
+
+    @property
+    def rows_troubled(self) -> int:
+        """Rows that need a person: something may be paid for and lost."""
+        return sum(
+            counts[outcome] for counts in self.outcomes.values() for outcome in TROUBLED_OUTCOMES
+        )
+
+
+def run_to_end(
+    pipeline: Pipeline,
+    *,
+    operations: Sequence[Operation],
+    start: date,
+    end: date,
+    policy: Policy,
+    run_id: str,
+    show: Callable[[Progress], None],
+    sleep: Callable[[float], None],
+) -> RunReport:
+    """Plan, submit, wait, land and load the days from start to end.
+
+    Args:
+        pipeline: the installation.
+        operations: what to buy.
+        start: the first day.
+        end: the last day.
+        policy: freshness and limits.
+        run_id: names this run in the tables.
+        show: told how things stand, every so often.
+        sleep: waits, in seconds.
+
+    Raises:
+        UpstreamError: the upstream table cannot be used.
+        VendorError: the API key is not accepted.
+        OverBudgetError: the plan is over a limit, and the setting is to refuse.
+    """
+    upstream = load_upstream(pipeline, start=start, end=end, run_id=run_id)
+    days = days_between(start, end)
+    for operation in operations:
+        plan_days(pipeline, operation, days, policy=policy, run_id=run_id)
+    names = [operation.name for operation in operations]
+    stopped = _wait(pipeline, names, days, show=show, sleep=sleep)
+    for name in names:
+        load_days(pipeline, name, days, run_id=run_id)
+    return RunReport(
+        outcomes={
+            name: sum(
+                queries.outcome_counts(pipeline.ledger, name, days).values(), start=Counter[str]()
+            )
+            for name in names
+        },
+        warehouse=load_warehouse(pipeline),
+        unplaced=upstream.unplaced,
+        notes=upstream.notes,
+        stopped=stopped,
+    )
+
+
+def _wait(
+    pipeline: Pipeline,
+    names: Sequence[str],
+    days: Sequence[date],
+    *,
+    show: Callable[[Progress], None],
+    sleep: Callable[[float], None],
+) -> str | None:
+    """Turn the wheel until nothing of these days is in progress; a reason when it will not turn."""
+    engine = pipeline.engine
+    tick_seconds = min(max(engine.poll_seconds / 4, 0.05), 1.0)
+    # Landing has a thread of its own: a large file must not keep slots empty.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        landing_now: Future[Landed] | None = None
+        while True:
+            poll_jobs(engine)
+            reconcile(engine)
+            fill_slots(engine)
+            if landing_now is not None and landing_now.done():
+                landing_now.result()
+                landing_now = None
+            if landing_now is None and landing.due_landings(engine.ledger, now=engine.now()):
+                landing_now = beside.submit(land_files, engine)
+            summary = queries.summary(engine.ledger, now=engine.now())
+            waiting = queries.waiting_rows(
+                engine.ledger, names, days, searches=SEARCHES_BEFORE_DECIDING
+            )
+            show(Progress(summary=summary, rows=waiting.rows, rows_open=waiting.rows_open))
+            if not waiting.rows_open:
+                return None
+            if landing_now is None and (reason := _stuck(summary)):
+                return reason
+            sleep(tick_seconds)
+
+
+def _stuck(summary: Summary) -> str | None:
+    """Why waiting longer makes no sense, if it does not."""
+    at_vendor = sum(
+        summary.batches.get(state, 0) for state in ("pending", "processing", "completed")
+    )
+    pause = summary.pause
+    if at_vendor or pause is None:
+        return None
+    if pause.kind in NEEDS_A_PERSON:
+        return pause.detail
+    if pause.kind is PauseKind.UNREACHABLE and pause.tries >= UNREACHABLE_TRIES:
+        return pause.detail
+    return None
