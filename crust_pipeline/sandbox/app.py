@@ -3,10 +3,11 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +23,7 @@ from crust_pipeline.sandbox.endpoints import BY_PATH, Endpoint
 from crust_pipeline.sandbox.limits import Allowance
 from crust_pipeline.sandbox.state import Sandbox
 from crust_pipeline.sandbox.switches import FaultKind
+from crust_pipeline.sandbox.usage import Event
 from crust_pipeline.sandbox.validate import Refused, check_key, check_version, invalid, read_order
 
 _STATUSES = ("pending", "processing", "completed", "failed")
@@ -39,6 +41,7 @@ class Call:
         body: Its body.
         request_id: The vendor's id for it.
         credits: What it cost.
+        batch_id: The job it started.
     """
 
     request: Request
@@ -46,9 +49,18 @@ class Call:
     body: bytes
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     credits: Decimal = Decimal(0)
+    batch_id: str | None = None
 
 
 Handler = Callable[[Call], Awaitable[Response]]
+
+
+class Report(Protocol):
+    """A usage report: reads a query, gives JSON."""
+
+    def __call__(self, query: Mapping[str, str], *, now: datetime) -> dict[str, Any]:
+        """The report as of `now`."""
+        ...
 
 
 class Api:
@@ -63,9 +75,14 @@ class Api:
         routes = [
             self._route("GET", "/batch", self._list_batches),
             self._route("GET", "/batch/{batch_id}", self._get_batch, versioned=False),
-            self._route("GET", "/user/credits", self._user_credits),
+            self._route("GET", "/user/credits", self._user_credits, versioned=False),
             self._route("GET", "/account/credits", self._account_credits),
             self._route("GET", "/account/endpoints", self._account_endpoints),
+            self._route("GET", "/account/usage/events/{request_id}", self._usage_event),
+        ]
+        routes += [
+            self._route("GET", f"/account/usage/{name}", self._usage(report))
+            for name, report in self._reports().items()
         ]
         routes += [self._route("POST", e.path, self._seller(e)) for e in BY_PATH.values()]
         handlers: dict[Any, Any] = {HTTPException: _http_error}
@@ -95,7 +112,10 @@ class Api:
         if allowance is not None and response.status_code != 429:
             response.headers.update(allowance.headers())
         response.headers["x-request-id"] = call.request_id
-        response.headers["x-credits-used"] = str(as_number(call.credits))
+        if call.path in BY_PATH:
+            # Free endpoints answer without this header (vendor documents, usage).
+            response.headers["x-credits-used"] = str(as_number(call.credits))
+            self._record(call, response)
         if response.status_code < 300:
             return await self._fault_after(call, response)
         return response
@@ -145,6 +165,42 @@ class Api:
             return JSONResponse(body, response.status_code)
         return response
 
+    def _record(self, call: Call, response: Response) -> None:
+        status = response.status_code
+        if status == 401:
+            return  # nobody knows whose request it was
+        error: dict[str, Any] | None = json.loads(bytes(response.body)) if status >= 400 else None
+        self._sandbox.usage.record(
+            Event(
+                event_id=call.request_id,
+                at=self._sandbox.clock.now(),
+                path=call.path,
+                status=status,
+                body=call.body.decode(errors="replace"),
+                error=error,
+                batch_id=call.batch_id,
+            )
+        )
+
+    def _reports(self) -> dict[str, Report]:
+        usage = self._sandbox.usage
+        return {
+            "summary": usage.summary,
+            "events": usage.page,
+            "errors": usage.errors,
+        }
+
+    def _usage(self, report: Report) -> Handler:
+        async def answer(call: Call) -> Response:
+            now = self._sandbox.refresh()
+            return JSONResponse(report(call.request.query_params, now=now))
+
+        return answer
+
+    async def _usage_event(self, call: Call) -> Response:
+        event_id = call.request.path_params["request_id"]
+        return JSONResponse(self._sandbox.usage.one(event_id, now=self._sandbox.refresh()))
+
     def _seller(self, endpoint: Endpoint) -> Handler:
         async def sell(call: Call) -> Response:
             sandbox = self._sandbox
@@ -162,7 +218,7 @@ class Api:
                 entries, call.credits = sandbox.answer(order, request_id=call.request_id)
                 return JSONResponse(entries)
             job = sandbox.submit(order, request_id=call.request_id)
-            call.credits = job.reserved
+            call.credits, call.batch_id = job.reserved, job.batch_id
             accepted = {
                 "batch_id": job.batch_id,
                 "status": "pending",

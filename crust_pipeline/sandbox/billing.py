@@ -62,6 +62,7 @@ class Account:
         self._lock = threading.RLock()
         self._balance = balance
         self.purchases: list[Purchase] = []
+        self._items: dict[str, Counter[str]] = {}
         self.submitted: Counter[tuple[str, str]] = Counter()
         """How often a (product, key) was part of an accepted request."""
 
@@ -95,6 +96,13 @@ class Account:
         with self._lock:
             self._balance -= sum((purchase.credits for purchase in purchases), Decimal(0))
             self.purchases.extend(purchases)
+            for purchase in purchases:
+                self._items.setdefault(purchase.source, Counter())[purchase.item] += 1
+
+    def items_of(self, source: str) -> Counter[str]:
+        """How much of each item a batch or a sync request bought."""
+        with self._lock:
+            return Counter(self._items.get(source, Counter()))
 
     def billed(self) -> Counter[tuple[str, str, str]]:
         """How often each (product, item, key) was paid for."""

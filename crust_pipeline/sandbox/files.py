@@ -100,7 +100,7 @@ def _stranger(number: int) -> str:
 
 def _encode(line: dict[str, Any]) -> bytes:
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass") + b"\n"
+    return text.encode() + b"\n"
 
 
 def _spoil(answers: Answers, delivery: Delivery, index: int, fault: FaultKind) -> bytes:

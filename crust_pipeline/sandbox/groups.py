@@ -164,10 +164,12 @@ def _years(count: int) -> str:
     return "6 to 10 years" if count <= 10 else "More than 10 years"
 
 
-def _role(who: Persona, dice: Dice, *, first_year: int, last_year: int | None) -> Json:
-    company = dice.below(len(COMPANIES))
+def _role(
+    who: Persona, dice: Dice, *, first_year: int, last_year: int | None, main: bool = False
+) -> Json:
+    company = COMPANIES.index(who.company) if main else dice.below(len(COMPANIES))
     name, domain = COMPANIES[company]
-    title = dice.pick(TITLES)
+    title = who.title if main else dice.pick(TITLES)
     number = 10_000_001 + company
     years = (last_year or CURRENT_YEAR) - first_year
     role: Json = {
@@ -175,7 +177,7 @@ def _role(who: Persona, dice: Dice, *, first_year: int, last_year: int | None) -
         "title": title[0],
         "start_date": _moment(dice, first_year) if who.full or dice.chance(0.95) else None,
         "end_date": _moment(dice, last_year) if last_year else None,
-        "is_default": False,
+        "is_default": main,
         "employment_type": dice.pick(EMPLOYMENT_TYPES),
         "description": "" if who.full else dice.pick(TEXTS),
         "seniority_level": dice.pick(SENIORITIES),
@@ -222,14 +224,12 @@ def _experience(who: Persona) -> Json | None:
     now = 2 if who.full else dice.pick((0, 1, 1, 1, 1, 1, 1, 2, 2, 3))
     before = 1 if who.full else dice.pick((0, 0, 1, 1, 2, 2, 3, 4))
     start = CURRENT_YEAR - dice.below(8)
+    # Several current jobs are normal, and the main one need not come first.
+    main = dice.below(now) if now else None
     current = [
-        _role(who, dice, first_year=start - n if n % 2 else start, last_year=None)
+        _role(who, dice, first_year=start - n % 2, last_year=None, main=n == main)
         for n in range(now)
     ]
-    if current:
-        # Several current jobs are normal, and the main one need not come first.
-        main = dice.pick(current)
-        main |= {"is_default": True, "name": who.company[0], "title": who.title[0]}
     past: list[Json] = []
     for _ in range(before):
         end, start = start, start - 1 - dice.below(6)

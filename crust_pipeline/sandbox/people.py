@@ -70,7 +70,7 @@ class Dice:
 
     def __init__(self, seed: str, *, draws: int = 256) -> None:
         """Prepare about `draws` draws; after these they repeat."""
-        self._data = hashlib.shake_128(seed.encode("utf-8", "surrogatepass")).digest(2 * draws)
+        self._data = hashlib.shake_128(seed.encode()).digest(2 * draws)
         self._next = 0
 
     def below(self, limit: int) -> int:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.control import Control
 from crust_pipeline.sandbox.state import DEFAULT_CREDITS, DEFAULT_KEY, Sandbox
 from crust_pipeline.sandbox.switches import Fault, Switches
+from crust_pipeline.sandbox.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +33,18 @@ class SandboxConfig:
         faults: What goes wrong, in order.
         keys: API keys that are accepted.
         credits: The balance at the start.
+        state_file: Where jobs and purchases are remembered from one run to the next.
     """
 
     switches: Switches = field(default_factory=Switches)
     faults: tuple[Fault, ...] = ()
     keys: tuple[str, ...] = (DEFAULT_KEY,)
     credits: Decimal = DEFAULT_CREDITS
+    state_file: Path | None = None
 
     @staticmethod
     def read(path: Path) -> "SandboxConfig":
-        """The configuration in a JSON file with the keys `switches`, `faults`, `keys`, `credits`.
+        """The configuration in a JSON file with the keys of this class.
 
         Raises:
             ValueError: The file is no such configuration.
@@ -50,13 +53,14 @@ class SandboxConfig:
         if not isinstance(given, dict):
             raise ValueError("a sandbox configuration is a JSON object")  # noqa: TRY004 - of the file
         config = cast("dict[str, Any]", given)
-        if unknown := set(config) - {"switches", "faults", "keys", "credits"}:
+        if unknown := set(config) - {f.name for f in fields(SandboxConfig)}:
             raise ValueError(f"a sandbox configuration has no {sorted(unknown)}")
         return SandboxConfig(
             switches=Switches().with_changes(config.get("switches", {})),
             faults=tuple(Fault.from_json(item) for item in config.get("faults", [])),
             keys=tuple(config.get("keys", (DEFAULT_KEY,))),
             credits=Decimal(str(config.get("credits", DEFAULT_CREDITS))),
+            state_file=Path(config["state_file"]) if config.get("state_file") else None,
         )
 
 
@@ -97,10 +101,15 @@ class Listener:
         )
         self._thread.start()
 
+    def end_soon(self) -> None:
+        """Ask to stop, without waiting for it."""
+        if self._server is not None:
+            self._server.should_exit = True
+
     def stop(self) -> None:
         """Stop serving, so that connections are refused; `start` takes the same address again."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+        self.end_soon()
+        if self._thread is not None:
             self._thread.join()
         self._socket.close()
 
@@ -114,8 +123,10 @@ class RunningSandbox:
         self._storage = Listener(Control(sandbox).build(), host=host, port=storage_port)
         sandbox.storage_url = self._storage.url
         self._api = Listener(Api(sandbox).build(), host=host, port=port)
+        self._webhooks = Webhooks(sandbox)
         self._storage.start()
         self._api.start()
+        self._webhooks.start()
 
     @property
     def base_url(self) -> str:
@@ -152,6 +163,9 @@ class RunningSandbox:
 
     def stop(self) -> None:
         """End both listeners."""
+        self._api.end_soon()
+        self._storage.end_soon()
+        self._webhooks.stop()
         self._api.stop()
         self._storage.stop()
 
@@ -182,6 +196,7 @@ def running_sandbox(
         keys=config.keys,
         credits_at_start=config.credits,
         clock=clock,
+        state_file=config.state_file,
     )
     sandbox.faults.set(list(config.faults))
     running = RunningSandbox(sandbox, host=host, port=port, storage_port=storage_port)

@@ -4,8 +4,10 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from crust_pipeline.sandbox.answers import Answers
@@ -20,13 +22,22 @@ from crust_pipeline.sandbox.jobs import (
     settle,
     worst_case,
 )
+from crust_pipeline.sandbox.journal import (
+    Journal,
+    job_from_json,
+    job_to_json,
+    order_from_json,
+    order_to_json,
+)
 from crust_pipeline.sandbox.limits import RateLimits
 from crust_pipeline.sandbox.people import key_of
 from crust_pipeline.sandbox.switches import JOB_FAULTS, LINE_FAULTS, FaultKind, Faults, Switches
+from crust_pipeline.sandbox.usage import Usage
 from crust_pipeline.sandbox.validate import Order, Refused, invalid
 
 DEFAULT_KEY = "sandbox-key"
 DEFAULT_CREDITS = Decimal(100_000)
+_EARLY_PART = 4
 
 
 class Sandbox:
@@ -39,6 +50,7 @@ class Sandbox:
         keys: Iterable[str] = (DEFAULT_KEY,),
         credits_at_start: Decimal = DEFAULT_CREDITS,
         clock: Clock | None = None,
+        state_file: Path | None = None,
     ) -> None:
         """Open an account.
 
@@ -47,6 +59,7 @@ class Sandbox:
             keys: API keys of the account; they share everything.
             credits_at_start: The balance.
             clock: The time to live in; real time if None.
+            state_file: Where to remember jobs and purchases, and to find those of earlier runs.
         """
         self._switches = switches or Switches()
         self.keys = frozenset(keys)
@@ -59,7 +72,10 @@ class Sandbox:
         self.jobs: dict[str, Job] = {}
         self.requests: Counter[str] = Counter()
         self.storage_url = ""
+        self.usage = Usage(self.account)
         self._lock = threading.RLock()
+        self._journal = Journal(state_file) if state_file else None
+        self._restore()
 
     @property
     def switches(self) -> Switches:
@@ -78,8 +94,9 @@ class Sandbox:
     def set_credits(self, amount: Decimal) -> None:
         """Set the balance, after what has ended by now was billed."""
         with self._lock:
-            self.refresh()
+            now = self.refresh()
             self.account.balance = amount
+            self._remember("credits", now, balance=str(amount))
 
     def submit(self, order: Order, *, request_id: str) -> Job:
         """Accept a batch.
@@ -103,9 +120,7 @@ class Sandbox:
             job = self._new_job(order, now, request_id)
             if self._switches.charged == "at_submit":
                 job.reserved = worst_case(order)
-                self.account.take(job.reserved)
-            self._note_submitted(order)
-            self.jobs[job.batch_id] = job
+            self._take_on(job)
             return job
 
     def add_foreign_job(
@@ -122,27 +137,24 @@ class Sandbox:
                 created_at=self.clock.now(),
                 seconds=seconds,
             )
-            self.jobs[job.batch_id] = job
+            self._take_on(job)
             return job
 
     def answer(self, order: Order, *, request_id: str) -> tuple[list[dict[str, Any]], Decimal]:
         """Answer a sync request: its entries, and the credits charged."""
         with self._lock:
-            self.refresh()
+            now = self.refresh()
             if not order.preview:
                 self._check_credits(order)
+            cost = self._sell(order, request_id)
+            self._remember("answer", now, order=order_to_json(order), request_id=request_id)
             answers = Answers(order, self._switches)
-            deliveries = [answers.delivery(identifier) for identifier in order.identifiers]
-            purchases = [p for d in deliveries for p in purchases_of(order, d, source=request_id)]
-            self._note_submitted(order)
-            self.account.buy(purchases)
-            cost = sum((purchase.credits for purchase in purchases), Decimal(0))
-            return [answers.entry(delivery) for delivery in deliveries], cost
+            return [answers.entry(answers.delivery(i)) for i in order.identifiers], cost
 
-    def refresh(self) -> datetime:
-        """Settle the jobs that have ended by now, in the order in which they ended."""
+    def refresh(self, at: datetime | None = None) -> datetime:
+        """Settle the jobs that have ended by `at`, or by now, in the order in which they ended."""
         with self._lock:
-            now = self.clock.now()
+            now = at or self.clock.now()
             ended = [
                 (end, job)
                 for job in self.jobs.values()
@@ -205,6 +217,67 @@ class Sandbox:
     def times_submitted(self) -> Mapping[tuple[str, str], int]:
         """How often each (product, person) was part of an accepted request."""
         return self.account.submitted
+
+    def due_callbacks(self) -> list[tuple[str, dict[str, Any]]]:
+        """URL and body of the callbacks that are due, each given out once."""
+        with self._lock:
+            now = self.refresh()
+            due: list[tuple[str, dict[str, Any]]] = []
+            for job in self.jobs.values():
+                end = job.ends_at()
+                url = job.order.webhook_url if job.order else None
+                if url is None or end is None or job.called_back:
+                    continue
+                early = self._switches.webhook == "early"
+                if now < (end - (end - job.created_at) / _EARLY_PART if early else end):
+                    continue
+                job.called_back = True
+                ended = replace(job)
+                if not ended.settled:
+                    settle(ended, self._switches, budget=self.account.balance)
+                if self._switches.webhook != "never" and (
+                    not ended.fails or self._switches.webhook_on_failed
+                ):
+                    due.append((url, describe(ended, end, self._switches)))
+            return due
+
+    def _take_on(self, job: Job) -> None:
+        self._remember("job", job.created_at, job=job_to_json(job))
+        self.account.take(job.reserved)
+        if job.order is not None:
+            self._note_submitted(job.order)
+        self.jobs[job.batch_id] = job
+
+    def _sell(self, order: Order, request_id: str) -> Decimal:
+        answers = Answers(order, self._switches)
+        purchases = [
+            purchase
+            for identifier in order.identifiers
+            for purchase in purchases_of(order, answers.delivery(identifier), source=request_id)
+        ]
+        self._note_submitted(order)
+        self.account.buy(purchases)
+        return sum((purchase.credits for purchase in purchases), Decimal(0))
+
+    def _remember(self, kind: str, at: datetime, **details: Any) -> None:  # noqa: ANN401 - JSON
+        if self._journal is not None:
+            self._journal.add(kind, at=at, **details)
+
+    def _restore(self) -> None:
+        journal, self._journal = self._journal, None  # what is read must not be written again
+        at = None
+        for at, entry in journal.entries() if journal else ():
+            self.refresh(at)
+            match entry["kind"]:
+                case "job":
+                    self._take_on(job_from_json(entry["job"], created_at=at))
+                case "answer":
+                    self._sell(order_from_json(entry["order"]), entry["request_id"])
+                case _:
+                    self.account.balance = Decimal(entry["balance"])
+        if at is not None and at > self.clock.now():
+            self.clock.set(at)  # an earlier run had moved its clock forward
+        self._journal = journal
 
     def _new_job(self, order: Order, now: datetime, request_id: str) -> Job:
         path = order.endpoint.path

@@ -150,6 +150,10 @@ def _list(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
     ):
         raise invalid(f"{name} must be a list of strings or a comma-separated string")
     texts = cast("list[str]", items)
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise invalid(f"{name} must be valid Unicode") from None
     if isinstance(value, str):
         texts = [text.strip() for text in texts if text.strip()]
     return tuple(texts)
