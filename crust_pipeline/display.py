@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from crust_pipeline.runner import Progress
+if TYPE_CHECKING:
+    from crust_pipeline.runner import Progress
 
 LOG_EVERY_SECONDS = 10.0
 
@@ -68,7 +69,7 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
     return ", ".join(word for word in words if not word.startswith("0 ")) or "none"
 
 
-def progress_line(progress: Progress, *, max_active: int) -> str:
+def progress_line(progress: "Progress", *, max_active: int) -> str:
     """How a run stands, in one line."""
     summary = progress.summary
     line = (
@@ -101,7 +102,7 @@ class ProgressDisplay:
         if self._live:
             self._live.stop()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: "Progress") -> None:
         """Say how things stand."""
         line = progress_line(progress, max_active=self._max_active)
         if self._live:

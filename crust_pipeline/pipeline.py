@@ -5,14 +5,14 @@ the ledger. Steps that only concern a vendor and the ledger are called on `engin
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
 from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, plan
@@ -39,6 +39,8 @@ from crust_pipeline.vendor.operations import ENRICH, Operation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_Row = TypeVar("_Row")
+
 OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation in (ENRICH,)}
 
 # An analyst's open shell must not fail a run: after this the warehouse is left behind the lake.
@@ -46,17 +48,13 @@ WAREHOUSE_WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedDays:
-    """What a load came to: rows by table and day, outcomes by day, credits by day."""
+class DayAccount:
+    """What one operation came to on one day: outcomes of its rows, and credits."""
 
-    operation: str
-    partitions: tuple[date, ...]
-    flattened: FlattenReport
-    rows: Mapping[str, Mapping[date, int]]
-    outcomes: Mapping[date, Counter[str]]
-    credits_reserved: Mapping[date, Decimal]
-    credits_computed: Mapping[date, Decimal]
-    batch_ids: Mapping[date, tuple[str, ...]]
+    outcomes: Counter[str]
+    credits_reserved: Decimal
+    credits_computed: Decimal
+    batch_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,16 +267,16 @@ def _balance(engine: Engine) -> Decimal | None:
     return None
 
 
-def load_days(
+def load_results(
     pipeline: Pipeline, operation: str, partitions: Sequence[date], *, run_id: str
-) -> LoadedDays:
-    """Write every table of these days to the lake, from the landed files and the ledger.
+) -> FlattenReport:
+    """Write the result tables of these days to the lake, from the files that have landed.
 
-    It may be called at any time and as often as one likes: what has not landed is `pending`.
+    It may be called at any time and as often as one likes.
     """
     now = pipeline.clock()
     versions = loading.versions_of(pipeline.ledger, operation, partitions)
-    flattened = flatten(
+    report = flatten(
         [
             LandedFile(
                 submission_id=source.submission_id,
@@ -297,58 +295,61 @@ def load_days(
         run_id=run_id,
         loaded_at=now,
     )
-    loading.loaded(pipeline.ledger, operation, versions, now=now)
-    rows: dict[str, dict[date, int]] = {}
-    for written in flattened.partitions:
-        rows.setdefault(written.table, {})[written.day] = written.rows
-    rows |= _load_accounts(pipeline, operation, partitions, run_id=run_id)
-    usage = queries.credit_usage(pipeline.ledger, operation, partitions)
-    return LoadedDays(
-        operation=operation,
-        partitions=tuple(partitions),
-        flattened=flattened,
-        rows=rows,
-        outcomes=queries.outcome_counts(pipeline.ledger, operation, partitions),
-        credits_reserved=_by_day(usage, "credits_reserved"),
-        credits_computed=_by_day(usage, "credits_computed"),
-        batch_ids={
-            day: tuple(
-                entry.batch_id
-                for entry in usage
-                if entry.partition_date == day and entry.batch_id is not None
-            )
-            for day in partitions
-        },
-    )
+    loading.flattened(pipeline.ledger, operation, versions, now=now)
+    return report
 
 
-def _load_accounts(
-    pipeline: Pipeline, operation: str, partitions: Sequence[date], *, run_id: str
+def load_accounts(
+    pipeline: Pipeline, partitions: Sequence[date], *, run_id: str
 ) -> dict[str, dict[date, int]]:
-    """Write the tables that the ledger holds: outcomes, credit_usage and batches."""
-    stamp = {"run_id": run_id, "loaded_at": pipeline.clock()}
+    """Write the tables that the ledger holds for these days: outcomes, credit_usage, batches.
+
+    Returns:
+        Rows by table and day.
+    """
+    ledger, stamp = pipeline.ledger, {"run_id": run_id, "loaded_at": pipeline.clock()}
     written: dict[str, dict[date, int]] = {"outcomes": {}, "credit_usage": {}, "batches": {}}
-    operations = list(OPERATIONS)
+
+    def write(table: str, day: date, rows: Iterable[Mapping[str, object]]) -> None:
+        written[table][day] = pipeline.lake.write_rows(table, day, rows, **stamp).rows
+
     for day in partitions:
-        outcomes = [
-            asdict(outcome)
-            for name in operations
-            for outcome in queries.outcomes(pipeline.ledger, name, [day])
-        ]
-        usage = [
-            asdict(entry)
-            for name in operations
-            for entry in queries.credit_usage(pipeline.ledger, name, [day])
-        ]
-        for table, rows in (("outcomes", outcomes), ("credit_usage", usage)):
-            pipeline.lake.write_rows(table, day, rows, **stamp)
-            written[table][day] = len(rows)
-    # A batch that began on an earlier day is filed there, and its row there is as out of date.
-    for day in queries.first_partitions_of(pipeline.ledger, operation, partitions):
-        rows = queries.batches(pipeline.ledger, first_partitions=[day])
-        pipeline.lake.write_rows("batches", day, rows, **stamp)
-        written["batches"][day] = len(rows)
+        write("outcomes", day, map(asdict, _of_all(queries.outcomes, ledger, day)))
+        write("credit_usage", day, map(asdict, _of_all(queries.credit_usage, ledger, day)))
+    # A batch is filed under its first day, which may be an earlier one; its row there is out of date.
+    for day in queries.first_partitions_of(ledger, partitions):
+        write("batches", day, queries.batches(ledger, first_partitions=[day]))
+    loading.loaded(ledger, partitions)
     return written
+
+
+def _of_all(
+    query: Callable[[Ledger, str, Sequence[date]], Iterable[_Row]], ledger: Ledger, day: date
+) -> Iterator[_Row]:
+    """Rows of a query of the ledger for one day, over all operations."""
+    for operation in OPERATIONS:
+        yield from query(ledger, operation, [day])
+
+
+def day_accounts(
+    pipeline: Pipeline, operation: str, partitions: Sequence[date]
+) -> dict[date, DayAccount]:
+    """What an operation came to on each of these days."""
+    usage = queries.credit_usage(pipeline.ledger, operation, partitions)
+    outcomes = queries.outcome_counts(pipeline.ledger, operation, partitions)
+
+    def account(day: date) -> DayAccount:
+        of_day = [entry for entry in usage if entry.partition_date == day]
+        return DayAccount(
+            outcomes=outcomes.get(day, Counter()),
+            credits_reserved=sum((entry.credits_reserved for entry in of_day), Decimal(0)),
+            credits_computed=sum(
+                (entry.credits_computed or Decimal(0) for entry in of_day), Decimal(0)
+            ),
+            batch_ids=tuple(entry.batch_id for entry in of_day if entry.batch_id),
+        )
+
+    return {day: account(day) for day in partitions}
 
 
 def load_warehouse(pipeline: Pipeline) -> LoadReport:
@@ -368,12 +369,3 @@ def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
             "partition_date": pa.array(days, pa.date32()),
         }
     )
-
-
-def _by_day(usage: Sequence[queries.CreditUsage], column: str) -> dict[date, Decimal]:
-    totals: dict[date, Decimal] = {}
-    for entry in usage:
-        totals[entry.partition_date] = totals.get(entry.partition_date, Decimal(0)) + (
-            getattr(entry, column) or Decimal(0)
-        )
-    return totals

@@ -20,7 +20,8 @@ from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summ
 from crust_pipeline.pipeline import (
     Pipeline,
     days_between,
-    load_days,
+    load_accounts,
+    load_results,
     load_upstream,
     load_warehouse,
     plan_days,
@@ -102,7 +103,8 @@ def run_to_end(
     names = [operation.name for operation in operations]
     stopped = _wait(pipeline, names, days, show=show, sleep=sleep)
     for name in names:
-        load_days(pipeline, name, days, run_id=run_id)
+        load_results(pipeline, name, days, run_id=run_id)
+    load_accounts(pipeline, days, run_id=run_id)
     return RunReport(
         outcomes={
             name: sum(

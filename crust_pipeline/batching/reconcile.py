@@ -136,3 +136,20 @@ def resubmit(engine: Engine, submission_id: str, *, reason: str) -> None:
         now=engine.now(),
         instead=replacements(engine, submission_id, whole=True),
     )
+
+
+def adopt_by_hand(engine: Engine, submission_id: str, *, batch_id: str) -> None:
+    """A person says which job is an unknown submit's.
+
+    Raises:
+        NotFound: the vendor has no such job.
+    """
+    job = engine.client.job(batch_id)
+    progress.adopt(
+        engine.ledger,
+        submission_id,
+        batch_id=job.batch_id,
+        action=job.action,
+        created_at=job.created_at,
+        now=engine.now(),
+    )

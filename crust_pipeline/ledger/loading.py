@@ -21,6 +21,7 @@ class DueRange:
     operation: str
     start: date
     end: date
+    version: int
     requests: int
     requested_at: datetime | None
 
@@ -38,7 +39,7 @@ class Source:
 
 
 def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> dict[date, int]:
-    """How often the ledger has had news for each day, to be given back to `loaded`."""
+    """How often the ledger has had news for each day, to be given back to `flattened`."""
     with ledger.read() as con:
         query = sa.select(days.c.partition_date, days.c.version).where(
             days.c.operation == operation, days.c.partition_date.in_(partitions)
@@ -88,6 +89,7 @@ def _ranges(found: Sequence[sa.Row[Any]]) -> Iterator[DueRange]:
             day.operation,
             found[start].partition_date,
             day.partition_date,
+            max(row.version for row in found[start : end + 1]),
             day.load_requests,
             day.load_requested_at,
         )
@@ -167,17 +169,29 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
     ]
 
 
-def loaded(ledger: Ledger, operation: str, versions: Mapping[date, int], *, now: datetime) -> None:
-    """The tables of these days are written as of these versions; news that came meanwhile stays due."""
+def flattened(
+    ledger: Ledger, operation: str, versions: Mapping[date, int], *, now: datetime
+) -> None:
+    """The result tables of these days are written as of these versions; later news stays due."""
     with ledger.write() as tx:
         for day, version in versions.items():
             tx.con.execute(
                 days.update()
                 .where(days.c.operation == operation, days.c.partition_date == day)
-                .values(loaded_version=version, loaded_at=now)
+                .values(flattened_version=version, flattened_at=now)
             )
         for submission_id in _fully_loaded(tx, operation, list(versions)):
             tx.move(submission_id, BatchState.LOADED, now=now, loaded_at=now)
+
+
+def loaded(ledger: Ledger, partitions: Sequence[date]) -> None:
+    """The accounts of these days are written as well: their tables are up to what was flattened."""
+    with ledger.write() as tx:
+        tx.con.execute(
+            days.update()
+            .where(days.c.partition_date.in_(partitions))
+            .values(loaded_version=days.c.flattened_version)
+        )
 
 
 def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -> list[str]:
@@ -193,7 +207,7 @@ def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -
         )
         .where(
             identifiers.c.submission_id == submissions.c.submission_id,
-            days.c.loaded_at.is_(None) | (days.c.loaded_at < submissions.c.landed_at),
+            days.c.flattened_at.is_(None) | (days.c.flattened_at < submissions.c.landed_at),
         )
         .exists()
     )
@@ -208,3 +222,12 @@ def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -
         ~behind,
     )
     return list(tx.con.execute(query).scalars())
+
+
+def days_loaded(ledger: Ledger) -> list[tuple[str, date]]:
+    """Days whose tables are up to the ledger, as (operation, day)."""
+    query = sa.select(days.c.operation, days.c.partition_date).where(
+        days.c.version == days.c.loaded_version
+    )
+    with ledger.read() as con:
+        return [(row.operation, row.partition_date) for row in con.execute(query)]

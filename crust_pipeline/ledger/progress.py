@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from crust_pipeline.ledger.dispatching import PauseKind, end_pause
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.planning import NewBatch, re_plan
-from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions
+from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions, transitions
 from crust_pipeline.ledger.states import AT_VENDOR, BatchState
 
 
@@ -84,9 +84,8 @@ def reported(
             )
             end_pause(tx, PauseKind.SLOTS)  # a slot is free again
         elif report.state is BatchState.PROCESSING and before is BatchState.PENDING:
-            tx.move(
-                submission_id, BatchState.PROCESSING, now=now, **values | {"not_before": poll_at}
-            )
+            values["not_before"] = poll_at
+            tx.move(submission_id, BatchState.PROCESSING, now=now, **values)
         else:
             tx.update(submission_id, not_before=poll_at, **values)
 
@@ -140,14 +139,14 @@ def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
         return con.execute(query).scalar_one()
 
 
-def identifiers_of(con: sa.Connection, submission_id: str) -> list[sa.Row[Any]]:
+def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[Any]]:
     """The identifiers of a batch, as (profile_key, identifier, partition_date), in the order of its days."""
     query = (
         sa.select(identifiers.c.profile_key, identifiers.c.identifier, identifiers.c.partition_date)
         .where(identifiers.c.submission_id == submission_id)
         .order_by(identifiers.c.partition_date, identifiers.c.profile_key)
     )
-    return list(con.execute(query))
+    return con.execute(query).all()
 
 
 def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[UnknownSubmit]:
@@ -241,3 +240,9 @@ def undo_adoption(tx: Transaction, submission_id: str, *, reason: str, now: date
         error=reason[:ERROR_CHARS],
     )
     tx.has_news(submission_id)
+
+
+def revision(ledger: Ledger) -> int:
+    """A number that grows with every step of any batch."""
+    with ledger.read() as con:
+        return con.execute(sa.select(sa.func.max(transitions.c.id))).scalar_one() or 0

@@ -179,15 +179,12 @@ def batches(
         ]
 
 
-def first_partitions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[date]:
+def first_partitions_of(ledger: Ledger, partitions: Sequence[date]) -> list[date]:
     """The days under which the batches that touch these days are filed in the table `batches`."""
     query = (
         sa.select(submissions.c.first_partition)
         .join(submission_days, submission_days.c.submission_id == submissions.c.submission_id)
-        .where(
-            submission_days.c.operation == operation,
-            submission_days.c.partition_date.in_(partitions),
-        )
+        .where(submission_days.c.partition_date.in_(partitions))
         .distinct()
     )
     with ledger.read() as con:

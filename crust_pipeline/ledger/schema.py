@@ -158,11 +158,11 @@ days = sa.Table(
     sa.Column("operation", sa.String, primary_key=True),
     sa.Column("planned_at", UtcDateTime, nullable=False),
     sa.Column("input_rows", sa.Integer, nullable=False),
-    sa.Column(
-        "version", sa.Integer, nullable=False
-    ),  # raised whenever its tables would come out different
+    # Raised whenever the day's tables would come out different; the others follow it.
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("flattened_version", sa.Integer, nullable=False, default=0),
+    sa.Column("flattened_at", UtcDateTime),
     sa.Column("loaded_version", sa.Integer, nullable=False, default=0),
-    sa.Column("loaded_at", UtcDateTime),
     sa.Column("load_requests", sa.Integer, nullable=False, default=0),
     sa.Column("load_requested_at", UtcDateTime),
 )

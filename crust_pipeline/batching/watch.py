@@ -1,0 +1,78 @@
+"""Watch: one look at everything that can be learned for free, and what should be done about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from crust_pipeline.batching.engine import Engine, is_gone
+from crust_pipeline.batching.monitor import poll_jobs
+from crust_pipeline.batching.reconcile import reconcile
+from crust_pipeline.ledger import dispatching, landing, progress, queries
+from crust_pipeline.ledger.queries import Summary
+
+# An advance that came to nothing is asked for again after this long, under a new run key.
+ASK_AGAIN_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a look came to.
+
+    Attributes:
+        cause: why an advance is needed, as a run key; None: there is nothing to submit or land.
+        in_words: what is being waited for.
+    """
+
+    cause: str | None
+    in_words: str
+
+
+def watch(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Watch:
+    """Poll what is due, look for lost submits, and say what is to be done. Spends nothing."""
+    polled = poll_jobs(engine, may_go_on=may_go_on)
+    if may_go_on():
+        reconcile(engine)
+    now = engine.now()
+    summary = queries.summary(engine.ledger, now=now)
+    cause = _cause(engine, summary, now=now)
+    words = in_words(summary, max_active=engine.max_active, now=now)
+    return Watch(cause, f"{words}; {polled.trouble}" if polled.trouble else words)
+
+
+def _cause(engine: Engine, summary: Summary, *, now: datetime) -> str | None:
+    due = landing.due_landings(engine.ledger, now=now)
+    to_land = [
+        item for item in due if not item.owner or is_gone(item.owner, at=item.taken_at, now=now)
+    ]
+    orphans = [
+        item
+        for item in dispatching.orphaned_intents(engine.ledger)
+        if is_gone(item.owner, at=item.intent_at, now=now)
+    ]
+    to_submit = (
+        summary.pause is None
+        and summary.slots_held < engine.max_active
+        and summary.next_submit is not None
+        and summary.next_submit <= now
+    )
+    if not (to_land or orphans or to_submit):
+        return None
+    what = "land" if to_land else "submit"
+    revision = progress.revision(engine.ledger)
+    return f"advance:{what}:{revision}:{int(now.timestamp()) // ASK_AGAIN_SECONDS}"
+
+
+def in_words(summary: Summary, *, max_active: int, now: datetime) -> str:
+    """What is being waited for, in a sentence for a tick's message."""
+    count = summary.batches.get
+    parts = [f"{summary.slots_held} of {max_active} slots busy"]
+    if planned := count("planned", 0):
+        parts.append(f"{planned} batches planned")
+    if unknown := count("unknown", 0):
+        parts.append(f"{unknown} submits of unknown fate: see `crust-pipeline status`")
+    if summary.oldest_link:
+        waited = int((now - summary.oldest_link).total_seconds())
+        parts.append(f"oldest file to land {waited} s")
+    if summary.pause:
+        parts.append(f"waiting until {summary.pause.until:%H:%M:%S} UTC: {summary.pause.detail}")
+    return ", ".join(parts)

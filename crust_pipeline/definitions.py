@@ -1,0 +1,38 @@
+"""The one place where the Dagster code location is put together."""
+
+import dagster as dg
+
+from crust_pipeline.defs.buying import build_batches_asset, profile_urls
+from crust_pipeline.defs.monitoring import advance_job, batch_monitor, load_jobs
+from crust_pipeline.defs.resource import PipelineResource
+from crust_pipeline.defs.results import accounts, build_result_assets, warehouse
+from crust_pipeline.defs.schedules import daily_plan, plan_job
+from crust_pipeline.pipeline import OPERATIONS
+
+
+def build_defs(*, resource_overrides: dict[str, object] | None = None) -> dg.Definitions:
+    """Everything that Dagster shows and runs.
+
+    Args:
+        resource_overrides: takes the place of resources of the same name; tests and special
+            installations build the same graph with other means.
+    """
+    operations = OPERATIONS.values()
+    return dg.Definitions(
+        assets=[
+            profile_urls,
+            *(build_batches_asset(operation) for operation in operations),
+            *(build_result_assets(operation) for operation in operations),
+            accounts,
+            warehouse,
+        ],
+        jobs=[advance_job, plan_job, *load_jobs.values()],
+        sensors=[batch_monitor],
+        schedules=[daily_plan],
+        resources={"crust": PipelineResource(), **(resource_overrides or {})},
+        # About 2 s from request to asset code and one process, instead of one more for every step.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,116 @@
+"""The assets that decide and spend: the upstream table and, for each operation, its batches."""
+
+from dataclasses import replace
+
+import dagster as dg
+
+from crust_pipeline.batching.dispatch import fill_slots
+from crust_pipeline.defs.metadata import ROWS, add_by_day, table_schema
+from crust_pipeline.defs.partitions import daily, days_of, one_run
+from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.ledger.states import Verdict
+from crust_pipeline.pipeline import load_upstream, plan_days
+from crust_pipeline.tables import TABLES
+from crust_pipeline.vendor.operations import Operation
+
+# Scheduled days go before backfills, so that today is not stuck behind a year.
+SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
+
+
+class BuyingConfig(dg.Config):
+    """What a person may choose for a run that plans."""
+
+    refresh: bool = False  # buy again what is bought and still fresh
+
+
+@dg.asset(
+    partitions_def=daily,
+    backfill_policy=one_run,
+    group_name="upstream",
+    kinds={"parquet"},
+    code_version=TABLES["profile_urls"].version,
+    metadata={"dagster/column_schema": table_schema(TABLES["profile_urls"])},
+    check_specs=[
+        dg.AssetCheckSpec(
+            "rows_have_a_day",
+            asset="profile_urls",
+            description="Rows dated before the first partition, after today or not at all are asked for nowhere.",
+        )
+    ],
+)
+def profile_urls(
+    context: dg.AssetExecutionContext, crust: PipelineResource
+) -> dg.MaterializeResult[None]:
+    """The people to ask about: one row per input row, with its canonical profile key."""
+    days = days_of(context)
+    with told_as_failure():
+        upstream = load_upstream(
+            crust.get_pipeline(), start=days[0], end=days[-1], run_id=context.run.run_id
+        )
+    add_by_day(
+        context, "profile_urls", {day: {ROWS: upstream.of_day(day).num_rows} for day in days}
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "crust/notes": list(upstream.notes),
+            "crust/lines_quarantined": len(upstream.quarantined),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=upstream.unplaced == 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"rows_in_no_partition": upstream.unplaced},
+            )
+        ],
+    )
+
+
+def build_batches_asset(operation: Operation) -> dg.AssetsDefinition:
+    """The asset that plans the batches of an operation and submits those for which slots are free."""
+    name = f"{operation.name}_batches"
+
+    @dg.asset(
+        name=name,
+        deps=[profile_urls],
+        partitions_def=daily,
+        backfill_policy=one_run,
+        group_name=operation.name,
+        kinds={operation.vendor},
+        description=(
+            f"Batches of {operation.name}: planned for the days of the run, at most {operation.cap:,} "
+            "identifiers each, submitted while slots are free. Nothing is bought twice. The run ends "
+            "without waiting; `batch_monitor` sees to the rest."
+        ),
+    )
+    def batches(
+        context: dg.AssetExecutionContext, config: BuyingConfig, crust: PipelineResource
+    ) -> dg.MaterializeResult[None]:
+        pipeline = crust.get_pipeline()
+        days = days_of(context)
+        scheduled = "dagster/schedule_name" in context.run.tags
+        policy = replace(
+            pipeline.policy,
+            refresh=config.refresh,
+            priority=SCHEDULED_PRIORITY if scheduled else BACKFILL_PRIORITY,
+        )
+        with told_as_failure():
+            report = plan_days(pipeline, operation, days, policy=policy, run_id=context.run.run_id)
+            dispatched = fill_slots(pipeline.engine, run_id=context.run.run_id)
+        add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
+        context.log.info(
+            f"Planned {len(report.batches)} batches, submitted {len(dispatched.submitted)}."
+        )
+        metadata: dict[str, object] = {
+            "crust/batches_planned": len(report.batches),
+            "crust/batches_submitted": len(dispatched.submitted),
+            "crust/credits_reserved": float(report.credits_reserved),
+        }
+        if dispatched.pause:
+            metadata["crust/waits_for"] = dispatched.pause.detail
+        return dg.MaterializeResult(metadata=metadata)
+
+    return batches
+
+
+def _counts(verdicts: dict[str, int]) -> dict[str, int]:
+    return {f"crust/rows_{verdict}": verdicts.get(verdict, 0) for verdict in Verdict}

@@ -1,0 +1,135 @@
+"""The sensor that watches the vendor, and the jobs it asks for."""
+
+import time
+from datetime import timedelta
+
+import dagster as dg
+
+from crust_pipeline.batching.advance import advance
+from crust_pipeline.batching.watch import watch
+from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.ledger import loading
+from crust_pipeline.ledger.dispatching import backoff
+from crust_pipeline.ledger.loading import DueRange
+from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.settings import SettingsError
+from crust_pipeline.tables import tables_of
+
+# Dagster 1.13 reports a tick as failed after 60 s while its body runs on; it must end well before.
+TICK_BUDGET_SECONDS = 40.0
+# Below Dagster's own loop of 5 s nothing is gained.
+TICK_SECONDS = 5
+# A run that loads days is asked for again when nothing has come of it; its key counts the requests.
+FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 60.0, 3600.0
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dg.op
+def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> None:
+    """Fill the free slots first, then land every completed file, so that no link dies."""
+    with told_as_failure():
+        done = advance(crust.get_pipeline().engine, run_id=context.run_id)
+    context.log.info(
+        f"Submitted {len(done.dispatched.submitted)}, landed {len(done.landed.landed)}, "
+        f"to land later {len(done.landed.later)}, expired {len(done.landed.expired)}."
+    )
+    for batch in done.landed.expired:
+        context.log.error(
+            f"The link of batch {batch} died before its file was kept. What it cost is lost; buying "
+            "it again is your decision: materialise its days with refresh."
+        )
+
+
+@dg.job(description="Submits planned batches to free slots and lands completed files.")
+def advance_job() -> None:
+    """One step: it may spend, and it may take long."""
+    advance_batches()
+
+
+load_jobs = {
+    operation: dg.define_asset_job(
+        f"load_{operation}",
+        selection=[
+            *(table.name for table in tables_of(operation)),
+            "outcomes",
+            "credit_usage",
+            "batches",
+            "quarantine",
+            "warehouse",
+        ],
+        description=f"Flattens the landed files of {operation} into tables.",
+    )
+    for operation in OPERATIONS
+}
+
+
+@dg.sensor(
+    jobs=[advance_job, *load_jobs.values()],
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def batch_monitor(
+    context: dg.SensorEvaluationContext, crust: PipelineResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Polls the vendor's jobs and asks for runs: to submit and land, and to load days that are final.
+
+    On by default: it only follows what somebody planned. It reads; what spends is a run.
+    """
+    began = time.monotonic()
+    try:
+        pipeline = crust.get_pipeline()
+        seen = watch(
+            pipeline.engine, may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS
+        )
+    except SettingsError as error:
+        return dg.SkipReason(str(error))
+    requests: list[dg.RunRequest] = []
+    if seen.cause and not _unfinished(context, advance_job.name):
+        requests.append(dg.RunRequest(run_key=seen.cause, job_name=advance_job.name))
+    for operation in OPERATIONS:
+        if not _unfinished(context, load_jobs[operation].name):
+            requests += _load_requests(pipeline, operation)
+    if not requests:
+        return dg.SkipReason(seen.in_words)
+    return dg.SensorResult(run_requests=requests)
+
+
+def _unfinished(context: dg.SensorEvaluationContext, job: str) -> bool:
+    filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
+    return bool(context.instance.get_run_records(filters, limit=1))
+
+
+def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
+    requests: list[dg.RunRequest] = []
+    for due in loading.due_days(pipeline.ledger, operation=operation):
+        now = pipeline.clock()
+        if due.requested_at and now - due.requested_at < _retry_after(due):
+            continue
+        # Noted first: if the tick dies here, the same days are asked for a little later.
+        loading.load_requested(pipeline.ledger, due, now=now)
+        requests.append(
+            dg.RunRequest(
+                run_key=f"load:{operation}:{due.start}:{due.end}:{due.version}:{due.requests + 1}",
+                job_name=load_jobs[operation].name,
+                tags={
+                    "dagster/asset_partition_range_start": due.start.isoformat(),
+                    "dagster/asset_partition_range_end": due.end.isoformat(),
+                },
+            )
+        )
+    return requests
+
+
+def _retry_after(due: DueRange) -> timedelta:
+    if due.requests == 0:
+        return timedelta(0)
+    return backoff(
+        due.requests - 1, first_seconds=FIRST_RETRY_SECONDS, most_seconds=MOST_RETRY_SECONDS
+    )

@@ -1,0 +1,63 @@
+"""The one resource: the pipeline, made from the environment and from what the Launchpad lays over it."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, create_model
+
+from crust_pipeline.batching.plan import OverBudgetError
+from crust_pipeline.ledger.states import LedgerError
+from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.settings import Settings, SettingsError
+from crust_pipeline.tables import UpstreamError
+from crust_pipeline.vendor.errors import VendorError
+
+# Keys come from the environment only: what is typed into the Launchpad is kept in run records.
+_CONFIGURABLE = {spec.name: spec.metadata for spec in fields(Settings) if spec.name != "api_key"}
+
+_config_fields: dict[str, Any] = {
+    name: (
+        str | None,
+        Field(default=None, description=f"{meta['description']} Else {meta['variable']}."),
+    )
+    for name, meta in _CONFIGURABLE.items()
+}
+_SettingsResource = create_model(
+    "_SettingsResource", __base__=dg.ConfigurableResource, **_config_fields
+)
+
+
+class PipelineResource(_SettingsResource):
+    """The installation that assets and sensors work on. Every field falls back to the environment."""
+
+    def get_pipeline(self) -> Pipeline:
+        """The pipeline as set.
+
+        Raises:
+            SettingsError: a setting cannot be used.
+        """
+        laid_over = {
+            meta["variable"]: getattr(self, name)
+            for name, meta in _CONFIGURABLE.items()
+            if getattr(self, name) is not None
+        }
+        return Pipeline(settings=Settings.from_env({**os.environ, **laid_over}))
+
+
+KNOWN_ERRORS = (SettingsError, UpstreamError, VendorError, LedgerError, OverBudgetError)
+
+
+@contextmanager
+def told_as_failure() -> Generator[None]:
+    """What goes wrong for a known reason fails the step with that reason, and is not tried again.
+
+    Trying again is the ledger's business: Dagster would run the whole step once more.
+    """
+    try:
+        yield
+    except KNOWN_ERRORS as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None

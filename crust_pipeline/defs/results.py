@@ -1,0 +1,162 @@
+"""The assets that hold what came back: result tables, the accounts kept of them, the warehouse."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from crust_pipeline.defs.metadata import (
+    ROWS,
+    add_by_day,
+    column_lineage,
+    day_metadata,
+    drift_metadata,
+    table_schema,
+)
+from crust_pipeline.defs.partitions import daily, days_of, one_run
+from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.pipeline import (
+    OPERATIONS,
+    day_accounts,
+    load_accounts,
+    load_results,
+    load_warehouse,
+)
+from crust_pipeline.tables import TABLES, Table, tables_of
+from crust_pipeline.vendor.operations import Operation
+
+ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
+
+
+def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name,
+        deps=deps,
+        description=table.description,
+        group_name=group,
+        kinds={"parquet"},
+        code_version=table.version,
+        partitions_def=daily,
+        metadata={"dagster/column_schema": table_schema(table)},
+    )
+
+
+def build_result_assets(operation: Operation) -> dg.AssetsDefinition:
+    """The tables that an operation's files are flattened into, all in one pass over the files."""
+    tables = tables_of(operation.name)
+    source = f"{operation.name}_batches"
+
+    @dg.multi_asset(
+        name=f"{operation.name}_tables",
+        specs=[_spec(table, deps=[source], group=operation.name) for table in tables],
+        backfill_policy=one_run,
+    )
+    def results(
+        context: dg.AssetExecutionContext, crust: PipelineResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        pipeline = crust.get_pipeline()
+        days = days_of(context)
+        with told_as_failure():
+            report = load_results(pipeline, operation.name, days, run_id=context.run.run_id)
+            accounts = day_accounts(pipeline, operation.name, days)
+        drift = [found for file in report.files for found in file.drift]
+        for table in tables:
+            rows = {part.day: part.rows for part in report.partitions if part.table == table.name}
+            by_day = {day: {ROWS: rows.get(day, 0), **day_metadata(accounts[day])} for day in days}
+            add_by_day(context, table.name, by_day)
+            context.add_asset_metadata(
+                {"dagster/column_lineage": column_lineage(table, dg.AssetKey(source))},
+                asset_key=dg.AssetKey(table.name),
+                partition_key=days[-1].isoformat(),
+            )
+            yield dg.MaterializeResult(asset_key=table.name, metadata=drift_metadata(drift))
+
+    return results
+
+
+@dg.multi_asset(
+    name="accounts",
+    specs=[
+        _spec(
+            TABLES[name],
+            deps=[table.name for operation in OPERATIONS for table in tables_of(operation)],
+            group="accounts",
+        )
+        for name in ACCOUNTS
+    ],
+    backfill_policy=one_run,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "outcomes_add_up",
+            asset="outcomes",
+            blocking=True,
+            description="Every input row of the days has exactly one outcome for each operation.",
+        ),
+        dg.AssetCheckSpec(
+            "no_line_is_unreadable",
+            asset="quarantine",
+            description="No line of a vendor's file had to be set aside.",
+        ),
+    ],
+)
+def accounts(
+    context: dg.AssetExecutionContext, crust: PipelineResource
+) -> Iterator[dg.MaterializeResult[None]]:
+    """What became of every input row, every batch and every credit, from the ledger."""
+    pipeline = crust.get_pipeline()
+    days = days_of(context)
+    with told_as_failure():
+        rows = load_accounts(pipeline, days, run_id=context.run.run_id)
+        rows["quarantine"] = {day: pipeline.lake.rows("quarantine", day) for day in days}
+        planned = {operation: day_accounts(pipeline, operation, days) for operation in OPERATIONS}
+    for name in ACCOUNTS:
+        add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})
+    by_day = {
+        day: metadata
+        for operation in OPERATIONS
+        for day, metadata in ((day, day_metadata(planned[operation][day])) for day in days)
+    }
+    add_by_day(context, "outcomes", by_day)
+    inputs = sum(pipeline.lake.rows("profile_urls", day) for day in days)
+    outcomes = {
+        operation: sum(account.outcomes.total() for account in planned[operation].values())
+        for operation in OPERATIONS
+    }
+    for name in ACCOUNTS:
+        yield dg.MaterializeResult(asset_key=name)
+    yield dg.AssetCheckResult(
+        asset_key="outcomes",
+        check_name="outcomes_add_up",
+        passed=all(count in {0, inputs} for count in outcomes.values()),
+        metadata={"input_rows": inputs, **{f"outcomes_{name}": n for name, n in outcomes.items()}},
+    )
+    unreadable = sum(rows["quarantine"].values())
+    yield dg.AssetCheckResult(
+        asset_key="quarantine",
+        check_name="no_line_is_unreadable",
+        passed=unreadable == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"lines": unreadable},
+    )
+
+
+@dg.asset(
+    deps=[*(name for name in TABLES)],
+    group_name="accounts",
+    kinds={"duckdb"},
+    pool="duckdb_writer",
+)
+def warehouse(
+    context: dg.AssetExecutionContext, crust: PipelineResource
+) -> dg.MaterializeResult[None]:
+    """All tables in one DuckDB file, brought up to the lake; behind it while a reader holds the file."""
+    with told_as_failure():
+        report = load_warehouse(crust.get_pipeline())
+    if report.behind:
+        context.log.warning(f"The warehouse is {report.behind} partitions behind: {report.reason}")
+    return dg.MaterializeResult(
+        metadata={
+            "crust/partitions_loaded": report.loaded,
+            "crust/rows_loaded": report.rows,
+            "crust/partitions_behind": report.behind,
+        }
+    )

@@ -1,0 +1,196 @@
+"""The demonstration: the sample people, the sandbox and a real Dagster, on free loopback ports.
+
+It does what a user would do in the UI, through the running instance, and shows what came of it.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from crust_pipeline.dagster_client import InstanceError
+from crust_pipeline.display import ProgressDisplay, print_table
+from crust_pipeline.instance import DagsterInstance, running_instance
+from crust_pipeline.ledger import loading, queries
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.pipeline import OPERATIONS, days_between
+from crust_pipeline.processes import TetheredProcess
+from crust_pipeline.runner import Progress
+from crust_pipeline.settings import Settings
+from crust_pipeline.tables import TABLES
+
+SAMPLE = Path(__file__).parent.parent / "data" / "profile_urls.csv"
+SAMPLE_DAYS = days_between(date(2026, 11, 2), date(2026, 11, 8))
+FOLDER = Path(".demo")
+API_KEY = "sandbox-key"
+# Sandbox jobs take minutes, as the vendor's do; in the demonstration they take seconds.
+TIME_SCALE = 20
+GIVES_UP_AFTER_SECONDS = 300
+
+
+def run_demo(console: Console, *, exits: bool) -> bool:
+    """Show a backfill of the sample days from beginning to end.
+
+    Args:
+        console: where to print.
+        exits: end afterwards; otherwise the UI stays up until Ctrl-C.
+
+    Returns:
+        Whether every input row has an outcome and nothing is in trouble.
+    """
+    began = time.monotonic()
+    _end_on_sigterm()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    logs = FOLDER / "logs"
+    logs.mkdir(parents=True)
+    console.print("Starting the sandbox and Dagster ...")
+    sandbox = TetheredProcess(
+        [sys.executable, "-m", "crust_pipeline", "sandbox", "--time-scale", str(TIME_SCALE)],
+        environment=dict(os.environ),
+        log=logs / "sandbox.log",
+    )
+    try:
+        environment = {
+            "CRUSTDATA_API_KEY": API_KEY,
+            "CRUSTDATA_BASE_URL": _first_line(sandbox),
+            "CRUST_DATA_DIR": str((FOLDER / "data").resolve()),
+            "CRUST_UPSTREAM": str(SAMPLE),
+            "CRUST_POLL_SECONDS": "1",
+        }
+        settings = Settings.from_env(environment)
+        with running_instance(
+            home=FOLDER / "dagster", environment=environment, log_dir=logs, daemon=False
+        ) as instance:
+            console.print(f"Dagster's UI: {instance.ui_url}")
+            # The daemon looks for backfills when it starts, and then every 30 s (Dagster 1.13).
+            instance.launch_backfill(
+                ["profile_urls", *(f"{name}_batches" for name in OPERATIONS)],
+                [day.isoformat() for day in SAMPLE_DAYS],
+            )
+            instance.start_daemon()
+            ledger = Ledger(settings.ledger_url, account=settings.account)
+            with ProgressDisplay(
+                Console(stderr=True), max_active=settings.max_active_batches
+            ) as display:
+                _follow(instance, ledger, display)
+            done = _print_summary(console, settings, ledger)
+            console.print(
+                f"\nDone in {time.monotonic() - began:.0f} s. Tables: {settings.warehouse}"
+            )
+            if not exits:
+                console.print(f"Dagster's UI stays at {instance.ui_url} until you press Ctrl-C.")
+                _until_interrupted(instance)
+    finally:
+        sandbox.stop()
+    return done
+
+
+def run_dev(console: Console, *, port: int) -> None:
+    """Run Dagster on the environment's settings until Ctrl-C."""
+    _end_on_sigterm()
+    folder = Settings.from_env().data_dir / "dagster"
+    with running_instance(
+        home=folder, environment=dict(os.environ), log_dir=folder / "logs", port=port
+    ) as instance:
+        console.print(f"Dagster's UI: {instance.ui_url} (Ctrl-C ends it; logs in {folder}/logs)")
+        _until_interrupted(instance)
+
+
+def _first_line(process: TetheredProcess) -> str:
+    """The address that a server prints first."""
+    for _ in range(200):
+        if process.exit_code is not None:
+            raise InstanceError(f"The sandbox did not start:\n{process.last_lines()}")
+        lines = process.log.read_text().splitlines()
+        if len(lines) > 1:
+            return lines[0]
+        time.sleep(0.1)
+    raise InstanceError("The sandbox did not print its address within 20 s.")
+
+
+def _follow(instance: DagsterInstance, ledger: Ledger, display: ProgressDisplay) -> None:
+    """Show progress until all sample days are loaded and no run is left.
+
+    Raises:
+        InstanceError: a process or a run failed, or it takes too long.
+    """
+    deadline = time.monotonic() + GIVES_UP_AFTER_SECONDS
+    while time.monotonic() < deadline:
+        instance.check()
+        runs = instance.runs()
+        if failed := [run for run in runs if run.status == "FAILURE"]:
+            raise InstanceError(
+                f"Run {failed[0].run_id} of {failed[0].job} failed; see {instance.ui_url}/runs"
+            )
+        waiting = queries.waiting_rows(ledger, list(OPERATIONS), SAMPLE_DAYS, searches=0)
+        summary = queries.summary(ledger, now=datetime.now(UTC))
+        display.show(Progress(summary=summary, rows=waiting.rows, rows_open=waiting.rows_open))
+        loaded = loading.days_loaded(ledger)
+        if len(loaded) == len(SAMPLE_DAYS) * len(OPERATIONS) and all(run.ended for run in runs):
+            return
+        time.sleep(0.5)
+    raise InstanceError(
+        f"The sample days were not loaded within {GIVES_UP_AFTER_SECONDS} s; see {FOLDER}/logs"
+    )
+
+
+def _print_summary(console: Console, settings: Settings, ledger: Ledger) -> bool:
+    """Print what the warehouse holds; say whether every row has an outcome and none is in trouble."""
+    import duckdb
+
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        rows = {
+            name: con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]  # noqa: S608 - our own table names
+            for name in TABLES
+        }
+        outcomes: list[tuple[str, str, int]] = con.execute(
+            "SELECT operation, outcome, count(*) FROM outcomes GROUP BY ALL ORDER BY 1, 3 DESC"
+        ).fetchall()
+        credit: list[tuple[str, float, float]] = con.execute(
+            "SELECT operation, sum(credits_reserved), sum(credits_computed) FROM credit_usage "
+            "GROUP BY ALL ORDER BY 1"
+        ).fetchall()
+    console.print()
+    print_table(console, "Rows by table", ["table", "rows"], rows.items())
+    console.print()
+    print_table(console, "Outcomes", ["operation", "outcome", "input rows"], outcomes)
+    console.print()
+    print_table(
+        console,
+        "Credits",
+        ["operation", "reserved", "computed", "fill rate"],
+        [(name, *spent, _fill_rate(outcomes, name)) for name, *spent in credit],
+    )
+    counted = sum(count for _, _, count in outcomes)
+    expected = rows["profile_urls"] * len(OPERATIONS)
+    bad = {"pending"} | queries.TROUBLED_OUTCOMES
+    return counted == expected and not any(outcome in bad for _, outcome, _ in outcomes)
+
+
+def _fill_rate(outcomes: list[tuple[str, str, int]], operation: str) -> str:
+    counts: Mapping[str, int] = {
+        outcome: count for name, outcome, count in outcomes if name == operation
+    }
+    matched = counts.get("matched", 0)
+    asked = matched + sum(counts.get(name, 0) for name in ("dropped", "not_found", "no_data"))
+    return f"{matched / asked:.1%}" if asked else ""
+
+
+def _until_interrupted(instance: DagsterInstance) -> None:
+    try:
+        while True:
+            instance.check()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        return
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends it as Ctrl-C does: with everything stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
