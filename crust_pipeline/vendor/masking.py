@@ -9,21 +9,23 @@ from typing import Final
 MESSAGE_LENGTH: Final = 300
 REQUEST_ID_LENGTH: Final = 256
 
-# The first pattern that fits wins, so a link goes as a whole and not in parts.
+# In this order: a link goes as a whole, and an address in angle brackets is not taken for a tag.
 _PATTERNS: Final = (
-    (re.compile(r"<(?:/?[a-z!][^>]*)>", re.IGNORECASE), " "),
     (
         re.compile(
-            r"\b(?:[a-z][a-z0-9+.-]*://|www\.|(?:[a-z]{1,5}\.)?linkedin\.com\b)\S*", re.IGNORECASE
+            r"\b(?:[a-z][a-z0-9+.-]*://|www\.|(?:[a-z]{1,5}\.)?linkedin\.com\b)[^\s\"<>]*",
+            re.IGNORECASE,
         ),
         "[link]",
     ),
-    (re.compile(r"[^\s@'\"<>(),;:]+@[^\s@'\"<>(),;:]+"), "[e-mail]"),
+    (re.compile(r"[^\s@\"<>(),;:]+@[^\s@'\"<>(),;:]+"), "[e-mail]"),
+    (re.compile(r"<[/a-z!][^>]*>", re.IGNORECASE), " "),
     (re.compile(r"\bbearer\s+\S+", re.IGNORECASE), "[key]"),
-    # Batch ids are UUIDs, harmless and worth showing; other long unbroken strings may be secrets.
+    # Batch ids are UUIDs, harmless and worth showing; other long unbroken texts may be secrets.
     (
         re.compile(
-            r"\b(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)(?=[a-z_-]*[0-9])[a-z0-9_-]{24,}",
+            r"(?<![\w-])(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-]))"
+            r"(?=[a-z_-]*[0-9])[a-z0-9_-]{24,}",
             re.IGNORECASE,
         ),
         "[key]",
