@@ -1,0 +1,53 @@
+"""Tables: what they are, how vendor files become them, the lake and the warehouse that hold them.
+
+Names are imported on first use, so that importing this package does not import DuckDB.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from crust_pipeline.tables.drift import Drift
+    from crust_pipeline.tables.files import FileReport, LandedFile
+    from crust_pipeline.tables.flattening import FlattenReport, flatten
+    from crust_pipeline.tables.lake import Lake, PartitionWritten
+    from crust_pipeline.tables.landed import BadLine
+    from crust_pipeline.tables.spec import Column, Table
+    from crust_pipeline.tables.specs import TABLES, tables_of
+
+_MODULES: Final = {
+    "BadLine": "landed",
+    "Column": "spec",
+    "Drift": "drift",
+    "FileReport": "files",
+    "FlattenReport": "flattening",
+    "Lake": "lake",
+    "LandedFile": "files",
+    "PartitionWritten": "lake",
+    "TABLES": "specs",
+    "Table": "spec",
+    "flatten": "flattening",
+    "tables_of": "specs",
+}
+
+__all__ = [  # noqa: RUF022 - the order of _MODULES
+    "BadLine",
+    "Column",
+    "Drift",
+    "FileReport",
+    "FlattenReport",
+    "Lake",
+    "LandedFile",
+    "PartitionWritten",
+    "TABLES",
+    "Table",
+    "flatten",
+    "tables_of",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
+    """Import a public name from the module that defines it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

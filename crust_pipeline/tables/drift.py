@@ -1,0 +1,65 @@
+"""Keys in the vendor's lines that no column reads: found, named and counted, never shown.
+
+Every file's sample is looked at; only when that shows something is the whole file counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A key that no column reads.
+
+    Args:
+        path: Where it is.
+        count: How often it was seen.
+        example_type: The JSON type of one of its values.
+    """
+
+    path: str
+    count: int
+    example_type: str
+
+
+def unknown_keys(operation: str, lines: Iterable[bytes]) -> tuple[Drift, ...]:
+    """Give the keys in some lines that no column reads, by path. Lines that are bad are passed over."""
+    shape = shape_of(operation)
+    counts: Counter[str] = Counter()
+    types: dict[str, str] = {}
+    for line in lines:
+        try:
+            record = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        for path, value in _unknown(record, shape, ""):
+            counts[path] += 1
+            if value is not None or path not in types:
+                types[path] = _json_type(value)
+    return tuple(Drift(path, counts[path], types[path]) for path in sorted(counts))
+
+
+def _unknown(value: object, shape: Shape, path: str) -> Iterator[tuple[str, object]]:
+    match shape:
+        case Record(keys) if isinstance(value, dict):
+            for key, child in cast("dict[str, Any]", value).items():
+                if (part := keys.get(key)) is None:
+                    yield f"{path}.{key}".removeprefix("."), child
+                elif not isinstance(part, Value):
+                    yield from _unknown(child, part, f"{path}.{key}")
+        case Items(element) if isinstance(value, list) and not isinstance(element, Value):
+            for child in cast("list[Any]", value):
+                yield from _unknown(child, element, f"{path}[]")
+        case _:
+            return
+
+
+def _json_type(value: object) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,94 @@
+"""A landed file: what `flatten` is given about it, what it learns, and what it reports."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from crust_pipeline.tables.drift import Drift, unknown_keys
+from crust_pipeline.tables.judge import Verdict
+from crust_pipeline.tables.landed import LandedText
+
+
+@dataclass(frozen=True, slots=True)
+class LandedFile:
+    """A landed file and who was asked for in it.
+
+    Args:
+        submission_id: Our id of the batch.
+        batch_id: The vendor's.
+        operation: The batch's operation.
+        path: Where the file is.
+        source_file: What it is called in the tables.
+        sha256: Its SHA-256.
+        asked: One row per asked identifier and day: `identifier` (as sent), `profile_key`,
+            `partition_date`.
+    """
+
+    submission_id: str
+    batch_id: str
+    operation: str
+    path: Path
+    source_file: str
+    sha256: str
+    asked: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of the lines of one file: `lines` = `records` + `quarantined`.
+
+    Args:
+        source_file: Its name.
+        lines: Lines in it.
+        records: Lines that became rows.
+        quarantined: Lines that could not be used.
+        duplicates: Those of them that answer what an earlier line answered.
+        mended: Records that lost a field to quarantine.
+        drift: Keys that no column reads.
+        note: What is wrong with the end of the file, its lines being good.
+        set_aside: Why the whole file is left out of the tables; None if it is not.
+    """
+
+    source_file: str
+    lines: int
+    records: int
+    quarantined: int
+    duplicates: int
+    mended: int
+    drift: tuple[Drift, ...]
+    note: str | None
+    set_aside: str | None
+
+
+@dataclass(slots=True)
+class ReadFile:
+    """A landed file and what reading it showed."""
+
+    number: int
+    landed: LandedFile
+    lines: int = 0
+    records: int = 0
+    duplicates: int = 0
+    verdicts: list[Verdict] = field(default_factory=list[Verdict])
+    drifted: bool = False
+    note: str | None = None
+    set_aside: str | None = None
+
+    def report(self) -> FileReport:
+        """Sum up. Counting unknown keys reads the file again, if a sample has shown any."""
+        drift: tuple[Drift, ...] = ()
+        if self.drifted and self.set_aside is None:
+            lines = LandedText(self.landed.path).lines()
+            drift = unknown_keys(self.landed.operation, lines)
+        return FileReport(
+            source_file=self.landed.source_file,
+            lines=self.lines,
+            records=self.records,
+            quarantined=self.lines - self.records,
+            duplicates=self.duplicates,
+            mended=len({verdict.line_number for verdict in self.verdicts if verdict.field}),
+            drift=drift,
+            note=self.note,
+            set_aside=self.set_aside,
+        )

@@ -1,0 +1,220 @@
+"""From landed files to the partitions of their tables: read once, write each table, lose no line.
+
+Files are cut into pieces, pieces are read by as many workers as there are cores, whom each line
+belongs to is settled for all together (`assigning`), and each partition is written sorted.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.compute as pc
+
+from crust_pipeline.tables.assigning import assign, finished_select, quarantined_select
+from crust_pipeline.tables.drift import unknown_keys
+from crust_pipeline.tables.files import FileReport, LandedFile, ReadFile
+from crust_pipeline.tables.judge import Verdict
+from crust_pipeline.tables.lake import (
+    Lake,
+    PartitionWritten,
+    connect,
+    content_hash,
+    digest_columns,
+)
+from crust_pipeline.tables.landed import DamagedFile, LandedText, Piece
+from crust_pipeline.tables.spec import PARTITION, Table, quoted
+from crust_pipeline.tables.specs import TABLES, tables_of
+from crust_pipeline.tables.staging import create_scratch_tables, load_piece, scratch_name
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# More bad lines than this in one file mean that the vendor's format has changed.
+BAD_LINES_LIMIT: Final = 1000
+_PIECE_BYTES: Final = 24 << 20
+_MEMORY: Final = "320MB"
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenReport:
+    """What `flatten` wrote."""
+
+    partitions: tuple[PartitionWritten, ...]
+    files: tuple[FileReport, ...]
+
+
+def flatten(
+    files: Sequence[LandedFile],
+    *,
+    operations: Collection[str],
+    days: Collection[date],
+    lake: Lake,
+    run_id: str,
+    loaded_at: datetime,
+) -> FlattenReport:
+    """Write the result tables of some operations, and quarantine, for some days.
+
+    Each partition is replaced by what these files hold for it; one for which they hold nothing
+    becomes an empty file. A bad line never stops the others.
+
+    Args:
+        files: All landed files of these operations that concern these days.
+        operations: Whose tables to write.
+        days: Which partitions to write. Other days that are asked for in a file are left alone.
+        lake: Where to.
+        run_id: Fills the column of that name.
+        loaded_at: Fills the column of that name; has a time zone.
+    """
+    reads = [ReadFile(number, file) for number, file in enumerate(files)]
+    tables = list(dict.fromkeys(table for name in operations for table in tables_of(name)))
+    with TemporaryDirectory(prefix="flatten-") as folder:
+        connection = connect(memory_limit=_MEMORY, temp_directory=folder)
+        try:
+            for operation in operations:
+                create_scratch_tables(connection, operation)
+            _read(connection, reads, Path(folder))
+            assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
+            writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
+            partitions = writer.write_all(tables)
+        finally:
+            connection.close()
+    return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
+
+
+def _read(connection: "DuckDBPyConnection", reads: list[ReadFile], folder: Path) -> None:
+    """Read all files into the scratch tables, their pieces side by side."""
+    pieces = _pieces(reads, folder)
+    lock = threading.Lock()
+
+    def work() -> None:
+        cursor = connection.cursor()
+        while True:
+            with lock:
+                item = next(pieces, None)
+            if item is None:
+                return
+            read, piece = item
+            verdicts: list[Verdict] = []
+            if read.set_aside is None:
+                verdicts = load_piece(cursor, read.number, read.landed.operation, piece)
+            piece.path.unlink()
+            drifted = bool(unknown_keys(read.landed.operation, piece.sample))
+            with lock:
+                read.lines += piece.lines
+                read.verdicts += verdicts
+                read.drifted |= drifted
+                if sum(not verdict.field for verdict in read.verdicts) > BAD_LINES_LIMIT:
+                    read.set_aside = (
+                        f"more than {BAD_LINES_LIMIT} lines cannot be used, the first because: "
+                        f"{read.verdicts[0].reason}. The vendor's format seems to have changed"
+                    )
+
+    _side_by_side([work] * _workers())
+
+
+def _pieces(reads: list[ReadFile], folder: Path) -> Iterator[tuple[ReadFile, Piece]]:
+    for read in reads:
+        text = LandedText(read.landed.path)
+        place = folder / str(read.number)
+        place.mkdir()
+        try:
+            for piece in text.pieces(place, _PIECE_BYTES):
+                yield read, piece
+        except DamagedFile as damage:
+            read.set_aside = str(damage)
+        read.note = text.note
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes partitions out of the scratch tables."""
+
+    connection: "DuckDBPyConnection"
+    reads: list[ReadFile]
+    operations: tuple[str, ...]
+    days: list[date]
+    lake: Lake
+
+    def write_all(self, tables: list[Table]) -> list[PartitionWritten]:
+        """Write the partitions of all tables, and of quarantine."""
+        written: list[PartitionWritten] = []
+        for table in tables:
+            written += self._write_table(table)
+            self.connection.execute(f"DROP TABLE {scratch_name(table)}")
+        quarantine = TABLES["quarantine"]
+        query = quarantined_select(self.connection, self.reads)
+        for day in self.days:
+            written.append(
+                self.lake.replace(
+                    self.connection,
+                    quarantine,
+                    day,
+                    self._of_day(quarantine, query, day),
+                    operations=self.operations,
+                    metadata=self._metadata(day),
+                )
+            )
+        return written
+
+    def _write_table(self, table: Table) -> list[PartitionWritten]:
+        query = finished_select(self.connection, table)
+        digests = {
+            day: (rows, total)
+            for day, rows, total in self.connection.execute(
+                f"SELECT {PARTITION}, {digest_columns(table)} FROM ({query}) GROUP BY {PARTITION}"
+            ).fetchall()
+        }
+        partitions = [
+            PartitionWritten(table.name, day, rows, content_hash(table, rows, total))
+            for day in self.days
+            for rows, total in [digests.get(day, (0, "0"))]
+        ]
+
+        def write(partition: PartitionWritten) -> Callable[[], None]:
+            def task() -> None:
+                self.lake.write(
+                    self.connection.cursor(),
+                    table,
+                    self._of_day(table, query, partition.day),
+                    partition,
+                    metadata=self._metadata(partition.day),
+                )
+
+            return task
+
+        _side_by_side([write(partition) for partition in partitions])
+        return partitions
+
+    @staticmethod
+    def _of_day(table: Table, query: str, day: date) -> str:
+        columns = ", ".join(quoted(column.name) for column in table.stored_columns())
+        return f"SELECT {columns} FROM ({query}) WHERE {PARTITION} = DATE '{day}'"
+
+    def _metadata(self, day: date) -> dict[str, str]:
+        concerned = [
+            read.landed
+            for read in self.reads
+            if pc.any(pc.equal(read.landed.asked.column(PARTITION), day)).as_py()
+        ]
+        return {
+            "batch_ids": ",".join(sorted(file.batch_id for file in concerned)),
+            "source_files": ",".join(
+                sorted(f"{file.source_file} sha256:{file.sha256}" for file in concerned)
+            ),
+        }
+
+
+def _side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor(_workers()) as pool:
+        for future in [pool.submit(task) for task in tasks]:
+            future.result()
+
+
+def _workers() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

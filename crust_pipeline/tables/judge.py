@@ -1,0 +1,171 @@
+"""Finding and mending the bad lines of a piece that DuckDB refuses to read.
+
+Clean pieces never come here. A line that is no answer is replaced by an empty object, so that the
+numbers of the others stay; a field that is a list where an object belongs, or the like, is set to
+null, so that the rest of the record survives. What this judges good and DuckDB still refuses (a key
+that stands twice) is found by dividing the piece with DuckDB as the judge.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from crust_pipeline.tables.landed import Piece, stored_text
+from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
+from crust_pipeline.tables.specs import LINES
+
+NO_ANSWER: Final = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was wrong with a line: the whole of it, or (`field`) one value that was set to null."""
+
+    line_number: int
+    reason: str
+    content: str
+    field: bool
+
+
+class Judge:
+    """Judges the lines of one operation."""
+
+    def __init__(self, operation: str) -> None:
+        """Make the judge; cheap to use for many lines."""
+        self._shape = shape_of(operation)
+        self._format = LINES[operation]
+        self._fits = msgspec.json.Decoder(_type_of(self._shape, "Line"))
+
+    def mend(self, piece: Piece) -> list[Verdict]:
+        """Rewrite a piece so that all its lines can be read. Their number does not change."""
+        mended = piece.path.with_suffix(".mended")
+        verdicts: list[Verdict] = []
+        with piece.path.open("rb") as old, mended.open("wb") as new:
+            for number, line in enumerate(old, start=piece.first_line):
+                text, found = self._judge(number, line.removesuffix(b"\n"))
+                verdicts += found
+                new.write(text + b"\n")
+        mended.replace(piece.path)
+        return verdicts
+
+    def _judge(self, number: int, line: bytes) -> tuple[bytes, list[Verdict]]:
+        def bad(reason: str) -> tuple[bytes, list[Verdict]]:
+            return NO_ANSWER, [Verdict(number, reason, stored_text(line), field=False)]
+
+        if not line.strip():
+            return bad("empty line")
+        try:
+            line.decode()
+            record: Any = msgspec.json.decode(line)
+        except UnicodeDecodeError as error:
+            return bad(f"not UTF-8 at byte {error.start}")
+        except msgspec.DecodeError as error:
+            return bad(f"not JSON: {error}")
+        except RecursionError:
+            return bad("not JSON that can be read: nested too deeply")
+        if not isinstance(record, dict):
+            return bad("not a JSON object")
+        if all(record.get(name) is None for name in self._format.identifiers):
+            return bad("no identifier: nobody can say whom the line is about")
+        for name in self._format.required:
+            if not isinstance(record.get(name), dict):
+                return bad(f"{name} is missing, null or no object")
+        if _repeats_a_key(line, record):
+            return bad("a key stands twice in one object")
+        try:
+            self._fits.decode(line)
+        except (msgspec.DecodeError, RecursionError):
+            found = [
+                Verdict(number, f"{path}: {reason}; the field was set to null", content, field=True)
+                for path, reason, content in _mend(record, self._shape, "")
+            ]
+            return msgspec.json.encode(record), found
+        return line, []
+
+
+def divide(lines: list[bytes], readable: Callable[[list[bytes]], bool]) -> Iterator[int]:
+    """Give the indexes of the lines that make `lines` unreadable, by halving.
+
+    Args:
+        lines: Lines of which at least one is refused.
+        readable: Whether lines can be read together.
+    """
+    pending = [range(len(lines))]
+    while pending:
+        part = pending.pop()
+        if readable([lines[index] for index in part]):
+            continue
+        if len(part) == 1:
+            yield part[0]
+            continue
+        middle = len(part) // 2
+        pending += [part[:middle], part[middle:]]
+
+
+def _type_of(shape: Shape, name: str) -> Any:  # noqa: ANN401 - a type made at run time
+    match shape:
+        case Value():
+            return Any
+        case Items(element):
+            return list[_type_of(element, name)] | None
+        case Record(keys):
+            fields = [(key, _type_of(part, f"{name}_{key}"), None) for key, part in keys.items()]
+            return msgspec.defstruct(name, fields) | None
+
+
+def _mend(
+    value: dict[str, Any] | list[Any], shape: Shape, path: str
+) -> Iterator[tuple[str, str, str]]:
+    """Set to null, in place, what does not fit the shape; give path, reason and content of each."""
+    children: list[tuple[Any, Shape, str]]
+    match shape:
+        case Record(keys):
+            assert isinstance(value, dict)  # noqa: S101 - the caller has looked
+            children = [(key, part, f"{path}.{key}") for key, part in keys.items() if key in value]
+        case Items(element):
+            children = [(place, element, f"{path}[{place}]") for place in range(len(value))]
+        case Value():
+            return
+    for key, part, inner in children:
+        child: Any = value[key]
+        if child is None or isinstance(part, Value):
+            continue
+        wanted = dict if isinstance(part, Record) else list
+        if isinstance(child, wanted):
+            yield from _mend(child, part, inner)
+        else:
+            value[key] = None
+            kind = "an object" if wanted is dict else "a list"
+            content = stored_text(msgspec.json.encode(child))
+            yield inner.removeprefix("."), f"expected {kind}, got {_kind(child)}", content
+
+
+def _kind(value: object) -> str:
+    names = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list"}
+    return names.get(type(value), "an object")
+
+
+def _repeats_a_key(line: bytes, record: dict[str, Any]) -> bool:
+    # Reading a repeated key and writing the record again loses one `":`. Escapes may change the
+    # count too, so a difference is only a suspicion; the slow look follows.
+    if line.count(b'":') == msgspec.json.encode(record).count(b'":'):
+        return False
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in items}) < len(items):
+            raise _RepeatedKeyError
+        return {}
+
+    try:
+        json.loads(line, object_pairs_hook=pairs)
+    except _RepeatedKeyError:
+        return True
+    return False
+
+
+class _RepeatedKeyError(Exception):
+    pass

@@ -1,0 +1,283 @@
+"""The lake: one Parquet file per table and partition, replaced whole.
+
+Nobody is ever in the way: a file is written beside its place, synced and renamed. Its metadata says
+what it was made from, how many rows it has and a hash of its content, the columns of the run left out.
+"""
+
+import base64
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
+from crust_pipeline.tables.specs import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+_PREFIX: Final = "crust_pipeline."
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionWritten:
+    """What a partition of a table holds."""
+
+    table: str
+    day: date
+    rows: int
+    content_hash: str
+
+
+def connect(**config: str | int) -> "duckdb.DuckDBPyConnection":
+    """Open an in-memory DuckDB in which moments are UTC."""
+    import duckdb
+
+    connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+class Lake:
+    """The Parquet tables under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder; it is made when something is written."""
+        self.root = root
+
+    def path(self, table: str, day: date) -> Path:
+        """Give where the file of a partition is, or would be."""
+        return self.root / table / f"{PARTITION}={day.isoformat()}" / f"{table}.parquet"
+
+    def days(self, table: str) -> list[date]:
+        """Give the days for which a table has a file, in order."""
+        folders = self.root.glob(f"{table}/{PARTITION}=*/{table}.parquet")
+        return sorted(
+            date.fromisoformat(path.parent.name.removeprefix(f"{PARTITION}=")) for path in folders
+        )
+
+    def partition(self, table: str, day: date) -> PartitionWritten | None:
+        """Give what a partition holds, from its file's metadata; None if there is no file."""
+        import pyarrow.parquet as pq
+
+        try:
+            metadata = pq.read_metadata(self.path(table, day)).metadata
+        except FileNotFoundError:
+            return None
+        rows = int(metadata[f"{_PREFIX}rows".encode()])
+        return PartitionWritten(
+            table, day, rows, metadata[f"{_PREFIX}content_hash".encode()].decode()
+        )
+
+    def write_rows(
+        self,
+        table: str,
+        day: date,
+        rows: "Iterable[Mapping[str, Any]] | pa.Table",
+        *,
+        run_id: str,
+        loaded_at: datetime,
+        operations: Iterable[str] = (),
+    ) -> PartitionWritten:
+        """Replace a partition by rows made from the ledger or from upstream.
+
+        Args:
+            table: Its name.
+            day: The partition.
+            rows: Mappings, or an Arrow table, of columns of the table; what is missing is null.
+            run_id: Fills the column of that name.
+            loaded_at: Fills the column of that name; has a time zone.
+            operations: For `quarantine`: whose lines these rows replace; others' stay.
+
+        Raises:
+            ValueError: a row has a column that the table does not have.
+        """
+        import pyarrow as pa
+
+        spec = TABLES[table]
+        given = rows if isinstance(rows, pa.Table) else _as_arrow(spec, list(rows))
+        if unknown := set(given.column_names) - {column.name for column in spec.columns}:
+            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+        values = {name: quoted(name) for name in given.column_names}
+        values |= {"run_id": literal(run_id), "loaded_at": literal(loaded_at.isoformat())}
+        columns = ", ".join(
+            f"CAST({values.get(column.name, 'NULL')} AS {column.type}) AS {quoted(column.name)}"
+            for column in spec.stored_columns()
+        )
+        connection = connect()
+        try:
+            connection.register("given_rows", given)
+            query = f"SELECT {columns} FROM given_rows"
+            return self.replace(connection, spec, day, query, operations=operations)
+        finally:
+            connection.close()
+
+    def replace(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        table: Table,
+        day: date,
+        query: str,
+        *,
+        operations: Iterable[str] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> PartitionWritten:
+        """Replace a partition by the rows of a query.
+
+        Args:
+            connection: Where to run the query.
+            table: The table.
+            day: The partition.
+            query: A SELECT of the table's stored columns, in order.
+            operations: For `quarantine`: whose lines these rows replace; others' stay.
+            metadata: What to note in the file about where the rows come from.
+        """
+        with self._kept(table, day, operations) as kept:
+            aggregates = f"SELECT {digest_columns(table)} FROM ({query}{kept})"
+            ((rows, total),) = connection.execute(aggregates).fetchall()
+            written = PartitionWritten(table.name, day, rows, content_hash(table, rows, total))
+            self.write(connection, table, f"{query}{kept}", written, metadata=metadata or {})
+        return written
+
+    def write(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        table: Table,
+        query: str,
+        written: PartitionWritten,
+        *,
+        metadata: Mapping[str, str],
+    ) -> None:
+        """Replace a partition by the rows of a query whose digest is known already."""
+        notes = {
+            "ARROW:schema": _arrow_schema_text(table),
+            f"{_PREFIX}table": table.name,
+            f"{_PREFIX}spec_version": table.version,
+            f"{_PREFIX}rows": str(written.rows),
+            f"{_PREFIX}content_hash": written.content_hash,
+            **{f"{_PREFIX}{key}": text for key, text in metadata.items()},
+        }
+        pairs = ", ".join(f"{literal(key)}: {literal(text)}" for key, text in notes.items())
+        path = self.path(table.name, written.day)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{table.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+        try:
+            connection.execute(
+                f"COPY (SELECT * FROM ({query}) ORDER BY {', '.join(table.order)}) "
+                f"TO {literal(str(temporary))} "
+                f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
+            )
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def scan(self, table: str, start: date | None = None, end: date | None = None) -> str:
+        """Give SQL to select a table's rows from: its columns in order, `partition_date` typed.
+
+        Files written before a column was added give null for it.
+        """
+        spec = TABLES[table]
+        columns = ", ".join(quoted(column.name) for column in spec.columns)
+        days = [
+            day
+            for day in self.days(table)
+            if (start is None or start <= day) and (end is None or day <= end)
+        ]
+        nothing = ", ".join(
+            f"NULL::{column.type} AS {quoted(column.name)}" for column in spec.columns
+        )
+        nothing = f"SELECT {nothing} WHERE false"
+        if not days:
+            return f"({nothing})"
+        files = ", ".join(literal(str(self.path(table, day))) for day in days)
+        return (
+            f"(SELECT {columns} FROM ({nothing} UNION ALL BY NAME SELECT * FROM read_parquet("
+            f"[{files}], union_by_name = true, hive_partitioning = true, "
+            f"hive_types = {{{literal(PARTITION)}: DATE}})))"
+        )
+
+    def read(
+        self, table: str, start: date | None = None, end: date | None = None
+    ) -> "pd.DataFrame":
+        """Give the rows of some days as a DataFrame of Arrow-backed types.
+
+        Raises:
+            KeyError: there is no such table.
+        """
+        import pandas as pd
+
+        connection = connect()
+        try:
+            arrow = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}").to_arrow_table()
+            return arrow.to_pandas(types_mapper=pd.ArrowDtype)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _kept(self, table: Table, day: date, operations: Iterable[str]) -> Iterator[str]:
+        """Give the SQL, a UNION ALL, of the rows that stay when `operations` replace theirs.
+
+        Only quarantine is shared by operations, each of which may be run by another process at the
+        same time; it is locked while this lasts.
+        """
+        replaced = ", ".join(literal(operation) for operation in operations)
+        if table.name != "quarantine" or not replaced:
+            yield ""
+            return
+        path = self.path(table.name, day)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent.parent / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                yield ""
+                return
+            columns = ", ".join(quoted(column.name) for column in table.stored_columns())
+            yield (
+                f" UNION ALL SELECT {columns} FROM read_parquet({literal(str(path))}, "
+                f"hive_partitioning = false) WHERE operation NOT IN ({replaced})"
+            )
+
+
+def digest_columns(table: Table) -> str:
+    """Give the SQL aggregates that make up the digest of a table's rows."""
+    content = ", ".join(quoted(column.name) for column in table.content_columns())
+    return f"count(*) AS rows, coalesce(sum(hash({content})), 0)::VARCHAR AS total"
+
+
+def content_hash(table: Table, rows: int, total: str) -> str:
+    """Give the content hash of rows whose aggregates are known."""
+    return hashlib.sha256(f"{table.name} {table.version} {rows} {total}".encode()).hexdigest()[:32]
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _as_arrow(table: Table, rows: list[Mapping[str, Any]]) -> "pa.Table":
+    import pyarrow as pa
+
+    types = {column.name: arrow_type(column.type) for column in table.columns}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table(
+        {name: pa.array([row.get(name) for row in rows], types.get(name)) for name in names}
+        or {table.columns[0].name: pa.array([], pa.string())}
+    )
+
+
+def _arrow_schema_text(table: Table) -> str:
+    return base64.b64encode(table.arrow_schema().serialize().to_pybytes()).decode()

@@ -1,0 +1,240 @@
+"""The SQL that turns staged vendor lines into the rows of a table, made from the table's spec.
+
+Nothing is executed here. A staged line has the columns of its shape and `line_id`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from crust_pipeline.tables.shape import (
+    LIST,
+    Items,
+    Record,
+    Shape,
+    Value,
+    segments,
+    shape_of,
+    whole_path,
+)
+from crust_pipeline.tables.spec import Column, Source, Table, literal, quoted
+from crust_pipeline.tables.specs import LINES
+
+_CASTS: Final = {
+    "INTEGER": "TRY_CAST({value} AS INTEGER)",
+    "BIGINT": "TRY_CAST({value} AS BIGINT)",
+    "BOOLEAN": "TRY_CAST({value} AS BOOLEAN)",
+    # 'infinity' is a DOUBLE, a DATE and a TIMESTAMPTZ to DuckDB, and nothing that pandas could read.
+    **{
+        kind: f"CASE WHEN isfinite(TRY_CAST({{value}} AS {kind})) THEN TRY_CAST({{value}} AS {kind}) END"
+        for kind in ("DOUBLE", "DATE", "TIMESTAMPTZ")
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one source's rows of a table are read from staged lines.
+
+    Args:
+        columns: The columns that come out of the lines; the others are known only later.
+        select: A SELECT of `line_id`, `odd` and those columns; `odd` says that some value is there
+            but not of its column's type.
+        odd_values: A SELECT of `line_id, reason, value` of those values.
+    """
+
+    columns: tuple[Column, ...]
+    select: str
+    odd_values: str
+
+
+@cache
+def readings(table: Table, operation: str, staged: str) -> tuple[Reading, ...]:
+    """Give how a table's rows are read from the staged lines of an operation."""
+    return tuple(
+        _Rows(table, source).reading(staged)
+        for source in table.sources
+        if source.operation == operation
+    )
+
+
+def column_sources(table: Table) -> frozenset[str]:
+    """Give the names of the columns that come out of the lines."""
+    return frozenset(
+        column.name
+        for source in table.sources
+        for column in table.columns
+        if _in_lines(column, source)
+    )
+
+
+def identifier_sql(operation: str) -> str:
+    """Give the SQL of the identifier a staged line echoes."""
+    return f"coalesce({', '.join(quoted(name) for name in LINES[operation].identifiers)}, NULL)"
+
+
+def unusable_sql(operation: str) -> str:
+    """Give the SQL that tells whether a staged line is no answer."""
+    missing = [f"{quoted(name)} IS NULL" for name in LINES[operation].required]
+    return " OR ".join([f"{identifier_sql(operation)} IS NULL", *missing])
+
+
+class _Rows:
+    """Builds the nested SELECT: one level of unnesting for every list on the way to the row."""
+
+    def __init__(self, table: Table, source: Source) -> None:
+        self._table = table
+        self._source = source
+        self._lists = source.path.split(LIST)[:-1]
+        self._depth = len(self._lists)
+        # Shapes of: the line, and the element of each list.
+        self._shapes: list[Shape] = [shape_of(source.operation)]
+        for path in self._lists:
+            self._shapes.append(_element(_descend(self._shapes[-1], path)))
+        self._carried: list[tuple[int, str, str]] = []  # level, SQL there, name further up
+
+    def reading(self, staged: str) -> Reading:
+        """Build the statements."""
+        columns = tuple(column for column in self._table.columns if _in_lines(column, self._source))
+        values = {column.name: self._value(column) for column in columns}
+        odd = {
+            column: _odd(values[column.name], column)
+            for column in columns
+            if column.type in _CASTS and column.sql == "{value}" and not _is_place(column)
+            if column.name not in self._source.constants
+        }
+        selected = [
+            f"{self._cast(column, values[column.name])} AS {quoted(column.name)}"
+            for column in columns
+        ]
+        rows = self._from(staged)
+        any_odd = " OR ".join(odd.values()) or "false"
+        select = f"SELECT line_id, {any_odd} AS odd, {', '.join(selected)} FROM {rows}"
+        if self._table.keep != "true" or self._table.distinct:
+            per_line = ", ".join(["line_id", *map(quoted, self._table.distinct)])
+            select = (
+                f"SELECT * FROM ({select}) WHERE {self._table.keep} "
+                f"QUALIFY row_number() OVER (PARTITION BY {per_line} ORDER BY position) = 1"
+            )
+        found = [
+            f"SELECT line_id, {literal(self._reason(column))} AS reason, {values[column.name]} AS value "
+            f"FROM {rows} WHERE {condition}"
+            for column, condition in odd.items()
+        ]
+        nothing = "SELECT 0::BIGINT AS line_id, '' AS reason, '' AS value WHERE false"
+        return Reading(columns, select, " UNION ALL ".join(found) or nothing)
+
+    def _cast(self, column: Column, value: str) -> str:
+        sql = column.sql.format(value=value, position=self._place(self._depth), line="line_id")
+        if column.type in _CASTS and sql == value and not _is_place(column):
+            return _CASTS[column.type].format(value=sql)
+        return sql
+
+    def _reason(self, column: Column) -> str:
+        path = whole_path(self._source, column.paths[0])
+        return f"{path}: not a {column.type}; the field was set to null"
+
+    def _value(self, column: Column) -> str:
+        if column.name in self._source.constants:
+            return self._source.constants[column.name]
+        alternatives = [sql for path in column.paths if (sql := self._at(path, column)) is not None]
+        if not alternatives:
+            return "NULL"
+        return alternatives[0] if len(alternatives) == 1 else f"coalesce({', '.join(alternatives)})"
+
+    def _at(self, path: str, column: Column) -> str | None:
+        """Give the SQL of a path, or None if it lies in a list that this source does not enter."""
+        if path.startswith("."):
+            level, rest = self._depth, path.removeprefix(".")
+        else:
+            level = path.count(LIST)
+            *lists, rest = path.split(LIST)
+            if lists != self._lists[:level]:
+                return None
+            rest = rest.removeprefix(".")
+        sql = self._place(level) if rest == "#" else self._access(level, rest, column)
+        if level == self._depth:
+            return sql
+        name = f"v{len(self._carried)}"
+        self._carried.append((level, sql, name))
+        return name
+
+    def _access(self, level: int, rest: str, column: Column) -> str:
+        base = f"e{level}" if level else ""
+        shape, keys, left = self._shapes[level], [base] * bool(base), list(segments(rest))
+        while left and isinstance(shape, Record):
+            keys.append(quoted(left[0]))
+            shape = shape.keys[left.pop(0)]
+        sql = ".".join(keys)
+        if not isinstance(shape, Value) or not shape.json or (column.type == "JSON" and not left):
+            return sql
+        if left:
+            inside = "$" + "".join(f'."{key}"' for key in left)
+            return f"({sql} {'->' if column.type == 'JSON' else '->>'} {literal(inside)})"
+        return f"CASE WHEN json_type({sql}) NOT IN ('OBJECT', 'ARRAY') THEN {sql} ->> '$' END"
+
+    def _place(self, level: int) -> str:
+        if self._source.also_empty:
+            return f"CASE WHEN e{level} IS NOT NULL THEN p{level} END"
+        return f"p{level}"
+
+    def _from(self, staged: str) -> str:
+        rows = staged
+        for level, path in enumerate(self._lists):
+            base = f"e{level}." if level else ""
+            items = base + ".".join(quoted(key) for key in segments(path))
+            if self._source.loose and level == self._depth - 1:
+                items = _as_list(items)
+            if self._source.also_empty:
+                items = f"CASE WHEN len({items}) > 0 THEN {items} ELSE [NULL] END"
+            inherited = [f"p{lower}" for lower in range(1, level + 1)]
+            inherited += [name for at, _, name in self._carried if at < level]
+            here = [f"{sql} AS {name}" for at, sql, name in self._carried if at == level]
+            columns = ", ".join(["line_id", *inherited, *here])
+            unnested = (
+                f"SELECT {columns}, unnest({items}) AS e{level + 1}, "
+                f"generate_subscripts({items}, 1) AS p{level + 1} FROM {rows}"
+            )
+            rows = f"({unnested})"
+            if not self._source.also_empty:
+                rows = f"(SELECT * FROM {rows} WHERE e{level + 1} IS NOT NULL)"
+        return rows
+
+
+def _in_lines(column: Column, source: Source) -> bool:
+    return bool(column.paths) or column.sql != "{value}" or column.name in source.constants
+
+
+def _is_place(column: Column) -> bool:
+    return any(path.endswith("#") for path in column.paths)
+
+
+def _odd(value: str, column: Column) -> str:
+    # An empty text stands for "none" in many of the vendor's fields, whatever their type.
+    cast = _CASTS[column.type].format(value=value)
+    return f"({value} <> '' AND ({cast}) IS NULL)"
+
+
+def _as_list(value: str) -> str:
+    """Give the SQL of a JSON value as a list of JSON, whether or not it is one."""
+    return (
+        f"CASE json_type({value}) WHEN 'ARRAY' THEN from_json({value}, '[\"JSON\"]') "
+        f"WHEN 'NULL' THEN NULL ELSE [{value}] END"
+    )
+
+
+def _descend(shape: Shape, path: str) -> Shape:
+    for key in _keys(path):
+        if not isinstance(shape, Record):
+            break
+        shape = shape.keys[key]
+    return shape
+
+
+def _keys(path: str) -> Iterator[str]:
+    return iter(segments(path))
+
+
+def _element(shape: Shape) -> Shape:
+    return shape.element if isinstance(shape, Items) else Value(json=True)

@@ -1,0 +1,46 @@
+"""Every table of the lake and the warehouse, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from crust_pipeline.tables.spec import LineFormat, Table
+from crust_pipeline.tables.specs.account import (
+    BATCHES,
+    CREDIT_USAGE,
+    OUTCOMES,
+    PROFILE_URLS,
+    QUARANTINE,
+)
+from crust_pipeline.tables.specs.contact import CONTACT_TABLES
+from crust_pipeline.tables.specs.enrich import ENRICH_TABLES
+from crust_pipeline.tables.specs.identify import IDENTIFY_TABLES
+
+TABLES: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            PROFILE_URLS,
+            *IDENTIFY_TABLES,
+            *CONTACT_TABLES,
+            *ENRICH_TABLES,
+            OUTCOMES,
+            BATCHES,
+            CREDIT_USAGE,
+            QUARANTINE,
+        )
+    }
+)
+
+LINES: Final[Mapping[str, LineFormat]] = MappingProxyType(
+    {
+        "identify": LineFormat(("matched_on",)),
+        "contact": LineFormat(("original_identifier", "professional_network_url", "matched_on")),
+        "enrich": LineFormat(("original_identifier",), required=("data",)),
+    }
+)
+
+
+def tables_of(operation: str) -> tuple[Table, ...]:
+    """Give the result tables that an operation's files fill; quarantine is not among them."""
+    return tuple(table for table in TABLES.values() if operation in table.operations)

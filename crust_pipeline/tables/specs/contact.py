@@ -1,0 +1,112 @@
+"""The tables of operation `contact`: how to reach a person.
+
+Lines come in three shapes: the documented envelope (`data.…`), the flat one that users saw, and the
+answers of the synchronous endpoint (`matches[].person_data.contact.…`). A list may be a single value,
+and an e-mail may be an object or plain text.
+"""
+
+from typing import Final
+
+from crust_pipeline.tables.spec import Column, Source, Table
+from crust_pipeline.tables.specs.common import LINEAGE, PROFILE_KEY
+
+_SYNC: Final = "matches[].person_data.contact"
+_WHO: Final = (
+    PROFILE_KEY,
+    Column(
+        "crustdata_person_id",
+        "BIGINT",
+        "Crustdata's id of the person.",
+        ("internal_id", "person_id", "matches[].person_data.crustdata_person_id"),
+    ),
+)
+_POSITION: Final = Column("position", "INTEGER", "Place in the delivered list, from 1.", (".#",))
+_VENDOR: Final = Column("vendor", "VARCHAR", "The vendor who delivered it.", (), "'crustdata'")
+
+
+def _sources(batch: str, sync: str, **constants: str) -> tuple[Source, ...]:
+    return tuple(
+        Source("contact", f"{path}[]", constants, loose=True)
+        for path in (f"data.{batch}", batch, f"{_SYNC}.{sync}")
+    )
+
+
+CONTACT_EMAILS: Final = Table(
+    name="contact_emails",
+    one_row_per="e-mail address of a person, by type",
+    sources=(
+        *_sources("business_email", "business_emails", email_type="'business'"),
+        *_sources(
+            "personal_contact_info.personal_emails", "personal_emails", email_type="'personal'"
+        ),
+    ),
+    keep="email <> ''",
+    distinct=("email_type", "email"),
+    order=("profile_key", "submission_id", "source_line", "email_type", "position"),
+    columns=(
+        *_WHO,
+        Column(
+            "email",
+            "VARCHAR",
+            "The address, in lower case.",
+            (".email", "."),
+            "lower(trim({value}))",
+        ),
+        Column("email_type", "VARCHAR", "business or personal."),
+        Column(
+            "status",
+            "VARCHAR",
+            "deliverable, catch_all (the domain accepts everything), invalid (will bounce) or unknown.",
+            (".status",),
+        ),
+        _POSITION,
+        _VENDOR,
+        *LINEAGE,
+    ),
+)
+
+CONTACT_PHONES: Final = Table(
+    name="contact_phones",
+    one_row_per="phone number of a person",
+    sources=_sources("personal_contact_info.phone_numbers", "phone_numbers"),
+    # The vendor has been seen to put e-mail addresses among the numbers.
+    keep="phone_number <> '' AND NOT contains(phone_number, '@')",
+    distinct=("phone_number",),
+    order=("profile_key", "submission_id", "source_line", "position"),
+    columns=(
+        *_WHO,
+        Column(
+            "phone_number",
+            "VARCHAR",
+            "The number as delivered.",
+            (".phone_number", ".number", "."),
+            "trim({value})",
+        ),
+        Column(
+            "phone_e164",
+            "VARCHAR",
+            "The number in international form; null when it cannot be told.",
+        ),
+        _POSITION,
+        _VENDOR,
+        *LINEAGE,
+    ),
+)
+
+CONTACT_WEBSITES: Final = Table(
+    name="contact_websites",
+    one_row_per="website of a person",
+    sources=_sources("websites", "websites"),
+    keep="website <> ''",
+    distinct=("website",),
+    order=("profile_key", "submission_id", "source_line", "position"),
+    columns=(
+        *_WHO,
+        Column("website", "VARCHAR", "The website as delivered.", (".url", "."), "trim({value})"),
+        _POSITION,
+        _VENDOR,
+        *LINEAGE,
+    ),
+)
+
+CONTACT_TABLES: Final = (CONTACT_EMAILS, CONTACT_PHONES, CONTACT_WEBSITES)

@@ -1,0 +1,155 @@
+"""One piece of a landed file: from text to unnested rows in the scratch database.
+
+The strict read comes first, for all lines together. Only when DuckDB refuses a piece, or finds fewer
+answers than lines, are the lines looked at one by one; a clean file never pays for that.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from crust_pipeline.tables.judge import NO_ANSWER, Judge, Verdict, divide
+from crust_pipeline.tables.landed import Piece, stored_text
+from crust_pipeline.tables.reading import identifier_sql, readings, unusable_sql
+from crust_pipeline.tables.shape import read_columns
+from crust_pipeline.tables.spec import Table, literal, quoted
+from crust_pipeline.tables.specs import tables_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# DuckDB sizes its buffers by this; a longer line needs more, and gets it.
+_OBJECT_BYTES: Final = 16 << 20
+# line_id is the file's number above this bit and the line's number below.
+_LINE_BITS: Final = 32
+
+
+def line_id(file_number: int, line_number: int) -> int:
+    """Give the id of a line among all lines of a flattening."""
+    return (file_number << _LINE_BITS) + line_number
+
+
+def line_of(identity: int) -> tuple[int, int]:
+    """Give file number and line number of a line id."""
+    return identity >> _LINE_BITS, identity & ((1 << _LINE_BITS) - 1)
+
+
+def scratch_name(table: Table) -> str:
+    """Give the name of the scratch table that collects a table's unnested rows."""
+    return quoted(f"unnested_{table.name}")
+
+
+def create_scratch_tables(connection: "DuckDBPyConnection", operation: str) -> None:
+    """Make the tables that `load_piece` fills for an operation, where they are not there yet."""
+    connection.execute("CREATE TABLE IF NOT EXISTS lines (line_id BIGINT, identifier VARCHAR)")
+    for table in tables_of(operation):
+        (reading, *_) = readings(table, operation, "answers")
+        columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in reading.columns)
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {scratch_name(table)} "
+            f"(line_id BIGINT, odd BOOLEAN, {columns})"
+        )
+
+
+def load_piece(
+    connection: "DuckDBPyConnection", file_number: int, operation: str, piece: Piece
+) -> list[Verdict]:
+    """Read a piece into the scratch tables.
+
+    Args:
+        connection: A cursor of its own, on which nothing else runs.
+        file_number: The number of the landed file among those of the flattening.
+        operation: Whose file it is.
+        piece: The piece; its file may be rewritten.
+
+    Returns:
+        What was wrong with which line.
+    """
+    verdicts = _Stage(connection, operation, piece).fill()
+    start = line_id(file_number, piece.first_line)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW answers AS SELECT rowid + {start} AS line_id, * "
+        f"FROM staged WHERE NOT ({unusable_sql(operation)})"
+    )
+    connection.execute(
+        f"INSERT INTO lines SELECT line_id, {identifier_sql(operation)} FROM answers"
+    )
+    for table in tables_of(operation):
+        for reading in readings(table, operation, "answers"):
+            into = scratch_name(table)
+            connection.execute(f"INSERT INTO {into} BY NAME {reading.select}")
+            odd = f"SELECT count(*) FROM {into} WHERE odd AND line_id >= {start}"
+            ((found,),) = connection.execute(
+                f"{odd} AND line_id < {start + piece.lines}"
+            ).fetchall()
+            if found:
+                verdicts += [
+                    Verdict(line_of(identity)[1], reason, stored_text(value.encode()), field=True)
+                    for identity, reason, value in connection.execute(reading.odd_values).fetchall()
+                ]
+    connection.execute("DROP VIEW answers; DROP TABLE staged")
+    return verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Fills the temporary table `staged` with one row per line of a piece."""
+
+    connection: "DuckDBPyConnection"
+    operation: str
+    piece: Piece
+
+    def fill(self) -> list[Verdict]:
+        """Read strictly; mend what cannot be read and read again."""
+        if self._read() and self._answers() == self.piece.lines:
+            return []
+        verdicts = Judge(self.operation).mend(self.piece)
+        if not self._read():
+            verdicts += self._set_aside_refused()
+        bad = sum(not verdict.field for verdict in verdicts)
+        if self._answers() + bad != self.piece.lines:
+            # Judge and SQL disagree about what an answer is: an error of ours, and lines at stake.
+            raise AssertionError(f"{self.piece.lines} lines, {bad} bad, {self._answers()} answers")
+        return verdicts
+
+    def _set_aside_refused(self) -> list[Verdict]:
+        """Replace the lines that only DuckDB can tell are bad."""
+        path = self.piece.path
+        lines = path.read_bytes().split(b"\n")[:-1]
+
+        def readable(some: list[bytes]) -> bool:
+            path.write_bytes(b"".join(line + b"\n" for line in some))
+            return self._read()
+
+        verdicts: list[Verdict] = []
+        for index in divide(lines, readable):
+            reason = "refused by the reader: a key that stands twice, or a number beyond all bounds"
+            content = stored_text(lines[index])
+            number = self.piece.first_line + index
+            verdicts.append(Verdict(number, reason, content, field=False))
+        for verdict in verdicts:
+            lines[verdict.line_number - self.piece.first_line] = NO_ANSWER
+        if not readable(lines):
+            raise AssertionError("a piece is refused although each of its lines can be read")
+        return verdicts
+
+    def _answers(self) -> int:
+        count = f"SELECT count(*) FROM staged WHERE NOT ({unusable_sql(self.operation)})"
+        ((answers,),) = self.connection.execute(count).fetchall()
+        return answers
+
+    def _read(self) -> bool:
+        # An explicit schema, `records` and `auto_detect` keep DuckDB from sampling, which costs
+        # more than reading. Insertion order is kept, so that `rowid` counts lines.
+        size = max(_OBJECT_BYTES, self.piece.longest_bytes)
+        try:
+            self.connection.execute(
+                "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
+                f"{literal(str(self.piece.path))}, format = 'newline_delimited', records = true, "
+                f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
+                f"columns = {read_columns(self.operation)})"
+            )
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            return False
+        return True
