@@ -138,9 +138,15 @@ def test_fields_may_come_as_one_comma_separated_string(caller: Caller) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("value", [5, {"a": 1}, [1], [None], ["\ud800"]])
+@pytest.mark.parametrize("value", [5, {"a": 1}, [1], [None]])
 def test_identifiers_that_are_no_texts_are_refused(caller: Caller, value: object) -> None:
     assert caller.error(ENRICH, **{URLS: value})["status"] == 400
+
+
+def test_an_identifier_that_is_no_valid_unicode_is_refused(caller: Caller) -> None:
+    body = b'{"professional_network_profile_urls": ["https://www.linkedin.com/in/a\\ud800"]}'
+    headers = {"content-type": "application/json"}
+    assert caller.api.post(ENRICH, content=body, headers=headers).status_code == 400
 
 
 @pytest.mark.parametrize("path", [ENRICH, LIVE, CONTACT, SYNC_CONTACT, SYNC_ENRICH])
