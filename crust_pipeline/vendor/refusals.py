@@ -119,7 +119,7 @@ def _forbidden(
         return errors.OutOfCredits("The account has too few credits left", **known)
     if denied := complaint.denied_fields:
         return errors.FieldsDenied(
-            f"The account may not ask for {', '.join(denied)}", fields=denied, **known
+            f"The account may not ask for {masked(', '.join(denied))}", fields=denied, **known
         )
     return errors.NotPermitted("The account's plan does not include this", **known)
 
