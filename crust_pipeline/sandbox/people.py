@@ -59,6 +59,7 @@ _FIXED_SLUGS = {
 _FIXED_EMAILS = {
     "sam@example.com": "sam-sandbox",
     "nobody@example.com": "no-such-person",
+    "nonexistent@example.com": "no-such-person",
     "removed@example.com": "removed-person",
 }
 

@@ -5,7 +5,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from crust_pipeline.sandbox.app import Api
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.control import Control
 from crust_pipeline.sandbox.state import DEFAULT_KEY, Sandbox
+from crust_pipeline.sandbox.switches import Fault
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HEADERS = {"authorization": f"Bearer {DEFAULT_KEY}", "x-api-version": "2025-11-01"}
@@ -122,3 +123,17 @@ def caller(sandbox: Sandbox) -> Iterator[Caller]:
         httpx.Client(transport=storage, base_url=sandbox.storage_url) as storage_client,
     ):
         yield Caller(sandbox, api_client, storage_client)
+
+
+class Fail(Protocol):
+    """Lets something go wrong."""
+
+    def __call__(self, kind: str, **details: Any) -> None: ...
+
+
+@pytest.fixture
+def fail(sandbox: Sandbox) -> Fail:
+    def add(kind: str, **details: Any) -> None:
+        sandbox.faults.add(Fault.from_json({"fault": kind, **details}))
+
+    return add

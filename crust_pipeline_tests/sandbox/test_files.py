@@ -39,7 +39,7 @@ def test_the_parts_hold_the_rows_of_the_merged_file_in_its_order(
     merged = caller.file(done["download_url"])
     parts = [caller.file(url) for url in done["download_urls"]]
     assert [len(part) for part in parts] == [50, 50, len(merged) - 100]
-    assert sum(parts, []) == merged
+    assert [line for part in parts for line in part] == merged
 
 
 def test_there_may_be_one_part(caller: Caller, done: dict[str, str]) -> None:
@@ -50,10 +50,9 @@ def test_there_may_be_one_part(caller: Caller, done: dict[str, str]) -> None:
 
 
 def test_links_name_the_batch_and_the_file(done: dict[str, str]) -> None:
-    assert (
-        f"/{done['batch_id']}/output/results.jsonl.gz?X-Amz-Expires=432000&" in done["download_url"]
-    )
-    assert f"/{done['batch_id']}/output/part-001.jsonl.gz?" in done["download_urls"][1]
+    folder = f"/{done['batch_id']}/output"
+    assert f"{folder}/results.jsonl.gz?X-Amz-Expires=432000&" in done["download_url"]
+    assert f"{folder}/part-001.jsonl.gz?" in done["download_urls"][1]
 
 
 def test_the_lines_are_not_in_input_order(caller: Caller, done: dict[str, str]) -> None:

@@ -137,14 +137,14 @@ def test_the_list_is_paged_by_cursor(caller: Caller) -> None:
     seen: list[str] = []
     query: dict[str, str] = {"limit": "2"}
     sizes: list[int] = []
-    for _ in range(3):
+    while query["cursor" if sizes else "limit"]:
         page = caller.api.get("/batch", params=query).json()
         seen += [job["batch_id"] for job in page["jobs"]]
         sizes.append(len(page["jobs"]))
+        assert page["has_more"] == (len(sizes) < 3)
         query["cursor"] = page["next_cursor"]
     assert sizes == [2, 2, 1]
     assert len(set(seen)) == 5
-    assert (page["has_more"], page["next_cursor"]) == (False, None)
 
 
 @pytest.mark.parametrize(("limit", "rows"), [("0", 1), ("-5", 1), ("1000", 100), (None, 20)])
