@@ -213,10 +213,10 @@ class DagsterClient:
         tags = [{"key": BACKFILL_TAG, "value": backfill_id}] if backfill_id else []
         return self._runs({"tags": tags}, limit=limit)
 
-    def run_worker_pids(self) -> list[int]:
+    def run_worker_pids(self) -> set[int]:
         """Return the process ids of the runs that are being executed."""
         running = self._runs({"statuses": ["STARTING", "STARTED", "CANCELING"]}, limit=100)
-        return [pid for run in running for pid in self._pids_of(run.run_id)]
+        return {pid for run in running for pid in self._pids_of(run.run_id)}
 
     def sensor_state(self, sensor: str) -> str:
         """Return 'RUNNING' or 'STOPPED'."""

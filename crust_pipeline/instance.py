@@ -57,6 +57,9 @@ class DagsterInstance(DagsterClient):
     def start(self, *, daemon: bool) -> None:
         """Start the processes and wait until the code location can be used.
 
+        The daemon comes last: on a new home, it and the web server would both create Dagster's
+        SQLite storage, and each now and then spoils the other's.
+
         Raises:
             InstanceError: a process ended, or the definitions do not load; with its log.
         """
@@ -70,9 +73,9 @@ class DagsterInstance(DagsterClient):
             *("dagster_webserver", f"--workspace={self._workspace}"),
             *("--host=127.0.0.1", f"--port={self._port}"),
         )
+        self._wait_until_loaded()
         if daemon:
             self.start_daemon()
-        self._wait_until_loaded()
 
     def start_daemon(self) -> None:
         """Start the daemon. Its first look for queued runs and backfills is at its start."""
@@ -126,20 +129,21 @@ class DagsterInstance(DagsterClient):
 
     def _wait_until_loaded(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        problem: str | None = "the web server does not answer"
+        problem = f"not ready after {START_SECONDS:.0f} s."
         while time.monotonic() < deadline:
             self.check()
-            with suppress(InstanceError):
-                problem = self.location_problem()
-                if problem is None:
-                    return
-                if problem:
-                    break
+            with suppress(InstanceError):  # the web server does not listen yet
+                match self.location_problem():
+                    case None:
+                        return
+                    case "":
+                        pass
+                    case problem:
+                        break
             time.sleep(0.1)
-        server = self._processes["code-server"]
         raise InstanceError(
-            f"The definitions in {self._module} did not load: {problem}\n"
-            f"The end of {server.log}:\n{server.last_lines()}"
+            f"The definitions in {self._module} did not load: {problem.strip()} "
+            f"The whole story is in {self._processes['code-server'].log}."
         )
 
 

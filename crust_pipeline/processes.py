@@ -6,6 +6,7 @@ child with everything the child has started. Only the standard library, so that 
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import select
@@ -19,6 +20,7 @@ from typing import IO, cast
 
 GRACE_SECONDS = 10.0
 _KILL = b"K"
+_PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
 
 class TetheredProcess:
@@ -37,7 +39,7 @@ class TetheredProcess:
         self.log = log
         with log.open("ab") as output:
             self._tether = subprocess.Popen(  # noqa: S603 - our own commands
-                [sys.executable, "-I", "-S", __file__, *command],
+                [sys.executable, "-I", "-S", __file__, str(GRACE_SECONDS), *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -75,7 +77,7 @@ class TetheredProcess:
         return "\n".join(text.splitlines()[-count:])
 
 
-def _hold(command: Sequence[str]) -> int:
+def _hold(command: Sequence[str], *, grace_seconds: float) -> int:
     """Run the command until it or our starter ends, or we are told to stop; leave nothing."""
     signals, wake_up = os.pipe()
     os.set_blocking(wake_up, False)
@@ -84,24 +86,43 @@ def _hold(command: Sequence[str]) -> int:
     # SIGINT, the child can be interrupted again.
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
+    _adopt_orphans()
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
     starter = sys.stdin.fileno()
     ending = signal.SIGTERM
-    while child.poll() is None:
+    while child.returncode is None:
         readable, _, _ = select.select([starter, signals], [], [])
         if starter in readable:
             ending = signal.SIGKILL if os.read(starter, 1) == _KILL else signal.SIGTERM
             break
         if os.read(signals, 1) != bytes([signal.SIGCHLD]):
             break
+        _reap(child)
     _signal_group(child.pid, ending)
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + grace_seconds
     while _signal_group(child.pid, 0) and time.monotonic() < deadline:
-        child.poll()  # an unreaped child still counts as a member of its group
         time.sleep(0.02)
+        _reap(child)
     _signal_group(child.pid, signal.SIGKILL)
     code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what the child leaves behind (Linux).
+
+    Otherwise process 1 does, which in a container may never collect them: the group never empties.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _reap(child: subprocess.Popen[bytes]) -> None:
+    """Collect everything that has ended: the child, and the orphans that are ours now."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == child.pid:
+                child.returncode = os.waitstatus_to_exitcode(ended[1])
 
 
 def _signal_group(group: int, number: int) -> bool:
@@ -113,4 +134,4 @@ def _signal_group(group: int, number: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(_hold(sys.argv[1:]))
+    sys.exit(_hold(sys.argv[2:], grace_seconds=float(sys.argv[1])))
