@@ -149,17 +149,22 @@ class Api:
 
     async def _fault_after(self, call: Call, response: Response) -> Response:
         faults, path = self._sandbox.faults, call.path
+        if faults.take(FaultKind.EMPTY_ANSWER, path):
+            return Response(status_code=response.status_code, media_type="application/json")
+        if faults.take(FaultKind.UNREADABLE_ANSWER, path):
+            return Response(b'{"batch_id": "', response.status_code, media_type="application/json")
+        # Only a sale can be accepted; a poll that comes between must not use these up.
+        return await self._fault_after_accept(call, response) if path in BY_PATH else response
+
+    async def _fault_after_accept(self, call: Call, response: Response) -> Response:
+        faults, path = self._sandbox.faults, call.path
         if slow := faults.take(FaultKind.SLOW_AFTER_ACCEPT, path):
             await asyncio.sleep(_USUAL_SLOW_SECONDS if slow.value is None else slow.value)
         if faults.take(FaultKind.CONNECTION_LOST_AFTER_ACCEPT, path):
             return ConnectionLost()
         if fault := faults.take(FaultKind.SERVER_ERROR_AFTER_ACCEPT, path):
             return _server_error(int(fault.value or 500))
-        if faults.take(FaultKind.EMPTY_ANSWER, path):
-            return Response(status_code=response.status_code, media_type="application/json")
-        if faults.take(FaultKind.UNREADABLE_ANSWER, path):
-            return Response(b'{"batch_id": "', response.status_code, media_type="application/json")
-        if faults.take(FaultKind.NO_BATCH_ID, path):
+        if call.batch_id is not None and faults.take(FaultKind.NO_BATCH_ID, path):
             body = json.loads(bytes(response.body))
             body.pop("batch_id", None)
             return JSONResponse(body, response.status_code)

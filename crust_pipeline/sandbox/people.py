@@ -125,6 +125,7 @@ class Contacts:
     websites: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=65536)
 def slug_of(url: str) -> str | None:
     """The slug of a profile URL however it is written, or None when it is none."""
     text = url.strip()

@@ -115,13 +115,14 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server_error"
     RATE_LIMITED = "rate_limited"
     CONNECTION_LOST = "connection_lost"
-    # A request that was carried out: the job runs, the bill comes.
+    # A sale that was carried out: the job runs, the bill comes.
     SERVER_ERROR_AFTER_ACCEPT = "server_error_after_accept"
     CONNECTION_LOST_AFTER_ACCEPT = "connection_lost_after_accept"
     SLOW_AFTER_ACCEPT = "slow_after_accept"
+    NO_BATCH_ID = "no_batch_id"
+    # Any request that was carried out.
     EMPTY_ANSWER = "empty_answer"
     UNREADABLE_ANSWER = "unreadable_answer"
-    NO_BATCH_ID = "no_batch_id"
     # A job, decided when it is accepted.
     JOB_FAILS = "job_fails"
     JOB_NEVER_ENDS = "job_never_ends"

@@ -58,6 +58,12 @@ def test_a_refused_request_is_not_spoiled(caller: Caller, fail: Fail) -> None:
     assert caller.post(ENRICH, **{URLS: [SAM]}).status_code == 500
 
 
+def test_a_poll_does_not_use_up_what_is_to_happen_to_a_sale(caller: Caller, fail: Fail) -> None:
+    fail("server_error_after_accept")
+    assert caller.api.get("/batch").status_code == 200
+    assert caller.post(ENRICH, **{URLS: [SAM]}).status_code == 500
+
+
 def test_a_rate_limit_may_be_hit_without_reason(caller: Caller, fail: Fail) -> None:
     fail("rate_limited", path=ENRICH)
     response = caller.post(ENRICH, **{URLS: [SAM]})
