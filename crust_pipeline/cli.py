@@ -126,7 +126,8 @@ def _checked(start: date, end: date, operations: tuple[str, ...]) -> list[Any]:
         raise click.BadParameter(f"--to {end} is before --from {start}")
     if unknown := set(operations) - set(OPERATIONS):
         raise click.BadParameter(
-            f"there is no operation {', '.join(sorted(unknown))}; choose from {', '.join(OPERATIONS)}"
+            f"there is no operation {', '.join(sorted(unknown))}; "
+            f"choose from {', '.join(OPERATIONS)}"
         )
     return [
         operation for name, operation in OPERATIONS.items() if not operations or name in operations
@@ -199,7 +200,7 @@ def _print_run(report: "RunReport", *, as_json: bool) -> None:
         )
     if report.warehouse.behind:
         console.print(
-            f"The lake is complete; the warehouse is {report.warehouse.behind} tables and days behind "
+            f"The lake is complete; the warehouse is {report.warehouse.behind} partitions behind "
             f"({report.warehouse.reason}). The next run catches up."
         )
     if report.rows_troubled:
@@ -308,8 +309,8 @@ def status(*, as_json: bool) -> int:
     for submit in unknown:
         console.print(
             f"Unknown: batch {submit.submission_id} ({submit.operation}, {submit.identifier_count} "
-            f"identifiers, sent {submit.intent_at:%Y-%m-%d %H:%M} UTC) may be running and billed; its job "
-            f"was not found in {submit.searches} searches. It holds a slot. Decide with "
+            f"identifiers, sent {submit.intent_at:%Y-%m-%d %H:%M} UTC) may be running and billed; "
+            f"its job was not found in {submit.searches} searches. It holds a slot. Decide with "
             "`crust-pipeline reconcile --adopt`, `--abandon` or `--resubmit`."
         )
     return DONE
@@ -365,11 +366,10 @@ def sql(*, query: str, style: str) -> int:
     import duckdb
 
     from crust_pipeline.display import print_json, print_table
-    from crust_pipeline.tables import connect_lake
 
     pipeline = _pipeline()
     try:
-        with connect_lake(pipeline.lake) as con:
+        with pipeline.lake.connect() as con:
             answer = con.execute(query)
             columns = [column[0] for column in answer.description or ()]
             rows = answer.fetchall()

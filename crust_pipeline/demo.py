@@ -79,7 +79,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
                 Console(stderr=True), max_active=settings.max_active_batches
             ) as display:
                 _follow(instance, ledger, display)
-            done = _print_summary(console, settings, ledger)
+            done = _print_summary(console, settings)
             console.print(
                 f"\nDone in {time.monotonic() - began:.0f} s. Tables: {settings.warehouse}"
             )
@@ -140,8 +140,8 @@ def _follow(instance: DagsterInstance, ledger: Ledger, display: ProgressDisplay)
     )
 
 
-def _print_summary(console: Console, settings: Settings, ledger: Ledger) -> bool:
-    """Print what the warehouse holds; say whether every row has an outcome and none is in trouble."""
+def _print_summary(console: Console, settings: Settings) -> bool:
+    """Print what the warehouse holds; say whether every row has an outcome, none in trouble."""
     import duckdb
 
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:

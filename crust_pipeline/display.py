@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -76,7 +76,8 @@ def progress_line(progress: "Progress", *, max_active: int) -> str:
         f"{progress.rows - progress.rows_open:,} of {progress.rows:,} rows done | "
         f"slots {summary.slots_held} of {max_active} | "
         f"batches: {counts_in_words(summary.batches)} | "
-        f"credits: {_cell(summary.credits_reserved)} reserved, {_cell(summary.credits_computed)} spent"
+        f"credits: {_cell(summary.credits_reserved)} reserved, "
+        f"{_cell(summary.credits_computed)} spent"
     )
     return f"{line} | waiting: {summary.pause.detail}" if summary.pause else line
 
@@ -91,7 +92,7 @@ class ProgressDisplay:
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._last = ("", 0.0)
 
-    def __enter__(self) -> "ProgressDisplay":
+    def __enter__(self) -> Self:
         """Start showing."""
         if self._live:
             self._live.start()

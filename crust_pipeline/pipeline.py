@@ -1,9 +1,10 @@
 """The pipeline as the command line and Dagster both tell it: read the upstream, plan, load.
 
-This is where the Dagster-free packages meet: batching knows nothing of tables, and tables nothing of
-the ledger. Steps that only concern a vendor and the ledger are called on `engine` directly.
+This is where the Dagster-free packages meet: batching knows nothing of tables, tables nothing of the
+ledger. Steps that only concern a vendor and the ledger are called on `engine` directly.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from crust_pipeline.ledger import loading, queries
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.settings import Settings, SettingsError
 from crust_pipeline.tables import (
+    TABLES,
     FlattenReport,
     Lake,
     LandedFile,
@@ -35,6 +37,7 @@ from crust_pipeline.tables import (
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.crustdata import CrustdataClient
 from crust_pipeline.vendor.operations import ENRICH, Operation
+from crust_pipeline.vendor.prices import PRICES, PriceError, Prices, prices_from_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +45,11 @@ if TYPE_CHECKING:
 _Row = TypeVar("_Row")
 
 OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation in (ENRICH,)}
+
+# Under these keys the vendor echoes what was asked (crustdata: enrich, contact, identify).
+_IDENTIFIER = re.compile(
+    r'"(?:original_identifier|professional_network_url|matched_on)"\s*:\s*"([^"\\]+)"'
+)
 
 # An analyst's open shell must not fail a run: after this the warehouse is left behind the lake.
 WAREHOUSE_WAIT_SECONDS = 30.0
@@ -104,6 +112,7 @@ class Pipeline:
             max_active=self.settings.max_active_batches,
             poll_seconds=self.settings.poll_seconds,
             resubmit_unknown=self.settings.on_unknown == "resubmit",
+            prices=self.prices,
             clock=self.clock,
         )
 
@@ -118,9 +127,33 @@ class Pipeline:
             refuse_over_budget=self.settings.on_over_budget == "refuse",
         )
 
+    @cached_property
+    def prices(self) -> Prices:
+        """What things cost, in credits.
+
+        Raises:
+            SettingsError: the file of prices cannot be used.
+        """
+        if self.settings.prices is None:
+            return PRICES
+        try:
+            return prices_from_file(self.settings.prices)
+        except (PriceError, OSError) as error:
+            raise SettingsError(f"CRUST_PRICES cannot be used: {error}") from None
+
     def fields(self, operation: Operation) -> tuple[str, ...]:
-        """What an operation asks for, as set."""
-        return self.settings.enrich_fields or operation.fields
+        """What an operation asks for, as set.
+
+        Raises:
+            SettingsError: a field that is set does not exist.
+        """
+        fields = self.settings.enrich_fields or operation.fields
+        if unknown := operation.unknown_fields(fields):
+            raise SettingsError(
+                f"CRUST_ENRICH_FIELDS names fields that do not exist: {', '.join(unknown)}. "
+                f"There are: {', '.join(operation.known_fields)}, and paths below them."
+            )
+        return fields
 
 
 def read_file(path: Path, operation: str) -> ReadFile:
@@ -138,8 +171,14 @@ def read_file(path: Path, operation: str) -> ReadFile:
             )
             for row in read.table.to_pylist()
         ),
-        unreadable=tuple((bad.source_line, bad.identifier) for bad in read.quarantined),
+        unreadable=tuple((bad.source_line, _identifier_in(bad.line)) for bad in read.quarantined),
     )
+
+
+def _identifier_in(line: str) -> str | None:
+    """Whom a line that cannot be read is about, if that much of it is whole."""
+    found = _IDENTIFIER.search(line)
+    return found.group(1) if found else None
 
 
 def days_between(start: date, end: date) -> list[date]:
@@ -157,7 +196,7 @@ def load_upstream(pipeline: Pipeline, *, start: date, end: date, run_id: str) ->
     upstream = _read_upstream(pipeline, start=start, end=end)
     for day in days_between(start, end):
         pipeline.lake.write_rows(
-            "profile_urls", day, upstream.of_day(day), run_id=run_id, loaded_at=now
+            "profile_urls", day, _of_day(upstream, day), run_id=run_id, loaded_at=now
         )
     _quarantine_upstream(pipeline, upstream, day=start, run_id=run_id)
     return upstream
@@ -189,27 +228,34 @@ def _quarantine_upstream(pipeline: Pipeline, upstream: Upstream, *, day: date, r
         ],
         run_id=run_id,
         loaded_at=pipeline.clock(),
+        operations=["upstream"],
     )
 
 
 def input_rows(pipeline: Pipeline, partitions: Sequence[date]) -> list[InputRow]:
     """The input rows of these days, from whatever asset wrote the table `profile_urls`."""
-    return [
-        row
-        for day in partitions
-        for row in as_input_rows(pipeline.lake.partition_table("profile_urls", day))
-    ]
+    import pyarrow.parquet as pq
+
+    rows: list[InputRow] = []
+    for day in partitions:
+        path = pipeline.lake.path("profile_urls", day)
+        if path.exists():
+            rows += _as_input_rows(pq.ParquetFile(path).read(), day)
+    return rows
 
 
-def as_input_rows(profile_urls: "pa.Table") -> list[InputRow]:
-    """Rows of the table `profile_urls`, as planning needs them."""
-    columns = ["partition_date", "row_id", "profile_key", "profile_url", "business_email"]
-    return [
-        InputRow(day, row_id, *((key, None) if key else _key_or_problem(url, email)))
-        for day, row_id, key, url, email in zip(
-            *(profile_urls[name].to_pylist() for name in columns), strict=True
-        )
-    ]
+def _as_input_rows(profile_urls: "pa.Table", day: date) -> Iterator[InputRow]:
+    columns = ["row_id", "profile_key", "profile_url", "business_email"]
+    for row_id, key, url, email in zip(
+        *(profile_urls[name].to_pylist() for name in columns), strict=True
+    ):
+        yield InputRow(day, row_id, *((key, None) if key else _key_or_problem(url, email)))
+
+
+def _of_day(upstream: Upstream, day: date) -> "pa.Table":
+    import pyarrow.compute as pc
+
+    return upstream.rows.filter(pc.field("partition_date") == day)
 
 
 def _key_or_problem(
@@ -239,6 +285,7 @@ def plan_days(
         policy=policy,
         now=pipeline.clock(),
         balance=_balance(pipeline.engine),
+        prices=pipeline.prices,
         run_id=run_id,
     )
 
@@ -248,14 +295,16 @@ def preview_plan(
 ) -> PlanReport:
     """What a plan of these days would come to. Asks nobody, writes nothing, needs no API key."""
     upstream = _read_upstream(pipeline, start=start, end=end)
+    days = days_between(start, end)
     return plan(
         pipeline.ledger,
         operation,
-        rows=as_input_rows(upstream.rows),
-        partitions=days_between(start, end),
+        rows=[row for day in days for row in _as_input_rows(_of_day(upstream, day), day)],
+        partitions=days,
         fields=pipeline.fields(operation),
         policy=policy,
         now=pipeline.clock(),
+        prices=pipeline.prices,
         dry_run=True,
     )
 
@@ -313,12 +362,16 @@ def load_accounts(
     def write(table: str, day: date, rows: Iterable[Mapping[str, object]]) -> None:
         written[table][day] = pipeline.lake.write_rows(table, day, rows, **stamp).rows
 
+    columns = {column.name for column in TABLES["batches"].columns}
     for day in partitions:
         write("outcomes", day, map(asdict, _of_all(queries.outcomes, ledger, day)))
         write("credit_usage", day, map(asdict, _of_all(queries.credit_usage, ledger, day)))
-    # A batch is filed under its first day, which may be an earlier one; its row there is out of date.
+    # A batch is filed under its first day, perhaps an earlier one: that row is out of date too.
     for day in queries.first_partitions_of(ledger, partitions):
-        write("batches", day, queries.batches(ledger, first_partitions=[day]))
+        of_day = queries.batches(ledger, first_partitions=[day])
+        write(
+            "batches", day, [{name: row[name] for name in row.keys() & columns} for row in of_day]
+        )
     loading.loaded(ledger, partitions)
     return written
 
@@ -369,3 +422,9 @@ def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
             "partition_date": pa.array(days, pa.date32()),
         }
     )
+
+
+def rows_in_lake(pipeline: Pipeline, table: str, partitions: Sequence[date]) -> dict[date, int]:
+    """How many rows a table has for each of these days."""
+    parts = {day: pipeline.lake.partition(table, day) for day in partitions}
+    return {day: part.rows if part else 0 for day, part in parts.items()}

@@ -1,7 +1,6 @@
 """Every setting, read once from the environment.
 
-A setting is one line in `Settings`; docs/settings.md and Dagster's config fields are made from these lines.
-Nothing else in the package reads `os.environ`.
+A setting is one line in `Settings`; docs/settings.md and Dagster's config fields are made of them.
 """
 
 import os
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 class SettingsError(ValueError):
-    """A setting cannot be used as it is. The message names the variable and what it should look like."""
+    """A setting cannot be used as it is. The message names the variable and what to give."""
 
 
 def setting(variable: str, default: Any, parse: Callable[[str], Any], text: str) -> Any:  # noqa: ANN401
@@ -166,7 +165,7 @@ class Settings:
         "CRUST_ON_OVER_BUDGET",
         "buy_what_fits",
         _choice("buy_what_fits", "refuse"),
-        "Over a credit limit: buy what fits and mark the rest over_budget, or refuse the whole plan.",
+        "Over a credit limit: buy what fits and mark the rest over_budget, or refuse it all.",
     )
     personal_contact_consent: bool = setting(
         "CRUST_PERSONAL_CONTACT_CONSENT",
@@ -191,6 +190,12 @@ class Settings:
         (),
         _words,
         "Fields to ask enrich for. Default: every group but social_posts.",
+    )
+    prices: Path | None = setting(
+        "CRUST_PRICES",
+        None,
+        Path,
+        "A JSON file with your contract's prices, in place of the vendor's published ones.",
     )
     account: str = setting(
         "CRUST_ACCOUNT",

@@ -1,6 +1,7 @@
 """The assets that decide and spend: the upstream table and, for each operation, its batches."""
 
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 
@@ -9,7 +10,7 @@ from crust_pipeline.defs.metadata import ROWS, add_by_day, table_schema
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.pipeline import load_upstream, plan_days
+from crust_pipeline.pipeline import load_upstream, plan_days, rows_in_lake
 from crust_pipeline.tables import TABLES
 from crust_pipeline.vendor.operations import Operation
 
@@ -34,22 +35,22 @@ class BuyingConfig(dg.Config):
         dg.AssetCheckSpec(
             "rows_have_a_day",
             asset="profile_urls",
-            description="Rows dated before the first partition, after today or not at all are asked for nowhere.",
+            description=(
+                "Rows dated before the first partition, after today or not at all are in no day."
+            ),
         )
     ],
 )
 def profile_urls(
     context: dg.AssetExecutionContext, crust: PipelineResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """The people to ask about: one row per input row, with its canonical profile key."""
     days = days_of(context)
     with told_as_failure():
-        upstream = load_upstream(
-            crust.get_pipeline(), start=days[0], end=days[-1], run_id=context.run.run_id
-        )
-    add_by_day(
-        context, "profile_urls", {day: {ROWS: upstream.of_day(day).num_rows} for day in days}
-    )
+        pipeline = crust.get_pipeline()
+        upstream = load_upstream(pipeline, start=days[0], end=days[-1], run_id=context.run.run_id)
+    rows = rows_in_lake(pipeline, "profile_urls", days)
+    add_by_day(context, "profile_urls", {day: {ROWS: rows[day]} for day in days})
     return dg.MaterializeResult(
         metadata={
             "crust/notes": list(upstream.notes),
@@ -66,7 +67,7 @@ def profile_urls(
 
 
 def build_batches_asset(operation: Operation) -> dg.AssetsDefinition:
-    """The asset that plans the batches of an operation and submits those for which slots are free."""
+    """The asset that plans an operation's batches and submits those for which slots are free."""
     name = f"{operation.name}_batches"
 
     @dg.asset(
@@ -77,14 +78,14 @@ def build_batches_asset(operation: Operation) -> dg.AssetsDefinition:
         group_name=operation.name,
         kinds={operation.vendor},
         description=(
-            f"Batches of {operation.name}: planned for the days of the run, at most {operation.cap:,} "
-            "identifiers each, submitted while slots are free. Nothing is bought twice. The run ends "
-            "without waiting; `batch_monitor` sees to the rest."
+            f"Batches of {operation.name}: planned for the days of the run, at most "
+            f"{operation.cap:,} identifiers each, submitted while slots are free. Nothing is "
+            "bought twice. The run ends without waiting; `batch_monitor` sees to the rest."
         ),
     )
     def batches(
         context: dg.AssetExecutionContext, config: BuyingConfig, crust: PipelineResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         pipeline = crust.get_pipeline()
         days = days_of(context)
         scheduled = "dagster/schedule_name" in context.run.tags
@@ -98,9 +99,9 @@ def build_batches_asset(operation: Operation) -> dg.AssetsDefinition:
             dispatched = fill_slots(pipeline.engine, run_id=context.run.run_id)
         add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
         context.log.info(
-            f"Planned {len(report.batches)} batches, submitted {len(dispatched.submitted)}."
+            "Planned %s batches, submitted %s.", len(report.batches), len(dispatched.submitted)
         )
-        metadata: dict[str, object] = {
+        metadata: dict[str, Any] = {
             "crust/batches_planned": len(report.batches),
             "crust/batches_submitted": len(dispatched.submitted),
             "crust/credits_reserved": float(report.credits_reserved),

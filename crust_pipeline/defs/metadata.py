@@ -1,4 +1,4 @@
-"""What materialisations show: numbers by day, schema and lineage. Counts and ids only, no people."""
+"""What materialisations show: numbers by day, schema, lineage. Counts and ids only, no people."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -35,22 +35,22 @@ def column_lineage(table: Table, upstream: dg.AssetKey) -> dg.TableColumnLineage
     )
 
 
-def day_metadata(account: DayAccount) -> dict[str, Any]:
+def day_metadata(account: DayAccount, *, prefix: str = "crust") -> dict[str, Any]:
     """What one day came to for one operation, as numbers that Dagster can plot."""
     answered = account.outcomes["matched"]
     asked = answered + sum(
         account.outcomes[name] for name in ("dropped", "not_found", "redacted", "no_data")
     )
     metadata: dict[str, Any] = {
-        "crust/rows": account.outcomes.total(),
-        "crust/credits_reserved": float(account.credits_reserved),
-        "crust/credits_computed": float(account.credits_computed),
-        "crust/batch_ids": list(account.batch_ids),
+        f"{prefix}/rows": account.outcomes.total(),
+        f"{prefix}/credits_reserved": float(account.credits_reserved),
+        f"{prefix}/credits_computed": float(account.credits_computed),
+        f"{prefix}/batch_ids": list(account.batch_ids),
     }
     if asked:
-        metadata["crust/fill_rate"] = answered / asked
+        metadata[f"{prefix}/fill_rate"] = answered / asked
     return metadata | {
-        f"crust/outcome_{name}": count for name, count in sorted(account.outcomes.items())
+        f"{prefix}/outcome_{name}": count for name, count in sorted(account.outcomes.items())
     }
 
 

@@ -37,13 +37,17 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
     with told_as_failure():
         done = advance(crust.get_pipeline().engine, run_id=context.run_id)
     context.log.info(
-        f"Submitted {len(done.dispatched.submitted)}, landed {len(done.landed.landed)}, "
-        f"to land later {len(done.landed.later)}, expired {len(done.landed.expired)}."
+        "Submitted %s, landed %s, to land later %s, expired %s.",
+        len(done.dispatched.submitted),
+        len(done.landed.landed),
+        len(done.landed.later),
+        len(done.landed.expired),
     )
     for batch in done.landed.expired:
         context.log.error(
-            f"The link of batch {batch} died before its file was kept. What it cost is lost; buying "
-            "it again is your decision: materialise its days with refresh."
+            "The link of batch %s died before its file was kept. What it cost is lost; buying it "
+            "again is your decision: materialise its days with refresh.",
+            batch,
         )
 
 
@@ -78,7 +82,7 @@ load_jobs = {
 def batch_monitor(
     context: dg.SensorEvaluationContext, crust: PipelineResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Polls the vendor's jobs and asks for runs: to submit and land, and to load days that are final.
+    """Polls the vendor's jobs, asks for runs to submit and land, and to load days that are final.
 
     On by default: it only follows what somebody planned. It reads; what spends is a run.
     """

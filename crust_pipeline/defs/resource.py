@@ -1,4 +1,4 @@
-"""The one resource: the pipeline, made from the environment and from what the Launchpad lays over it."""
+"""The one resource: the pipeline, made from the environment and what the Launchpad lays over it."""
 
 import os
 from collections.abc import Generator
@@ -32,7 +32,7 @@ _SettingsResource = create_model(
 
 
 class PipelineResource(_SettingsResource):
-    """The installation that assets and sensors work on. Every field falls back to the environment."""
+    """The installation that assets and sensors work on. Fields fall back to the environment."""
 
     def get_pipeline(self) -> Pipeline:
         """The pipeline as set.

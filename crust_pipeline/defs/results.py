@@ -20,6 +20,7 @@ from crust_pipeline.pipeline import (
     load_accounts,
     load_results,
     load_warehouse,
+    rows_in_lake,
 )
 from crust_pipeline.tables import TABLES, Table, tables_of
 from crust_pipeline.vendor.operations import Operation
@@ -52,7 +53,7 @@ def build_result_assets(operation: Operation) -> dg.AssetsDefinition:
     )
     def results(
         context: dg.AssetExecutionContext, crust: PipelineResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Iterator[dg.MaterializeResult]:
         pipeline = crust.get_pipeline()
         days = days_of(context)
         with told_as_failure():
@@ -100,43 +101,45 @@ def build_result_assets(operation: Operation) -> dg.AssetsDefinition:
 )
 def accounts(
     context: dg.AssetExecutionContext, crust: PipelineResource
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> Iterator[dg.MaterializeResult]:
     """What became of every input row, every batch and every credit, from the ledger."""
     pipeline = crust.get_pipeline()
     days = days_of(context)
     with told_as_failure():
         rows = load_accounts(pipeline, days, run_id=context.run.run_id)
-        rows["quarantine"] = {day: pipeline.lake.rows("quarantine", day) for day in days}
-        planned = {operation: day_accounts(pipeline, operation, days) for operation in OPERATIONS}
+        rows["quarantine"] = rows_in_lake(pipeline, "quarantine", days)
+        inputs = sum(rows_in_lake(pipeline, "profile_urls", days).values())
+        by_operation = {name: day_accounts(pipeline, name, days) for name in OPERATIONS}
     for name in ACCOUNTS:
         add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})
-    by_day = {
-        day: metadata
-        for operation in OPERATIONS
-        for day, metadata in ((day, day_metadata(planned[operation][day])) for day in days)
+    for operation, by_day in by_operation.items():
+        add_by_day(
+            context,
+            "outcomes",
+            {day: day_metadata(by_day[day], prefix=f"crust/{operation}") for day in days},
+        )
+    counted = {
+        operation: sum(account.outcomes.total() for account in by_day.values())
+        for operation, by_day in by_operation.items()
     }
-    add_by_day(context, "outcomes", by_day)
-    inputs = sum(pipeline.lake.rows("profile_urls", day) for day in days)
-    outcomes = {
-        operation: sum(account.outcomes.total() for account in planned[operation].values())
-        for operation in OPERATIONS
+    unreadable = sum(rows["quarantine"].values())
+    checks = {
+        "outcomes": dg.AssetCheckResult(
+            check_name="outcomes_add_up",
+            # An operation that was not planned for these days has no outcomes at all.
+            passed=all(count in {0, inputs} for count in counted.values()),
+            metadata={"input_rows": inputs, **{f"{name}_rows": n for name, n in counted.items()}},
+        ),
+        "quarantine": dg.AssetCheckResult(
+            check_name="no_line_is_unreadable",
+            passed=unreadable == 0,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"lines": unreadable},
+        ),
     }
     for name in ACCOUNTS:
-        yield dg.MaterializeResult(asset_key=name)
-    yield dg.AssetCheckResult(
-        asset_key="outcomes",
-        check_name="outcomes_add_up",
-        passed=all(count in {0, inputs} for count in outcomes.values()),
-        metadata={"input_rows": inputs, **{f"outcomes_{name}": n for name, n in outcomes.items()}},
-    )
-    unreadable = sum(rows["quarantine"].values())
-    yield dg.AssetCheckResult(
-        asset_key="quarantine",
-        check_name="no_line_is_unreadable",
-        passed=unreadable == 0,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"lines": unreadable},
-    )
+        check_results = [checks[name]] if name in checks else []
+        yield dg.MaterializeResult(asset_key=name, check_results=check_results)
 
 
 @dg.asset(
@@ -145,14 +148,14 @@ def accounts(
     kinds={"duckdb"},
     pool="duckdb_writer",
 )
-def warehouse(
-    context: dg.AssetExecutionContext, crust: PipelineResource
-) -> dg.MaterializeResult[None]:
-    """All tables in one DuckDB file, brought up to the lake; behind it while a reader holds the file."""
+def warehouse(context: dg.AssetExecutionContext, crust: PipelineResource) -> dg.MaterializeResult:
+    """All tables in one DuckDB file, brought up to the lake; behind while a reader holds it."""
     with told_as_failure():
         report = load_warehouse(crust.get_pipeline())
     if report.behind:
-        context.log.warning(f"The warehouse is {report.behind} partitions behind: {report.reason}")
+        context.log.warning(
+            "The warehouse is %s partitions behind: %s", report.behind, report.reason
+        )
     return dg.MaterializeResult(
         metadata={
             "crust/partitions_loaded": report.loaded,
