@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from crust_pipeline.tables.answers import Answers, read_answers
     from crust_pipeline.tables.drift import Drift
     from crust_pipeline.tables.files import FileReport, LandedFile
     from crust_pipeline.tables.flattening import FlattenReport, flatten
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from crust_pipeline.tables.landed import BadLine
     from crust_pipeline.tables.spec import Column, Table
     from crust_pipeline.tables.specs import TABLES, tables_of
+    from crust_pipeline.tables.upstream import Upstream, UpstreamError, read_upstream
+    from crust_pipeline.tables.warehouse import LoadReport, Warehouse, publish_views
 
 _MODULES: Final = {
+    "Answers": "answers",
     "BadLine": "landed",
     "Column": "spec",
     "Drift": "drift",
@@ -23,14 +27,22 @@ _MODULES: Final = {
     "FlattenReport": "flattening",
     "Lake": "lake",
     "LandedFile": "files",
+    "LoadReport": "warehouse",
     "PartitionWritten": "lake",
     "TABLES": "specs",
     "Table": "spec",
+    "Upstream": "upstream",
+    "UpstreamError": "upstream",
+    "Warehouse": "warehouse",
     "flatten": "flattening",
+    "publish_views": "warehouse",
+    "read_answers": "answers",
+    "read_upstream": "upstream",
     "tables_of": "specs",
 }
 
-__all__ = [  # noqa: RUF022 - the order of _MODULES
+__all__ = [  # noqa: RUF022 - in the order of _MODULES
+    "Answers",
     "BadLine",
     "Column",
     "Drift",
@@ -38,10 +50,17 @@ __all__ = [  # noqa: RUF022 - the order of _MODULES
     "FlattenReport",
     "Lake",
     "LandedFile",
+    "LoadReport",
     "PartitionWritten",
     "TABLES",
     "Table",
+    "Upstream",
+    "UpstreamError",
+    "Warehouse",
     "flatten",
+    "publish_views",
+    "read_answers",
+    "read_upstream",
     "tables_of",
 ]
 

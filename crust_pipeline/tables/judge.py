@@ -9,8 +9,7 @@ that stands twice) is found by dividing the piece with DuckDB as the judge.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -52,39 +51,57 @@ class Judge:
         mended.replace(piece.path)
         return verdicts
 
-    def _judge(self, number: int, line: bytes) -> tuple[bytes, list[Verdict]]:
-        def bad(reason: str) -> tuple[bytes, list[Verdict]]:
-            return NO_ANSWER, [Verdict(number, reason, stored_text(line), field=False)]
-
-        if not line.strip():
-            return bad("empty line")
+    def no_answer_reason(self, line: bytes) -> str | None:
+        """Give why a line is no answer, without its content; None if it is one."""
         try:
-            line.decode()
-            record: Any = msgspec.json.decode(line)
-        except UnicodeDecodeError as error:
-            return bad(f"not UTF-8 at byte {error.start}")
-        except msgspec.DecodeError as error:
-            return bad(f"not JSON: {error}")
-        except RecursionError:
-            return bad("not JSON that can be read: nested too deeply")
-        if not isinstance(record, dict):
-            return bad("not a JSON object")
-        if all(record.get(name) is None for name in self._format.identifiers):
-            return bad("no identifier: nobody can say whom the line is about")
-        for name in self._format.required:
-            if not isinstance(record.get(name), dict):
-                return bad(f"{name} is missing, null or no object")
-        if _repeats_a_key(line, record):
-            return bad("a key stands twice in one object")
+            self._answer(line)
+        except _NoAnswerError as error:
+            return str(error)
+        return None
+
+    def _judge(self, number: int, line: bytes) -> tuple[bytes, list[Verdict]]:
+        try:
+            record = self._answer(line)
+        except _NoAnswerError as error:
+            return NO_ANSWER, [Verdict(number, str(error), stored_text(line), field=False)]
         try:
             self._fits.decode(line)
-        except (msgspec.DecodeError, RecursionError):
+        except msgspec.DecodeError:
             found = [
                 Verdict(number, f"{path}: {reason}; the field was set to null", content, field=True)
                 for path, reason, content in _mend(record, self._shape, "")
             ]
             return msgspec.json.encode(record), found
         return line, []
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        """Give the record of a line that is an answer; raise for any other."""
+        if not line.strip():
+            raise _NoAnswerError("empty line")
+        try:
+            line.decode()
+            record: Any = msgspec.json.decode(line)
+        except UnicodeDecodeError as error:
+            raise _NoAnswerError(f"not UTF-8 at byte {error.start}") from None
+        except msgspec.DecodeError as error:
+            raise _NoAnswerError(f"not JSON: {error}") from None
+        except RecursionError:
+            raise _NoAnswerError("nested too deeply") from None
+        if not isinstance(record, dict):
+            raise _NoAnswerError("not a JSON object")
+        answer = cast("dict[str, Any]", record)
+        if all(answer.get(name) is None for name in self._format.identifiers):
+            raise _NoAnswerError("no identifier: nobody can say whom the line is about")
+        for name in self._format.required:
+            if not isinstance(answer.get(name), dict):
+                raise _NoAnswerError(f"{name} is missing, null or no object")
+        if _repeats_a_key(line, answer):
+            raise _NoAnswerError("a key stands twice in one object")
+        return answer
+
+
+class _NoAnswerError(Exception):
+    """Says why a line is no answer."""
 
 
 def divide(lines: list[bytes], readable: Callable[[list[bytes]], bool]) -> Iterator[int]:
@@ -154,18 +171,11 @@ def _repeats_a_key(line: bytes, record: dict[str, Any]) -> bool:
     # count too, so a difference is only a suspicion; the slow look follows.
     if line.count(b'":') == msgspec.json.encode(record).count(b'":'):
         return False
+    repeated = False
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in items}) < len(items):
-            raise _RepeatedKeyError
-        return {}
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal repeated
+        repeated |= len({key for key, _ in pairs}) < len(pairs)
 
-    try:
-        json.loads(line, object_pairs_hook=pairs)
-    except _RepeatedKeyError:
-        return True
-    return False
-
-
-class _RepeatedKeyError(Exception):
-    pass
+    json.loads(line, object_pairs_hook=look)
+    return repeated

@@ -184,26 +184,29 @@ class Lake:
     def scan(self, table: str, start: date | None = None, end: date | None = None) -> str:
         """Give SQL to select a table's rows from: its columns in order, `partition_date` typed.
 
-        Files written before a column was added give null for it.
+        Without days it names a pattern, so that days written later are in it too. Files written
+        before a column was added give null for it.
         """
         spec = TABLES[table]
-        columns = ", ".join(quoted(column.name) for column in spec.columns)
+        nulls = ", ".join(
+            f"NULL::{column.type} AS {quoted(column.name)}" for column in spec.columns
+        )
+        nothing = f"SELECT {nulls} WHERE false"
         days = [
             day
             for day in self.days(table)
             if (start is None or start <= day) and (end is None or day <= end)
         ]
-        nothing = ", ".join(
-            f"NULL::{column.type} AS {quoted(column.name)}" for column in spec.columns
-        )
-        nothing = f"SELECT {nothing} WHERE false"
         if not days:
             return f"({nothing})"
-        files = ", ".join(literal(str(self.path(table, day))) for day in days)
+        paths = [self.root.resolve() / table / f"{PARTITION}=*" / f"{table}.parquet"]
+        if start is not None or end is not None:
+            paths = [self.path(table, day) for day in days]
+        files = ", ".join(literal(str(path)) for path in paths)
         return (
-            f"(SELECT {columns} FROM ({nothing} UNION ALL BY NAME SELECT * FROM read_parquet("
-            f"[{files}], union_by_name = true, hive_partitioning = true, "
-            f"hive_types = {{{literal(PARTITION)}: DATE}})))"
+            f"({nothing} UNION ALL BY NAME SELECT * FROM read_parquet([{files}], "
+            f"union_by_name = true, hive_partitioning = true, "
+            f"hive_types = {{{literal(PARTITION)}: DATE}}))"
         )
 
     def read(

@@ -1,0 +1,365 @@
+"""The warehouse: the lake's partitions as real tables in one DuckDB file.
+
+DuckDB lets one writer in, or many readers. A load waits for its turn for a bounded time and otherwise
+ends well, with the warehouse behind; the next load catches up, for it loads every partition whose
+content differs from what is loaded, in one transaction. Readers who stay connected use `lake.duckdb`.
+"""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from crust_pipeline.tables.lake import Lake, connect, digest_columns, sync
+from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
+from crust_pipeline.tables.specs import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# DuckDB 1.4 and later read files of this version; what 2.0 makes by itself, only 2.0 reads.
+_STORAGE_VERSION: Final = "v1.4.0"
+# At the default of 16 MB nearly every load ends in a checkpoint of up to seconds, and the file grows.
+_CHECKPOINT: Final = "1GB"
+_LONGEST_PAUSE_SECONDS: Final = 0.5
+
+_NOTED: Final = pa.schema(
+    [
+        ("table_name", pa.string()),
+        (PARTITION, pa.date32()),
+        ("content_hash", pa.string()),
+        ("stamp", pa.string()),
+    ]
+)
+
+# What is loaded: (table, day) -> content hash, and the stamp of the file it was read from.
+_Loaded = dict[tuple[str, date], tuple[str, str]]
+
+
+class WarehouseBusyError(RuntimeError):
+    """Another program holds the warehouse file."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load did.
+
+    Args:
+        loaded: Partitions replaced or removed.
+        rows: Rows now in them.
+        behind: Partitions whose content in the warehouse is not that of the lake.
+        reason: Why the warehouse is behind; None if it is not.
+    """
+
+    loaded: int
+    rows: int
+    behind: int
+    reason: str | None
+
+
+class Warehouse:
+    """The DuckDB file."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take the path; the file is made by the first load.
+
+        Args:
+            path: The DuckDB file.
+            clock: Gives seconds; for tests.
+            sleep: Waits for seconds; for tests.
+        """
+        self.path = path
+        self._clock = clock
+        self._sleep = sleep
+
+    def load(self, lake: Lake, *, wait_seconds: float = 60.0) -> LoadReport:
+        """Make the warehouse hold what the lake holds, in one transaction.
+
+        Args:
+            lake: Where the partitions are.
+            wait_seconds: How long to wait for other programs to let go of the file.
+        """
+        try:
+            with self._writable(wait_seconds) as connection:
+                return _load(connection, lake)
+        except WarehouseBusyError as busy:
+            behind = self.behind(lake)
+            return LoadReport(loaded=0, rows=0, behind=behind, reason=str(busy) if behind else None)
+
+    def behind(self, lake: Lake) -> int:
+        """Count the partitions whose content in the warehouse is not that of the lake."""
+        if not self.path.exists():
+            return len(_lake_files(lake))
+        connection = connect()
+        try:
+            _attach(connection, self.path, read_only=True)
+            loaded = _loaded(connection)
+            return len(_stale(connection, _state(lake, loaded), loaded))
+        except WarehouseBusyError:
+            # Another program is writing. What is newer than the file is not in it.
+            loaded_at = self.path.stat().st_mtime
+            return sum(path.stat().st_mtime > loaded_at for path in _lake_files(lake).values())
+        finally:
+            connection.close()
+
+    def verify(self, lake: Lake) -> list[str]:
+        """Compare the rows of every partition with the lake's; give one sentence per difference.
+
+        Raises:
+            WarehouseBusyError: another program is writing to the file.
+        """
+        connection = connect()
+        try:
+            _attach(connection, self.path, read_only=True)
+            return [
+                difference
+                for table in TABLES.values()
+                for difference in _compare(connection, table, lake)
+            ]
+        finally:
+            connection.close()
+
+    def compact(self, *, wait_seconds: float = 60.0) -> tuple[int, int]:
+        """Write the file anew without the gaps that replaced partitions leave.
+
+        Returns:
+            Its size before and after, in bytes.
+
+        Raises:
+            WarehouseBusyError: other programs held the file for too long.
+        """
+        before = self.path.stat().st_size
+        new = self.path.with_name(f".{self.path.name}.compacting")
+        new.unlink(missing_ok=True)
+        with self._writable(wait_seconds) as connection:
+            connection.execute(
+                f"ATTACH {literal(str(new))} AS compacted (STORAGE_VERSION '{_STORAGE_VERSION}');"
+                "COPY FROM DATABASE warehouse TO compacted; DETACH compacted"
+            )
+            sync(new)
+            new.replace(self.path)
+        return before, self.path.stat().st_size
+
+    @contextmanager
+    def _writable(self, wait_seconds: float) -> "Iterator[DuckDBPyConnection]":
+        """Open the file for writing, alone.
+
+        The lock file keeps our own programs in line; DuckDB's own lock keeps everybody else's.
+        """
+        end = self._clock() + wait_seconds
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
+            self._until(end, lambda: _lock(lock.fileno()))
+            connection = connect(temp_directory=f"{self.path}.tmp")
+            try:
+                self._until(end, lambda: _attach(connection, self.path, read_only=False))
+                connection.execute(f"SET checkpoint_threshold = '{_CHECKPOINT}'; USE warehouse")
+                yield connection
+            finally:
+                connection.close()
+
+    def _until(self, end: float, attempt: Callable[[], None]) -> None:
+        while True:
+            try:
+                attempt()
+            except WarehouseBusyError:
+                left = end - self._clock()
+                if left <= 0:
+                    raise
+                # Random, so that two waiting programs do not keep meeting.
+                pause = random.uniform(0.02, _LONGEST_PAUSE_SECONDS)  # noqa: S311 - no secret
+                self._sleep(min(left, pause))
+            else:
+                return
+
+
+def publish_views(lake: Lake, path: Path) -> None:
+    """Write a DuckDB file with one view per table over the lake, replacing `path` by rename.
+
+    Readers may keep it open for as long as they like. Days that are written later are in the views.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    connection = connect()
+    try:
+        _attach(connection, new, read_only=False)
+        connection.execute("USE warehouse")
+        for table in TABLES.values():
+            view = quoted(table.name)
+            connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {lake.scan(table.name)}")
+            connection.execute(f"COMMENT ON VIEW {view} IS {literal(table.description)}")
+    finally:
+        connection.close()
+    sync(new)
+    new.replace(path)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WarehouseBusyError("another load of this warehouse is running") from None
+
+
+def _attach(connection: "DuckDBPyConnection", path: Path, *, read_only: bool) -> None:
+    import duckdb
+
+    option = "READ_ONLY" if read_only else f"STORAGE_VERSION '{_STORAGE_VERSION}'"
+    try:
+        connection.execute(f"ATTACH {literal(str(path))} AS warehouse ({option})")
+    except duckdb.Error as error:
+        # The class differs between DuckDB 1.5 and 2.0. The second text is what another connection
+        # of this very process causes.
+        if "Could not set lock" in str(error) or "file handle conflict" in str(error):
+            raise WarehouseBusyError(
+                f"another program has {path.name} open; DuckDB lets one program write, or several "
+                "read. Who stays connected should use lake.duckdb"
+            ) from None
+        raise
+
+
+def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
+    connection.execute(
+        "BEGIN; CREATE SCHEMA IF NOT EXISTS bookkeeping; "
+        "CREATE TABLE IF NOT EXISTS bookkeeping.loaded "
+        f"(table_name VARCHAR, {PARTITION} DATE, content_hash VARCHAR, stamp VARCHAR)"
+    )
+    loaded = _loaded(connection)
+    # Taken before the files are read: one that is replaced meanwhile is loaded again next time.
+    state = _state(lake, loaded)
+    stale = _stale(connection, state, loaded)
+    rows = 0
+    for table in TABLES.values():
+        if not _has_columns(connection, table):
+            connection.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
+            for statement in (table.create_statement(), *table.comment_statements()):
+                connection.execute(statement)
+        days = sorted(day for name, day in stale if name == table.name)
+        rows += _replace(connection, table, lake, days) if days else 0
+    _note(connection, state, loaded)
+    connection.execute("COMMIT")
+    return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None)
+
+
+def _replace(connection: "DuckDBPyConnection", table: Table, lake: Lake, days: list[date]) -> int:
+    name = quoted(table.name)
+    listed = ", ".join(f"DATE '{day}'" for day in days)
+    connection.execute(f"DELETE FROM {name} WHERE {PARTITION} IN ({listed})")
+    paths = [path for day in days if (path := lake.path(table.name, day)).exists()]
+    if not paths:
+        return 0
+    files = ", ".join(literal(str(path)) for path in paths)
+    ((rows,),) = connection.execute(
+        f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true, "
+        f"hive_partitioning = true, hive_types = {{{literal(PARTITION)}: DATE}})"
+    ).fetchall()
+    return rows
+
+
+def _lake_files(lake: Lake) -> dict[tuple[str, date], Path]:
+    return {(table, day): lake.path(table, day) for table in TABLES for day in lake.days(table)}
+
+
+def _state(lake: Lake, loaded: _Loaded) -> _Loaded:
+    """Give what the lake holds. Only files that changed since they were loaded are opened."""
+    state: _Loaded = {}
+    for (table, day), path in _lake_files(lake).items():
+        status = path.stat()
+        stamp = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+        known = loaded.get((table, day))
+        if known and known[1] == stamp:
+            state[table, day] = known
+        elif partition := lake.partition(table, day):
+            state[table, day] = (partition.content_hash, stamp)
+    return state
+
+
+def _stale(
+    connection: "DuckDBPyConnection", state: _Loaded, loaded: _Loaded
+) -> set[tuple[str, date]]:
+    """Give the partitions whose content is not that of the lake, or no longer in the lake."""
+    outdated = {table.name for table in TABLES.values() if not _has_columns(connection, table)}
+    return {
+        key
+        for key in state.keys() | loaded.keys()
+        if key[0] in outdated or state.get(key, (None, None))[0] != loaded.get(key, (None, None))[0]
+    }
+
+
+def _loaded(connection: "DuckDBPyConnection") -> _Loaded:
+    if not _columns_of(connection, "bookkeeping", "loaded"):
+        return {}
+    rows = connection.execute(
+        f"SELECT table_name, {PARTITION}, content_hash, stamp FROM warehouse.bookkeeping.loaded"
+    ).fetchall()
+    return {(table, day): (content_hash, stamp) for table, day, content_hash, stamp in rows}
+
+
+def _note(connection: "DuckDBPyConnection", state: _Loaded, loaded: _Loaded) -> None:
+    changed = [key for key in state.keys() | loaded.keys() if state.get(key) != loaded.get(key)]
+    if not changed:
+        return
+    rows = [
+        {"table_name": name, PARTITION: day, "content_hash": new[0], "stamp": new[1]}
+        for name, day in changed
+        for new in [state.get((name, day), (None, None))]
+    ]
+    connection.register("noted", pa.Table.from_pylist(rows, schema=_NOTED))
+    connection.execute(
+        f"DELETE FROM bookkeeping.loaded USING noted WHERE loaded.table_name = noted.table_name "
+        f"AND loaded.{PARTITION} = noted.{PARTITION}; "
+        "INSERT INTO bookkeeping.loaded SELECT * FROM noted WHERE content_hash IS NOT NULL"
+    )
+    connection.unregister("noted")
+
+
+def _columns_of(connection: "DuckDBPyConnection", schema: str, table: str) -> list[tuple[str, str]]:
+    return connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'warehouse' "
+        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        [schema, table],
+    ).fetchall()
+
+
+def _has_columns(connection: "DuckDBPyConnection", table: Table) -> bool:
+    """Tell whether the table is there as the spec has it."""
+    return _columns_of(connection, "main", table.name) == [
+        (column.name, column.type.replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"))
+        for column in table.columns
+    ]
+
+
+def _compare(connection: "DuckDBPyConnection", table: Table, lake: Lake) -> Iterator[str]:
+    sides = [lake.scan(table.name)]
+    if _has_columns(connection, table):
+        sides.append(f"warehouse.{quoted(table.name)}")
+    lakes, ours, *_ = [
+        {
+            day: (rows, total)
+            for day, rows, total in connection.execute(
+                f"SELECT {PARTITION}, {digest_columns(table)} FROM {side} GROUP BY ALL"
+            ).fetchall()
+        }
+        for side in sides
+    ] + [dict[date, tuple[int, str]]()]
+    for day in sorted(lakes.keys() | ours.keys()):
+        there, here = lakes.get(day, (0, "")), ours.get(day, (0, ""))
+        if there != here:
+            yield f"{table.name} {day}: {here[0]} rows in the warehouse, {there[0]} in the lake" + (
+                ", with other content" if here[0] == there[0] else ""
+            )
