@@ -23,9 +23,9 @@ from crust_pipeline.tables.judge import Verdict
 from crust_pipeline.tables.lake import (
     Lake,
     PartitionWritten,
-    connect,
     content_hash,
     digest_columns,
+    open_duckdb,
 )
 from crust_pipeline.tables.landed import DamagedFile, LandedText, Piece
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
@@ -74,16 +74,13 @@ def flatten(
     reads = [ReadFile(number, file) for number, file in enumerate(files)]
     tables = list(dict.fromkeys(table for name in operations for table in tables_of(name)))
     with TemporaryDirectory(prefix="flatten-") as folder:
-        connection = connect(memory_limit=_MEMORY, temp_directory=folder)
-        try:
+        with open_duckdb(memory_limit=_MEMORY, temp_directory=folder) as connection:
             for operation in operations:
                 create_scratch_tables(connection, operation)
             _read(connection, reads, Path(folder))
             assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
             writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
             partitions = writer.write_all(tables)
-        finally:
-            connection.close()
     return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
 
 

@@ -37,13 +37,17 @@ class PartitionWritten:
     content_hash: str
 
 
-def connect(**config: str | int) -> "duckdb.DuckDBPyConnection":
+@contextmanager
+def open_duckdb(**config: str | int) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open an in-memory DuckDB in which moments are UTC."""
     import duckdb
 
     connection = duckdb.connect(config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
 
 
 class Lake:
@@ -92,7 +96,34 @@ class Lake:
         Args:
             table: Its name.
             day: The partition.
-            rows: Mappings, or an Arrow table, of columns of the table; what is missing is null.
+            rows: As for `write_many`.
+            run_id: Fills the column of that name.
+            loaded_at: Fills the column of that name; has a time zone.
+            operations: For `quarantine`: whose lines these rows replace; others' stay.
+
+        Raises:
+            ValueError: a row has a column that the table does not have.
+        """
+        (written,) = self.write_many(
+            table, {day: rows}, run_id=run_id, loaded_at=loaded_at, operations=operations
+        )
+        return written
+
+    def write_many(
+        self,
+        table: str,
+        rows_by_day: "Mapping[date, Iterable[Mapping[str, Any]] | pa.Table]",
+        *,
+        run_id: str,
+        loaded_at: datetime,
+        operations: Iterable[str] = (),
+    ) -> list[PartitionWritten]:
+        """Replace several partitions; cheaper than one by one.
+
+        Args:
+            table: Its name.
+            rows_by_day: Per day mappings, or an Arrow table, of columns of the table; what is
+                missing is null.
             run_id: Fills the column of that name.
             loaded_at: Fills the column of that name; has a time zone.
             operations: For `quarantine`: whose lines these rows replace; others' stay.
@@ -103,22 +134,22 @@ class Lake:
         import pyarrow as pa
 
         spec = TABLES[table]
-        given = rows if isinstance(rows, pa.Table) else _as_arrow(spec, list(rows))
-        if unknown := set(given.column_names) - {column.name for column in spec.columns}:
-            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
-        values = {name: quoted(name) for name in given.column_names}
-        values |= {"run_id": literal(run_id), "loaded_at": literal(loaded_at.isoformat())}
-        columns = ", ".join(
-            f"CAST({values.get(column.name, 'NULL')} AS {column.type}) AS {quoted(column.name)}"
-            for column in spec.stored_columns()
-        )
-        connection = connect()
-        try:
-            connection.register("given_rows", given)
-            query = f"SELECT {columns} FROM given_rows"
-            return self.replace(connection, spec, day, query, operations=operations)
-        finally:
-            connection.close()
+        written: list[PartitionWritten] = []
+        with open_duckdb() as connection:
+            for day, rows in rows_by_day.items():
+                given = rows if isinstance(rows, pa.Table) else _as_arrow(spec, list(rows))
+                if unknown := set(given.column_names) - {column.name for column in spec.columns}:
+                    raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+                values = {name: quoted(name) for name in given.column_names}
+                values |= {"run_id": literal(run_id), "loaded_at": literal(loaded_at.isoformat())}
+                columns = ", ".join(
+                    f"CAST({values.get(column.name, 'NULL')} AS {column.type}) AS {quoted(column.name)}"
+                    for column in spec.stored_columns()
+                )
+                connection.register("given_rows", given)
+                query = f"SELECT {columns} FROM given_rows"
+                written.append(self.replace(connection, spec, day, query, operations=operations))
+        return written
 
     def replace(
         self,
@@ -219,12 +250,17 @@ class Lake:
         """
         import pandas as pd
 
-        connection = connect()
-        try:
+        with open_duckdb() as connection:
             arrow = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}").to_arrow_table()
             return arrow.to_pandas(types_mapper=pd.ArrowDtype)
-        finally:
-            connection.close()
+
+    @contextmanager
+    def connect(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """Open an in-memory DuckDB with a view for each table."""
+        with open_duckdb() as connection:
+            for table in TABLES:
+                connection.execute(f"CREATE VIEW {quoted(table)} AS FROM {self.scan(table)}")
+            yield connection
 
     @contextmanager
     def _kept(self, table: Table, day: date, operations: Iterable[str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import IO, Final
 import pyarrow as pa
 
 from crust_pipeline.identity import InvalidIdentifier, row_key
-from crust_pipeline.tables.lake import connect
+from crust_pipeline.tables.lake import open_duckdb
 from crust_pipeline.tables.landed import BadLine, stored_text
 from crust_pipeline.tables.spec import arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
@@ -186,8 +186,7 @@ def _day(text: str) -> date | None:
 
 
 def _parquet_rows(name: str) -> Iterator[dict[str, str]]:
-    connection = connect()
-    try:
+    with open_duckdb() as connection:
         scan = f"read_parquet({literal(name)}, hive_partitioning = false)"
         columns = [
             row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
@@ -198,8 +197,6 @@ def _parquet_rows(name: str) -> Iterator[dict[str, str]]:
         while rows := result.fetchmany(10_000):
             for row in rows:
                 yield {column: text for column, text in zip(columns, row, strict=True) if text}
-    finally:
-        connection.close()
 
 
 class _CsvFile:
@@ -228,13 +225,10 @@ class _CsvFile:
     def _open(self) -> IO[bytes]:
         if "://" not in self._name:
             return Path(self._name).open("rb")
-        connection = connect()
-        try:
+        with open_duckdb() as connection:
             found = connection.execute(
                 f"SELECT content FROM read_blob({literal(self._name)})"
             ).fetchall()
-        finally:
-            connection.close()
         return BytesIO(b"".join(content for (content,) in found))
 
     def _decoded(self, file: IO[bytes]) -> Iterator[str]:

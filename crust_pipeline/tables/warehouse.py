@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.tables.lake import Lake, connect, digest_columns, sync
+from crust_pipeline.tables.lake import Lake, digest_columns, open_duckdb, sync
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -104,17 +104,15 @@ class Warehouse:
         """Count the partitions whose content in the warehouse is not that of the lake."""
         if not self.path.exists():
             return len(_lake_files(lake))
-        connection = connect()
         try:
-            _attach(connection, self.path, read_only=True)
-            loaded = _loaded(connection)
-            return len(_stale(connection, _state(lake, loaded), loaded))
+            with open_duckdb() as connection:
+                _attach(connection, self.path, read_only=True)
+                loaded = _loaded(connection)
+                return len(_stale(connection, _state(lake, loaded), loaded))
         except WarehouseBusyError:
             # Another program is writing. What is newer than the file is not in it.
             loaded_at = self.path.stat().st_mtime
             return sum(path.stat().st_mtime > loaded_at for path in _lake_files(lake).values())
-        finally:
-            connection.close()
 
     def verify(self, lake: Lake) -> list[str]:
         """Compare the rows of every partition with the lake's; give one sentence per difference.
@@ -122,16 +120,13 @@ class Warehouse:
         Raises:
             WarehouseBusyError: another program is writing to the file.
         """
-        connection = connect()
-        try:
+        with open_duckdb() as connection:
             _attach(connection, self.path, read_only=True)
             return [
                 difference
                 for table in TABLES.values()
                 for difference in _compare(connection, table, lake)
             ]
-        finally:
-            connection.close()
 
     def compact(self, *, wait_seconds: float = 60.0) -> tuple[int, int]:
         """Write the file anew without the gaps that replaced partitions leave.
@@ -164,13 +159,10 @@ class Warehouse:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
             self._until(end, lambda: _lock(lock.fileno()))
-            connection = connect(temp_directory=f"{self.path}.tmp")
-            try:
+            with open_duckdb(temp_directory=f"{self.path}.tmp") as connection:
                 self._until(end, lambda: _attach(connection, self.path, read_only=False))
                 connection.execute(f"SET checkpoint_threshold = '{_CHECKPOINT}'; USE warehouse")
                 yield connection
-            finally:
-                connection.close()
 
     def _until(self, end: float, attempt: Callable[[], None]) -> None:
         while True:
@@ -195,16 +187,13 @@ def publish_views(lake: Lake, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
-    connection = connect()
-    try:
+    with open_duckdb() as connection:
         _attach(connection, new, read_only=False)
         connection.execute("USE warehouse")
         for table in TABLES.values():
             view = quoted(table.name)
             connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {lake.scan(table.name)}")
             connection.execute(f"COMMENT ON VIEW {view} IS {literal(table.description)}")
-    finally:
-        connection.close()
     sync(new)
     new.replace(path)
 
