@@ -25,7 +25,7 @@ query Location($name: String!) {
     __typename
     ... on WorkspaceLocationEntry {
       loadStatus
-      locationOrLoadError { __typename ... on Error { message } }
+      locationOrLoadError { __typename ... on PythonError { className message } }
     }
     ... on Error { message }
   }
@@ -99,6 +99,10 @@ class InstanceError(RuntimeError):
     """Dagster did not do what it was asked. The message says what and why."""
 
 
+class InstanceUnreachableError(InstanceError):
+    """The web server does not answer: it is starting, or gone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
     """A backfill as the daemon sees it; `error` is set when the daemon gave it up."""
@@ -156,13 +160,22 @@ class DagsterClient:
         """Close the connections."""
         self._http.close()
 
-    def location_problem(self) -> str | None:
-        """Return why the code cannot be used, '' while it loads, None once it is loaded."""
+    def location_loaded(self) -> bool:
+        """Whether the code can be used; False while it is still being loaded.
+
+        Raises:
+            InstanceError: it cannot be loaded, and why.
+        """
         entry = self._ask(_LOCATION, name=self._location)
-        state = entry["locationOrLoadError"]
-        if entry["loadStatus"] != "LOADED" or state is None:
-            return ""
-        return state.get("message")
+        loaded = entry["locationOrLoadError"]
+        if entry["loadStatus"] != "LOADED" or loaded is None:
+            return False
+        # The web server is up before the code server; it tries again by itself.
+        if loaded.get("className") == "DagsterUserCodeUnreachableError":
+            return False
+        if "message" in loaded:
+            raise InstanceError(f"The definitions do not load: {loaded['message'].strip()}")
+        return True
 
     def launch_backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
         """Ask the daemon to fill these partitions of these assets; return the backfill's id.
@@ -271,7 +284,7 @@ class DagsterClient:
             body = response.json()
         except (httpx.HTTPError, ValueError) as error:
             message = f"Dagster's web server at {self.ui_url} does not answer: {error}."
-            raise InstanceError(message) from error
+            raise InstanceUnreachableError(message) from error
         if "errors" in body:
             raise InstanceError(f"Dagster refused the question: {body['errors'][0]['message']}")
         (answer,) = body["data"].values()

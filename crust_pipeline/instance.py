@@ -5,6 +5,7 @@ in `dagster_client`; how its processes are held is in `processes`.
 """
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -13,10 +14,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from os import kill
 from pathlib import Path
 
-from crust_pipeline.dagster_client import DagsterClient, InstanceError
+from crust_pipeline.dagster_client import DagsterClient, InstanceError, InstanceUnreachableError
 from crust_pipeline.processes import TetheredProcess
 
 CONFIG = Path(__file__).parent.parent / "dagster.yaml"
@@ -39,17 +39,16 @@ class DagsterInstance(DagsterClient):
         log_dir: Path,
         port: int,
         module: str,
-        sockets: Path,
+        scratch: Path,
     ) -> None:
-        """Lay out the home; nothing runs yet."""
+        """Write down where its parts find each other; nothing runs yet."""
         super().__init__(f"http://127.0.0.1:{port}", location=LOCATION)
         self._environment = {**environment, "DAGSTER_HOME": str(home)}
         self._log_dir = log_dir
         self._port = port
         self._module = module
-        # In a short path of its own: a socket's path may have some 100 characters only.
-        self._socket = sockets / "code"
-        self._workspace = home / "workspace.yaml"
+        self._socket = scratch / "code-server"
+        self._workspace = scratch / "workspace.yaml"
         server = {"grpc_server": {"socket": str(self._socket), "location_name": LOCATION}}
         self._workspace.write_text(json.dumps({"load_from": [server]}))
         self._processes: dict[str, TetheredProcess] = {}
@@ -68,6 +67,7 @@ class DagsterInstance(DagsterClient):
             *("dagster", "api", "grpc", f"--socket={self._socket}", "--lazy-load-user-code"),
             *(f"--module-name={self._module}", f"--location-name={LOCATION}"),
         )
+        self._wait_until_listening()
         self._start_process(
             "webserver",
             *("dagster_webserver", f"--workspace={self._workspace}"),
@@ -90,7 +90,7 @@ class DagsterInstance(DagsterClient):
         pids = self.run_worker_pids()
         for pid in pids:
             with suppress(ProcessLookupError):
-                kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         return len(pids)
 
     def kill(self) -> None:
@@ -127,23 +127,23 @@ class DagsterInstance(DagsterClient):
             log=self._log_dir / f"{name}.log",
         )
 
+    def _wait_until_listening(self) -> None:
+        """Wait for the code server: a web server that finds none there counts it as broken."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._socket.exists() and time.monotonic() < deadline:
+            self.check()
+            time.sleep(0.05)
+
     def _wait_until_loaded(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        problem = f"not ready after {START_SECONDS:.0f} s."
         while time.monotonic() < deadline:
             self.check()
-            with suppress(InstanceError):  # the web server does not listen yet
-                match self.location_problem():
-                    case None:
-                        return
-                    case "":
-                        pass
-                    case problem:
-                        break
+            with suppress(InstanceUnreachableError):
+                if self.location_loaded():
+                    return
             time.sleep(0.1)
         raise InstanceError(
-            f"The definitions in {self._module} did not load: {problem.strip()} "
-            f"The whole story is in {self._processes['code-server'].log}."
+            f"Dagster was not ready after {START_SECONDS:.0f} s; its logs are in {self._log_dir}."
         )
 
 
@@ -175,15 +175,17 @@ def running_instance(
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     log_dir.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(config, home / "dagster.yaml")
-    with tempfile.TemporaryDirectory(prefix="crust-") as sockets:
+    with suppress(shutil.SameFileError):
+        shutil.copyfile(config, home / "dagster.yaml")
+    # Not in `home`, whose path may be long: a socket's may have some 100 characters.
+    with tempfile.TemporaryDirectory(prefix="crust-") as scratch:
         instance = DagsterInstance(
             home=home,
             environment=environment,
             log_dir=log_dir,
             port=port or _free_port(),
             module=module,
-            sockets=Path(sockets),
+            scratch=Path(scratch),
         )
         try:
             instance.start(daemon=daemon)
