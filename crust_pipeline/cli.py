@@ -366,10 +366,11 @@ def sql(*, query: str, style: str) -> int:
     import duckdb
 
     from crust_pipeline.display import print_json, print_table
+    from crust_pipeline.tables import lake_views
 
     pipeline = _pipeline()
     try:
-        with pipeline.lake.connect() as con:
+        with lake_views(pipeline.lake) as con:
             answer = con.execute(query)
             columns = [column[0] for column in answer.description or ()]
             rows = answer.fetchall()
@@ -400,11 +401,20 @@ def sql(*, query: str, style: str) -> int:
     help="Switches and faults, a JSON file.",
 )
 @click.option(
+    "--state", type=click.Path(path_type=Path), help="Keep jobs and purchases in this file."
+)
+@click.option(
     "--time-scale", type=float, help="How many times faster than the vendor's its jobs are."
 )
 @_readable_errors
 def sandbox(
-    *, host: str, port: int, storage_port: int, config: Path | None, time_scale: float | None
+    *,
+    host: str,
+    port: int,
+    storage_port: int,
+    config: Path | None,
+    state: Path | None,
+    time_scale: float | None,
 ) -> int:
     """Run a local server that behaves as the vendor's documents say. Its API key is `sandbox-key`.
 
@@ -418,6 +428,8 @@ def sandbox(
     if time_scale is not None:
         switches = chosen.switches.with_changes({"time_scale": time_scale})
         chosen = replace(chosen, switches=switches)
+    if state is not None:
+        chosen = replace(chosen, state_file=state)
     serve(host=host, port=port, storage_port=storage_port, config=chosen)
     return DONE
 

@@ -125,12 +125,14 @@ def accounts(
     unreadable = sum(rows["quarantine"].values())
     checks = {
         "outcomes": dg.AssetCheckResult(
+            asset_key="outcomes",
             check_name="outcomes_add_up",
             # An operation that was not planned for these days has no outcomes at all.
             passed=all(count in {0, inputs} for count in counted.values()),
             metadata={"input_rows": inputs, **{f"{name}_rows": n for name, n in counted.items()}},
         ),
         "quarantine": dg.AssetCheckResult(
+            asset_key="quarantine",
             check_name="no_line_is_unreadable",
             passed=unreadable == 0,
             severity=dg.AssetCheckSeverity.WARN,
