@@ -56,8 +56,9 @@ def ended(instance: DagsterInstance, run_id: str) -> Run:
     return instance.run(run_id)
 
 
-def begun(instance: DagsterInstance, run_id: str, folder: Path) -> None:
-    wait_for(f"run {run_id} begins", (folder / run_id).exists, instance=instance)
+def waits_at_gate(instance: DagsterInstance, run_id: str, folder: Path) -> None:
+    # Not earlier: killed inside `upstream`, the run would keep its place in the pool for 30 s.
+    wait_for(f"run {run_id} waits", (folder / f"{run_id}-waits").exists, instance=instance)
 
 
 def test_a_range_of_days_is_materialised_in_one_run(
@@ -105,7 +106,7 @@ def test_a_killed_run_worker_is_a_failed_run(
     instance: DagsterInstance, gate: Path, folder: Path
 ) -> None:
     run_id = instance.materialize(["upstream", "downstream"], DAYS)
-    begun(instance, run_id, folder)
+    waits_at_gate(instance, run_id, folder)
     assert instance.kill_run_workers() == 1
     assert ended(instance, run_id).status == "FAILURE"
 
@@ -124,7 +125,7 @@ def test_stopping_in_the_middle_of_a_run_leaves_no_process_behind(
     instance: DagsterInstance, gate: Path, folder: Path
 ) -> None:
     run_id = instance.materialize(["upstream", "downstream"], DAYS)
-    begun(instance, run_id, folder)
+    waits_at_gate(instance, run_id, folder)
     family = family_of(os.getpid())
     assert set(instance.run_worker_pids()) < family
     instance.stop()

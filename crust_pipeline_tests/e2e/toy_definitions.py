@@ -21,8 +21,9 @@ def upstream(context: dg.AssetExecutionContext) -> None:
 
 
 @dg.asset(partitions_def=DAYS, backfill_policy=ONE_RUN, deps=[upstream])
-def downstream() -> None:
+def downstream(context: dg.AssetExecutionContext) -> None:
     """Ends when the gate is open."""
+    (FOLDER / f"{context.run.run_id}-waits").touch()
     while not (FOLDER / "gate").exists():
         time.sleep(0.05)
 
