@@ -57,7 +57,7 @@ def ended(instance: DagsterInstance, run_id: str) -> Run:
 
 
 def waits_at_gate(instance: DagsterInstance, run_id: str, folder: Path) -> None:
-    # Not earlier: killed inside `upstream`, the run would keep its place in the pool for 30 s.
+    # Not earlier: killed inside `upstream`, the run would keep its place in the pool for a while.
     wait_for(f"run {run_id} waits", (folder / f"{run_id}-waits").exists, instance=instance)
 
 
