@@ -33,9 +33,7 @@ def imports_of(path: Path) -> set[str]:
 def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
     for path in (PACKAGE / layer).rglob("*.py"):
         ours = {
-            name.split(".")[1]
-            for name in imports_of(path)
-            if name.startswith("crust_pipeline.")
+            name.split(".")[1] for name in imports_of(path) if name.startswith("crust_pipeline.")
         }
         assert ours <= LAYERS[layer] | SHARED, path
 

@@ -1,7 +1,7 @@
 """Invented people in the vendor's record format, as landed files: the input of the benchmark.
 
 Seeded, so that two runs compare. The quirks are those that the vendor's documents and users report:
-nulls and empty strings mixed, several current jobs, missing groups, both date forms. About 9 KB each.
+nulls and empty strings mixed, several jobs at once, missing groups, both date forms. 9 KB each.
 """
 
 import gzip
@@ -135,7 +135,7 @@ def record(number: int, rng: random.Random) -> dict[str, Any]:
         "updated_at": "2026-09-15T05:52:32+00:00",
         "basic_profile": {
             "name": name,
-            "first_name": rng.choice((None, name.split()[0])),
+            "first_name": rng.choice((None, name.split(maxsplit=1)[0])),
             "last_name": rng.choice((None, name.split()[1])),
             "headline": headline,
             "current_title": _text(rng, 2).title(),

@@ -1,7 +1,7 @@
 """What a landed file answers about each identifier: the facts for settling, read at landing.
 
-No table is made here and no detail is looked at, so that credits and outcomes can be settled within a
-second of landing. Lines are read leniently: unknown keys are passed over.
+No table is made here and no detail is looked at, so that credits and outcomes can be settled within
+a second of landing. Lines are read leniently: unknown keys are passed over.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Answers:
     Args:
         lines: Lines in the file.
         quarantined: What could not be read; line 0 is the file as a whole.
-        table: `source_line, identifier` (as echoed)`, person_id, status` (matched, not_found, redacted,
-            no_data)`, items` (what was delivered of what is billed).
+        table: `source_line, identifier` (as echoed)`, person_id, status` (matched, not_found,
+            redacted, no_data)`, items` (what was delivered of what is billed).
     """
 
     lines: int
@@ -61,7 +61,8 @@ class _Answer:
 def read_answers(path: Path, *, operation: str) -> Answers:
     """Read what a landed file answers.
 
-    Of a file that is cut off, the whole lines are read; of one whose check sum does not match, none.
+    Of a file that is cut off, the whole lines are read; of one whose check sum does not match,
+    none.
     """
     read, judge, text = _READERS[operation], Judge(operation), LandedText(path)
     answers: list[tuple[int, _Answer]] = []
@@ -115,9 +116,7 @@ def _read_enrich(line: bytes) -> _Answer:
     person_id = answer.data.get("crustdata_person_id")
     return _Answer(
         identifier=_text(answer.original_identifier),
-        person_id=_number(msgspec.json.decode(person_id))
-        if person_id
-        else _number(answer.internal_id),
+        person_id=_number(msgspec.json.decode(person_id) if person_id else answer.internal_id),
         status="matched" if _holds_something(answer.data, delivered) else "no_data",
         items=items,
     )

@@ -1,7 +1,7 @@
 """Whom each line belongs to: the days whose rows asked for it, or quarantine.
 
-An identifier comes back as it was sent, or at least as one with the same key. The first line for a key
-is its answer. All of this is settled after all lines are read, in SQL over line ids.
+An identifier comes back as it was sent, or at least as one with the same key. The first line for a
+key is its answer. All of this is settled after all lines are read, in SQL over line ids.
 """
 
 from collections.abc import Collection, Sequence
@@ -102,8 +102,8 @@ def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFil
     rows = pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
     connection.register("quarantined_rows", rows)
     return f"""
-        SELECT reason, line, operation, k.profile_key, coalesce(d.{PARTITION}, first_day) AS {PARTITION},
-            submission_id, batch_id, source_file, (q.line_id & 4294967295)::BIGINT AS source_line,
+        SELECT reason, line, operation, k.profile_key,
+            coalesce(d.{PARTITION}, first_day) AS {PARTITION}, submission_id, batch_id, source_file, (q.line_id & 4294967295)::BIGINT AS source_line,
             run_id, loaded_at
         FROM quarantined_rows AS q
         JOIN files AS f ON f.file_number = q.line_id >> 32

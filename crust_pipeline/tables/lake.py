@@ -1,7 +1,8 @@
 """The lake: one Parquet file per table and partition, replaced whole.
 
 Nobody is ever in the way: a file is written beside its place, synced and renamed. Its metadata says
-what it was made from, how many rows it has and a hash of its content, the columns of the run left out.
+what it was made from, how many rows it has and a hash of its content, the columns of the run left
+out.
 """
 
 import base64
@@ -143,7 +144,8 @@ class Lake:
                 values = {name: quoted(name) for name in given.column_names}
                 values |= {"run_id": literal(run_id), "loaded_at": literal(loaded_at.isoformat())}
                 columns = ", ".join(
-                    f"CAST({values.get(column.name, 'NULL')} AS {column.type}) AS {quoted(column.name)}"
+                    f"CAST({values.get(column.name, 'NULL')} AS {column.type})"
+                    f" AS {quoted(column.name)}"
                     for column in spec.stored_columns()
                 )
                 connection.register("given_rows", given)

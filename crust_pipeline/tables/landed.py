@@ -1,7 +1,7 @@
 """Reading a landed file: inflate, check, cut at line ends. What the lines mean is not known here.
 
-isal inflates several times faster than DuckDB would, and checks the CRC, which DuckDB does not. A file
-that is not gzip is read as it is: some programs inflate while downloading.
+isal inflates several times faster than DuckDB would, and checks the CRC, which DuckDB does not. A
+file that is not gzip is read as it is: some programs inflate while downloading.
 """
 
 from collections.abc import Iterator

@@ -25,7 +25,8 @@ _CASTS: Final = {
     "INTEGER": "TRY_CAST({value} AS INTEGER)",
     "BIGINT": "TRY_CAST({value} AS BIGINT)",
     "BOOLEAN": "TRY_CAST({value} AS BOOLEAN)",
-    # 'infinity' is a DOUBLE, a DATE and a TIMESTAMPTZ to DuckDB, and nothing that pandas could read.
+    # 'infinity' is a DOUBLE, a DATE and a TIMESTAMPTZ to DuckDB, and nothing that pandas could
+    # read.
     **{
         kind: f"CASE WHEN isfinite(TRY_CAST({{value}} AS {kind})) THEN TRY_CAST({{value}} AS {kind}) END"
         for kind in ("DOUBLE", "DATE", "TIMESTAMPTZ")

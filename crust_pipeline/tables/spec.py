@@ -3,8 +3,9 @@
 The DDL, the Arrow schema with its field descriptions and the version of a table are made here from
 its `Table`; the SQL that reads vendor files is made in `reading`. No table is described here.
 
-A path leads from the vendor's line to a value: `data.basic_profile.name`. `[]` enters a list; `.name`
-starts at the list element that a row is made of, `.` is that element and `.#` its place in the list.
+A path leads from the vendor's line to a value: `data.basic_profile.name`. `[]` enters a list;
+`.name` starts at the list element that a row is made of, `.` is that element and `.#` its place in
+the list.
 """
 
 import hashlib
@@ -65,7 +66,8 @@ class LineFormat:
     """What a line of an operation's files must hold to be an answer.
 
     Args:
-        identifiers: Keys under which the asked identifier is echoed; the first that is there counts.
+        identifiers: Keys under which the asked identifier is echoed; the first that is there
+            counts.
         required: Further keys without which a line is no answer.
     """
 

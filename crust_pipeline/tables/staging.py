@@ -1,7 +1,7 @@
 """One piece of a landed file: from text to unnested rows in the scratch database.
 
-The strict read comes first, for all lines together. Only when DuckDB refuses a piece, or finds fewer
-answers than lines, are the lines looked at one by one; a clean file never pays for that.
+The strict read comes first, for all lines together. Only when DuckDB refuses a piece, or finds
+fewer answers than lines, are the lines looked at one by one; a clean file never pays for that.
 """
 
 from dataclasses import dataclass

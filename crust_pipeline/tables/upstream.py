@@ -1,7 +1,8 @@
 """The input: the table of people to ask for, from CSV or Parquet files.
 
-CSV is read line by line here rather than by DuckDB, because one broken quote must cost one line, and
-one line in another encoding must cost nothing. Only rows of the wanted days are looked at closely.
+CSV is read line by line here rather than by DuckDB, because one broken quote must cost one line,
+and one line in another encoding must cost nothing. Only rows of the wanted days are looked at
+closely.
 """
 
 import csv

@@ -1,8 +1,9 @@
 """The warehouse: the lake's partitions as real tables in one DuckDB file.
 
-DuckDB lets one writer in, or many readers. A load waits for its turn for a bounded time and otherwise
-ends well, with the warehouse behind; the next load catches up, for it loads every partition whose
-content differs from what is loaded, in one transaction. Readers who stay connected use `lake.duckdb`.
+DuckDB lets one writer in, or many readers. A load waits for its turn for a bounded time and
+otherwise ends well, with the warehouse behind; the next load catches up, for it loads every
+partition whose content differs from what is loaded, in one transaction. Readers who stay connected
+use `lake.duckdb`.
 """
 
 import fcntl
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 # DuckDB 1.4 and later read files of this version; what 2.0 makes by itself, only 2.0 reads.
 _STORAGE_VERSION: Final = "v1.4.0"
-# At the default of 16 MB nearly every load ends in a checkpoint of up to seconds, and the file grows.
+# At the default of 16 MB nearly every load ends in a checkpoint of up to seconds, and the file
+# grows.
 _CHECKPOINT: Final = "1GB"
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 

@@ -1,33 +1,32 @@
 """The tables of operation `contact`: how to reach a person.
 
 Lines come in three shapes: the documented envelope (`data.…`), the flat one that users saw, and the
-answers of the synchronous endpoint (`matches[].person_data.contact.…`). A list may be a single value,
-and an e-mail may be an object or plain text.
+synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand for a list, and an
+e-mail may be an object or plain text.
 """
 
 from typing import Final
 
 from crust_pipeline.tables.spec import Column, Source, Table
-from crust_pipeline.tables.specs.common import LINEAGE, PROFILE_KEY
+from crust_pipeline.tables.specs.common import LINEAGE, POSITION, PROFILE_KEY, text
 
-_SYNC: Final = "matches[].person_data.contact"
+_SYNC: Final = "matches[].person_data"
 _WHO: Final = (
     PROFILE_KEY,
     Column(
         "crustdata_person_id",
         "BIGINT",
         "Crustdata's id of the person.",
-        ("internal_id", "person_id", "matches[].person_data.crustdata_person_id"),
+        ("internal_id", "person_id", f"{_SYNC}.crustdata_person_id"),
     ),
 )
-_POSITION: Final = Column("position", "INTEGER", "Place in the delivered list, from 1.", (".#",))
 _VENDOR: Final = Column("vendor", "VARCHAR", "The vendor who delivered it.", (), "'crustdata'")
 
 
 def _sources(batch: str, sync: str, **constants: str) -> tuple[Source, ...]:
     return tuple(
         Source("contact", f"{path}[]", constants, loose=True)
-        for path in (f"data.{batch}", batch, f"{_SYNC}.{sync}")
+        for path in (f"data.{batch}", batch, f"{_SYNC}.contact.{sync}")
     )
 
 
@@ -53,13 +52,8 @@ CONTACT_EMAILS: Final = Table(
             "lower(trim({value}))",
         ),
         Column("email_type", "VARCHAR", "business or personal."),
-        Column(
-            "status",
-            "VARCHAR",
-            "deliverable, catch_all (the domain accepts everything), invalid (will bounce) or unknown.",
-            (".status",),
-        ),
-        _POSITION,
+        text("status", ".status", "deliverable, catch_all, invalid (will bounce) or unknown."),
+        POSITION,
         _VENDOR,
         *LINEAGE,
     ),
@@ -79,15 +73,11 @@ CONTACT_PHONES: Final = Table(
             "phone_number",
             "VARCHAR",
             "The number as delivered.",
-            (".phone_number", ".number", "."),
+            (".phone_number", "."),
             "trim({value})",
         ),
-        Column(
-            "phone_e164",
-            "VARCHAR",
-            "The number in international form; null when it cannot be told.",
-        ),
-        _POSITION,
+        Column("phone_e164", "VARCHAR", "In international form; null when it cannot be told."),
+        POSITION,
         _VENDOR,
         *LINEAGE,
     ),
@@ -102,11 +92,9 @@ CONTACT_WEBSITES: Final = Table(
     order=("profile_key", "submission_id", "source_line", "position"),
     columns=(
         *_WHO,
-        Column("website", "VARCHAR", "The website as delivered.", (".url", "."), "trim({value})"),
-        _POSITION,
+        Column("website", "VARCHAR", "As delivered.", (".website", "."), "trim({value})"),
+        POSITION,
         _VENDOR,
         *LINEAGE,
     ),
 )
-
-CONTACT_TABLES: Final = (CONTACT_EMAILS, CONTACT_PHONES, CONTACT_WEBSITES)
