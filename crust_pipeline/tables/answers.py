@@ -22,6 +22,7 @@ _COLUMNS: Final = pa.schema(
         ("person_id", pa.int64()),
         ("status", pa.string()),
         ("items", pa.list_(pa.string())),
+        ("profile_url", pa.string()),
     ]
 )
 
@@ -56,6 +57,7 @@ class _Answer:
     person_id: int | None
     status: str
     items: list[str]
+    profile_url: str | None = None
 
 
 def read_answers(path: Path, *, operation: str) -> Answers:
@@ -89,6 +91,7 @@ def read_answers(path: Path, *, operation: str) -> Answers:
             "person_id": [answer.person_id for _, answer in answers],
             "status": [answer.status for _, answer in answers],
             "items": [answer.items for _, answer in answers],
+            "profile_url": [answer.profile_url for _, answer in answers],
         },
         schema=_COLUMNS,
     )
@@ -143,7 +146,14 @@ def _read_identify(line: bytes) -> _Answer:
         person_id=_number(_at(best, "person_data", "crustdata_person_id")),
         status=status,
         items=["match"] if matches else [],
+        profile_url=_profile_url(best),
     )
+
+
+def _profile_url(match: object) -> str | None:
+    handles = _at(match, "person_data", "social_handles")
+    url = _at(handles, "professional_network_identifier", "profile_url")
+    return url if isinstance(url, str) else None
 
 
 def _read_contact(line: bytes) -> _Answer:
@@ -225,7 +235,8 @@ def _list(value: object) -> list[object]:
 def _texts(value: object, key: str) -> list[str]:
     """Give the texts of a list whose elements are texts, or objects with one under `key`."""
     found = [
-        _at(element, key) if isinstance(element, dict) else element for element in _list(value)
+        _at(cast("object", element), key) if isinstance(element, dict) else element
+        for element in _list(value)
     ]
     return [str(text).strip() for text in found if text is not None and str(text).strip()]
 

@@ -103,8 +103,8 @@ def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFil
     connection.register("quarantined_rows", rows)
     return f"""
         SELECT reason, line, operation, k.profile_key,
-            coalesce(d.{PARTITION}, first_day) AS {PARTITION}, submission_id, batch_id, source_file, (q.line_id & 4294967295)::BIGINT AS source_line,
-            run_id, loaded_at
+            coalesce(d.{PARTITION}, first_day) AS {PARTITION}, submission_id, batch_id, source_file,
+            (q.line_id & 4294967295)::BIGINT AS source_line, run_id, loaded_at
         FROM quarantined_rows AS q
         JOIN files AS f ON f.file_number = q.line_id >> 32
         LEFT JOIN keys AS k ON k.line_id = q.line_id

@@ -29,7 +29,7 @@ class Drift:
 
 
 def unknown_keys(operation: str, lines: Iterable[bytes]) -> tuple[Drift, ...]:
-    """Give the keys in some lines that no column reads, by path. Lines that are bad are passed over."""
+    """Give the keys in some lines that no column reads, by path. Bad lines are passed over."""
     shape = shape_of(operation)
     counts: Counter[str] = Counter()
     types: dict[str, str] = {}
@@ -61,5 +61,16 @@ def _unknown(value: object, shape: Shape, path: str) -> Iterator[tuple[str, obje
 
 
 def _json_type(value: object) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+        case list():
+            return "array"
+        case _:
+            return "number"

@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
-
-import pyarrow.compute as pc
 
 from crust_pipeline.tables.assigning import assign, finished_select, quarantined_select
 from crust_pipeline.tables.drift import unknown_keys
@@ -30,7 +29,7 @@ from crust_pipeline.tables.lake import (
 from crust_pipeline.tables.landed import DamagedFile, LandedText, Piece
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.specs import TABLES, tables_of
-from crust_pipeline.tables.staging import create_scratch_tables, load_piece, scratch_name
+from crust_pipeline.tables.staging import create_scratch_tables, load_piece
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,14 +72,17 @@ def flatten(
     """
     reads = [ReadFile(number, file) for number, file in enumerate(files)]
     tables = list(dict.fromkeys(table for name in operations for table in tables_of(name)))
-    with TemporaryDirectory(prefix="flatten-") as folder:
-        with open_duckdb(memory_limit=_MEMORY, temp_directory=folder) as connection:
-            for operation in operations:
-                create_scratch_tables(connection, operation)
-            _read(connection, reads, Path(folder))
-            assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
-            writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
-            partitions = writer.write_all(tables)
+    with (
+        TemporaryDirectory(prefix="flatten-") as folder,
+        # The workers are the threads; DuckDB's own would only be in their way.
+        open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=folder) as connection,
+    ):
+        for operation in operations:
+            create_scratch_tables(connection, operation)
+        _read(connection, reads, Path(folder))
+        assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
+        writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
+        partitions = writer.write_all(tables)
     return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
 
 
@@ -140,70 +142,67 @@ class _Writer:
 
     def write_all(self, tables: list[Table]) -> list[PartitionWritten]:
         """Write the partitions of all tables, and of quarantine."""
-        written: list[PartitionWritten] = []
-        for table in tables:
-            written += self._write_table(table)
-            self.connection.execute(f"DROP TABLE {scratch_name(table)}")
+        notes = self._notes()
+        queries = {table: finished_select(self.connection, table) for table in tables}
+        digests: dict[Table, dict[date, tuple[int, str]]] = {}
+
+        def digest(table: Table, query: str) -> None:
+            rows = self.connection.cursor().execute(
+                f"SELECT {PARTITION}, {digest_columns(table)} FROM ({query}) GROUP BY {PARTITION}"
+            )
+            digests[table] = {day: (rows, total) for day, rows, total in rows.fetchall()}
+
+        _side_by_side([partial(digest, table, query) for table, query in queries.items()])
+        partitions = {
+            PartitionWritten(table.name, day, rows, content_hash(table, rows, total)): table
+            for table in tables
+            for day in self.days
+            for rows, total in [digests[table].get(day, (0, "0"))]
+        }
+
+        def write(table: Table, partition: PartitionWritten) -> None:
+            query = self._of_day(table, queries[table], partition.day)
+            self.lake.write(
+                self.connection.cursor(), table, query, partition, metadata=notes[partition.day]
+            )
+
+        _side_by_side([partial(write, table, part) for part, table in partitions.items()])
         quarantine = TABLES["quarantine"]
-        query = quarantined_select(self.connection, self.reads)
-        for day in self.days:
-            written.append(
+        quarantined = quarantined_select(self.connection, self.reads)
+        return [
+            *partitions,
+            *(
                 self.lake.replace(
                     self.connection,
                     quarantine,
                     day,
-                    self._of_day(quarantine, query, day),
+                    self._of_day(quarantine, quarantined, day),
                     operations=self.operations,
-                    metadata=self._metadata(day),
+                    metadata=notes[day],
                 )
-            )
-        return written
-
-    def _write_table(self, table: Table) -> list[PartitionWritten]:
-        query = finished_select(self.connection, table)
-        digests = {
-            day: (rows, total)
-            for day, rows, total in self.connection.execute(
-                f"SELECT {PARTITION}, {digest_columns(table)} FROM ({query}) GROUP BY {PARTITION}"
-            ).fetchall()
-        }
-        partitions = [
-            PartitionWritten(table.name, day, rows, content_hash(table, rows, total))
-            for day in self.days
-            for rows, total in [digests.get(day, (0, "0"))]
+                for day in self.days
+            ),
         ]
-
-        def write(partition: PartitionWritten) -> Callable[[], None]:
-            def task() -> None:
-                self.lake.write(
-                    self.connection.cursor(),
-                    table,
-                    self._of_day(table, query, partition.day),
-                    partition,
-                    metadata=self._metadata(partition.day),
-                )
-
-            return task
-
-        _side_by_side([write(partition) for partition in partitions])
-        return partitions
 
     @staticmethod
     def _of_day(table: Table, query: str, day: date) -> str:
         columns = ", ".join(quoted(column.name) for column in table.stored_columns())
         return f"SELECT {columns} FROM ({query}) WHERE {PARTITION} = DATE '{day}'"
 
-    def _metadata(self, day: date) -> dict[str, str]:
-        concerned = [
-            read.landed
-            for read in self.reads
-            if pc.any(pc.equal(read.landed.asked.column(PARTITION), day)).as_py()
-        ]
+    def _notes(self) -> dict[date, dict[str, str]]:
+        """Give what each day's files say about where their rows come from."""
+        batches: dict[date, list[str]] = {day: [] for day in self.days}
+        sources: dict[date, list[str]] = {day: [] for day in self.days}
+        for file in (read.landed for read in self.reads):
+            for day in set(self.days) & set(file.asked.column(PARTITION).unique().to_pylist()):
+                batches[day].append(file.batch_id)
+                sources[day].append(f"{file.source_file} sha256:{file.sha256}")
         return {
-            "batch_ids": ",".join(sorted(file.batch_id for file in concerned)),
-            "source_files": ",".join(
-                sorted(f"{file.source_file} sha256:{file.sha256}" for file in concerned)
-            ),
+            day: {
+                "batch_ids": ",".join(sorted(batches[day])),
+                "source_files": ",".join(sorted(sources[day])),
+            }
+            for day in self.days
         }
 
 

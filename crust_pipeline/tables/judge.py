@@ -153,7 +153,7 @@ def _mend(
             continue
         wanted = dict if isinstance(part, Record) else list
         if isinstance(child, wanted):
-            yield from _mend(child, part, inner)
+            yield from _mend(cast("dict[str, Any] | list[Any]", child), part, inner)
         else:
             value[key] = None
             kind = "an object" if wanted is dict else "a list"
@@ -162,8 +162,17 @@ def _mend(
 
 
 def _kind(value: object) -> str:
-    names = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list"}
-    return names.get(type(value), "an object")
+    match value:
+        case bool():
+            return "a truth value"
+        case str():
+            return "text"
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case _:
+            return "a number"
 
 
 def _repeats_a_key(line: bytes, record: dict[str, Any]) -> bool:

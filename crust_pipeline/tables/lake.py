@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -39,7 +39,9 @@ class PartitionWritten:
 
 
 @contextmanager
-def open_duckdb(**config: str | int) -> "Iterator[duckdb.DuckDBPyConnection]":
+def open_duckdb(
+    **config: str | bool | float | list[str],
+) -> "Generator[duckdb.DuckDBPyConnection]":
     """Open an in-memory DuckDB in which moments are UTC."""
     import duckdb
 
@@ -74,13 +76,12 @@ class Lake:
         import pyarrow.parquet as pq
 
         try:
-            metadata = pq.read_metadata(self.path(table, day)).metadata
+            metadata = pq.ParquetFile(self.path(table, day)).metadata
         except FileNotFoundError:
             return None
-        rows = int(metadata[f"{_PREFIX}rows".encode()])
-        return PartitionWritten(
-            table, day, rows, metadata[f"{_PREFIX}content_hash".encode()].decode()
-        )
+        notes: dict[bytes, bytes] = metadata.metadata or {}
+        content_hash = notes.get(f"{_PREFIX}content_hash".encode(), b"").decode()
+        return PartitionWritten(table, day, metadata.num_rows, content_hash)
 
     def write_rows(
         self,
@@ -194,7 +195,6 @@ class Lake:
             "ARROW:schema": _arrow_schema_text(table),
             f"{_PREFIX}table": table.name,
             f"{_PREFIX}spec_version": table.version,
-            f"{_PREFIX}rows": str(written.rows),
             f"{_PREFIX}content_hash": written.content_hash,
             **{f"{_PREFIX}{key}": text for key, text in metadata.items()},
         }
@@ -257,7 +257,7 @@ class Lake:
             return arrow.to_pandas(types_mapper=pd.ArrowDtype)
 
     @contextmanager
-    def connect(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+    def connect(self) -> "Generator[duckdb.DuckDBPyConnection]":
         """Open an in-memory DuckDB with a view for each table."""
         with open_duckdb() as connection:
             for table in TABLES:
@@ -265,7 +265,7 @@ class Lake:
             yield connection
 
     @contextmanager
-    def _kept(self, table: Table, day: date, operations: Iterable[str]) -> Iterator[str]:
+    def _kept(self, table: Table, day: date, operations: Iterable[str]) -> "Generator[str]":
         """Give the SQL, a UNION ALL, of the rows that stay when `operations` replace theirs.
 
         Only quarantine is shared by operations, each of which may be run by another process at the

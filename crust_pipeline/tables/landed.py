@@ -7,13 +7,15 @@ file that is not gzip is read as it is: some programs inflate while downloading.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol, cast
 
 from isal import isal_zlib
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 _READ_BYTES: Final = 1 << 16
+# isal's stubs leave out most types.
+_ISAL_ERROR: Final = cast("type[Exception]", isal_zlib.error)
 # Nobody needs 50 MB of a bad line to see why it is bad; the rest is still in the landed file.
 _STORED_BYTES: Final = 1 << 20
 
@@ -130,7 +132,7 @@ class LandedText:
             yield from blocks
 
     def _inflated(self, raw: Iterator[bytes]) -> Iterator[bytes]:
-        inflater = isal_zlib.decompressobj(wbits=31)
+        inflater = _inflater()
         for chunk in raw:
             rest = chunk
             while rest:
@@ -139,10 +141,10 @@ class LandedText:
                         if rest.strip(b"\0"):
                             self.note = "bytes follow the end of the compressed data"
                         return
-                    inflater = isal_zlib.decompressobj(wbits=31)
+                    inflater = _inflater()
                 try:
                     block = inflater.decompress(rest)
-                except isal_zlib.error as error:
+                except _ISAL_ERROR as error:
                     raise DamagedFile(f"the compressed data is damaged: {error}") from None
                 rest = inflater.unused_data
                 if block:
@@ -150,6 +152,18 @@ class LandedText:
         if not inflater.eof:
             self._cut_off = True
             self.note = "the file is cut off: what follows its last whole line is missing"
+
+
+class _Inflater(Protocol):
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _inflater() -> _Inflater:
+    # 31: the data has gzip's header and trailer, which are checked.
+    return cast("Any", isal_zlib).decompressobj(wbits=31)
 
 
 def stored_text(content: bytes) -> str:

@@ -21,16 +21,15 @@ from crust_pipeline.tables.shape import (
 from crust_pipeline.tables.spec import Column, Source, Table, literal, quoted
 from crust_pipeline.tables.specs import LINES
 
+# 'infinity' is a DOUBLE, a DATE and a TIMESTAMPTZ to DuckDB, and nothing that pandas could read.
+_FINITE: Final = (
+    "CASE WHEN isfinite(TRY_CAST({{value}} AS {0})) THEN TRY_CAST({{value}} AS {0}) END"
+)
 _CASTS: Final = {
     "INTEGER": "TRY_CAST({value} AS INTEGER)",
     "BIGINT": "TRY_CAST({value} AS BIGINT)",
     "BOOLEAN": "TRY_CAST({value} AS BOOLEAN)",
-    # 'infinity' is a DOUBLE, a DATE and a TIMESTAMPTZ to DuckDB, and nothing that pandas could
-    # read.
-    **{
-        kind: f"CASE WHEN isfinite(TRY_CAST({{value}} AS {kind})) THEN TRY_CAST({{value}} AS {kind}) END"
-        for kind in ("DOUBLE", "DATE", "TIMESTAMPTZ")
-    },
+    **{kind: _FINITE.format(kind) for kind in ("DOUBLE", "DATE", "TIMESTAMPTZ")},
 }
 
 
@@ -119,8 +118,8 @@ class _Rows:
                 f"QUALIFY row_number() OVER (PARTITION BY {per_line} ORDER BY position) = 1"
             )
         found = [
-            f"SELECT line_id, {literal(self._reason(column))} AS reason, {values[column.name]} AS value "
-            f"FROM {rows} WHERE {condition}"
+            f"SELECT line_id, {literal(self._reason(column))} AS reason, "
+            f"{values[column.name]} AS value FROM {rows} WHERE {condition}"
             for column, condition in odd.items()
         ]
         nothing = "SELECT 0::BIGINT AS line_id, '' AS reason, '' AS value WHERE false"

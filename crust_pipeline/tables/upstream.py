@@ -93,7 +93,7 @@ class _Reading:
     first_day: date
     today: date
     unplaced: int = 0
-    rows: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
+    rows: list[Mapping[str, object]] = field(default_factory=list[Mapping[str, object]])
     seen: Counter[bytes] = field(default_factory=Counter[bytes])
     quarantined: list[BadLine] = field(default_factory=list[BadLine])
     notes: list[str] = field(default_factory=list[str])
@@ -123,7 +123,7 @@ class _Reading:
         )
         return Upstream(table, self.unplaced, tuple(self.quarantined), tuple(self.notes))
 
-    def _placed(self, day: date, row: Mapping[str, str]) -> dict[str, object]:
+    def _placed(self, day: date, row: Mapping[str, str]) -> Mapping[str, object]:
         url, email = row.get("profile_url"), row.get("business_email")
         try:
             key = row_key(url, email)
@@ -220,7 +220,8 @@ class _CsvFile:
             yield from self._records(lines, columns, delimiter)
         if self._other_encoding:
             self._reading.notes.append(
-                f"{self._name}: {self._other_encoding} lines are not UTF-8 and were read as Windows-1252"
+                f"{self._name}: {self._other_encoding} lines are not UTF-8 and were read as "
+                "Windows-1252"
             )
 
     def _open(self) -> IO[bytes]:
@@ -298,4 +299,6 @@ class _Lines:
 
 
 def _split(header: str, delimiter: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    for names in csv.reader([header], delimiter=delimiter):
+        return [name.strip() for name in names]
+    return []

@@ -10,7 +10,7 @@ import fcntl
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -152,7 +152,7 @@ class Warehouse:
         return before, self.path.stat().st_size
 
     @contextmanager
-    def _writable(self, wait_seconds: float) -> "Iterator[DuckDBPyConnection]":
+    def _writable(self, wait_seconds: float) -> "Generator[DuckDBPyConnection]":
         """Open the file for writing, alone.
 
         The lock file keeps our own programs in line; DuckDB's own lock keeps everybody else's.

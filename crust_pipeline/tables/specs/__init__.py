@@ -12,18 +12,35 @@ from crust_pipeline.tables.specs.account import (
     PROFILE_URLS,
     QUARANTINE,
 )
-from crust_pipeline.tables.specs.contact import CONTACT_TABLES
-from crust_pipeline.tables.specs.enrich import ENRICH_TABLES
-from crust_pipeline.tables.specs.identify import IDENTIFY_TABLES
+from crust_pipeline.tables.specs.background import (
+    CERTIFICATIONS,
+    EDUCATION,
+    EMPLOYMENT,
+    HONORS,
+    SKILLS,
+)
+from crust_pipeline.tables.specs.contact import CONTACT_EMAILS, CONTACT_PHONES, CONTACT_WEBSITES
+from crust_pipeline.tables.specs.dev_platform import DEV_PLATFORM_PROFILES, DEV_PLATFORM_REPOS
+from crust_pipeline.tables.specs.identify import IDENTITIES
+from crust_pipeline.tables.specs.people import PEOPLE
 
 TABLES: Final[Mapping[str, Table]] = MappingProxyType(
     {
         table.name: table
         for table in (
             PROFILE_URLS,
-            *IDENTIFY_TABLES,
-            *CONTACT_TABLES,
-            *ENRICH_TABLES,
+            IDENTITIES,
+            CONTACT_EMAILS,
+            CONTACT_PHONES,
+            CONTACT_WEBSITES,
+            PEOPLE,
+            EMPLOYMENT,
+            EDUCATION,
+            SKILLS,
+            CERTIFICATIONS,
+            HONORS,
+            DEV_PLATFORM_PROFILES,
+            DEV_PLATFORM_REPOS,
             OUTCOMES,
             BATCHES,
             CREDIT_USAGE,

@@ -1,8 +1,8 @@
 """The tables of operation `contact`: how to reach a person.
 
 Lines come in three shapes: the documented envelope (`data.…`), the flat one that users saw, and the
-synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand for a list, and an
-e-mail may be an object or plain text.
+synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand for a list, and
+an e-mail may be an object or plain text.
 """
 
 from typing import Final
