@@ -119,7 +119,7 @@ def main() -> None:
     """
 
 
-def _checked(start: date, end: date, operations: tuple[str, ...]) -> list[Any]:
+def _checked(start: date, end: date, operations: tuple[str, ...]) -> list[str]:
     from crust_pipeline.pipeline import OPERATIONS
 
     if end < start:
@@ -129,9 +129,7 @@ def _checked(start: date, end: date, operations: tuple[str, ...]) -> list[Any]:
             f"there is no operation {', '.join(sorted(unknown))}; "
             f"choose from {', '.join(OPERATIONS)}"
         )
-    return [
-        operation for name, operation in OPERATIONS.items() if not operations or name in operations
-    ]
+    return [name for name in OPERATIONS if not operations or name in operations]
 
 
 @main.command()

@@ -17,12 +17,11 @@ def build_defs(*, resource_overrides: dict[str, object] | None = None) -> dg.Def
         resource_overrides: takes the place of resources of the same name; tests and special
             installations build the same graph with other means.
     """
-    operations = OPERATIONS.values()
     return dg.Definitions(
         assets=[
             profile_urls,
-            *(build_batches_asset(operation) for operation in operations),
-            *(build_result_assets(operation) for operation in operations),
+            *(build_batches_asset(operation) for operation in OPERATIONS),
+            *(build_result_assets(operation) for operation in OPERATIONS),
             accounts,
             warehouse,
         ],

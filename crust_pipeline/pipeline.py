@@ -1,14 +1,14 @@
 """The pipeline as the command line and Dagster both tell it: read the upstream, plan, load.
 
-This is where the Dagster-free packages meet: batching knows nothing of tables, tables nothing of the
-ledger. Steps that only concern a vendor and the ledger are called on `engine` directly.
+This is where the Dagster-free packages meet: batching knows nothing of tables, tables nothing of
+the ledger. Steps that only concern a vendor and the ledger are called on `engine` directly.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
-from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, plan
-from crust_pipeline.identity import InvalidIdentifier, row_key
+from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, Products, plan
+from crust_pipeline.identity import InvalidIdentifier, key_of_url, row_key
 from crust_pipeline.ledger import loading, queries
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.settings import Settings, SettingsError
@@ -36,7 +36,13 @@ from crust_pipeline.tables import (
 )
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import ENRICH, Operation
+from crust_pipeline.vendor.operations import (
+    CONTACT,
+    CONTACT_SYNC,
+    ENRICH,
+    IDENTIFY,
+    LIVE_ENRICH,
+)
 from crust_pipeline.vendor.prices import PRICES, PriceError, Prices, prices_from_file
 
 if TYPE_CHECKING:
@@ -44,7 +50,13 @@ if TYPE_CHECKING:
 
 _Row = TypeVar("_Row")
 
-OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation in (ENRICH,)}
+# In the order in which they are planned: who was identified by e-mail has a profile URL for the others.
+OPERATIONS = ("identify", "contact", "enrich")
+
+# What earlier settings may have planned is still landed when they have changed.
+_OTHER_PRODUCTS = {
+    product.product: product for product in (CONTACT, CONTACT_SYNC, ENRICH, LIVE_ENRICH)
+}
 
 # Under these keys the vendor echoes what was asked (crustdata: enrich, contact, identify).
 _IDENTIFIER = re.compile(
@@ -106,7 +118,12 @@ class Pipeline:
         return Engine(
             ledger=self.ledger,
             client=client,
-            operations=OPERATIONS,
+            products={
+                product.product: product
+                for operation in OPERATIONS
+                for product in self.products(operation).values()
+            }
+            | _OTHER_PRODUCTS,
             raw=self.settings.raw,
             read_file=read_file,
             max_active=self.settings.max_active_batches,
@@ -141,17 +158,54 @@ class Pipeline:
         except (PriceError, OSError) as error:
             raise SettingsError(f"CRUST_PRICES cannot be used: {error}") from None
 
-    def fields(self, operation: Operation) -> tuple[str, ...]:
+    def products(self, operation: str) -> Products:
+        """How an operation is bought, for each kind of identifier, as set.
+
+        Raises:
+            KeyError: there is no such operation.
+        """
+        match operation:
+            case "identify":
+                keys = {**IDENTIFY.identifier_keys, "email": self.settings.identify_email_key}
+                product = replace(IDENTIFY, identifier_keys=keys)
+                return {"profile_url": product, "email": product}
+            case "contact":
+                by_url = CONTACT_SYNC if self.settings.contact_mode == "sync" else CONTACT
+                # The batch takes no e-mail addresses; the synchronous request does.
+                return {"profile_url": by_url, "email": CONTACT_SYNC}
+            case "enrich" if self.settings.enrich_mode == "live":
+                return {"profile_url": LIVE_ENRICH}
+            case "enrich":
+                return {"profile_url": ENRICH, "email": ENRICH}
+            case _:
+                raise KeyError(operation)
+
+    def fields(self, operation: str) -> tuple[str, ...]:
         """What an operation asks for, as set.
 
         Raises:
-            SettingsError: a field that is set does not exist.
+            SettingsError: a field that is set does not exist, or must not be bought without consent.
         """
-        fields = self.settings.enrich_fields or operation.fields
-        if unknown := operation.unknown_fields(fields):
+        product = next(iter(self.products(operation).values()))
+        match operation:
+            case "enrich":
+                variable, fields = "CRUST_ENRICH_FIELDS", self.settings.enrich_fields
+            case "contact":
+                variable, fields = "CRUST_CONTACT_FIELDS", self.settings.contact_fields
+            case _:
+                variable, fields = "", ()
+        fields = fields or product.fields
+        if unknown := product.unknown_fields(fields):
             raise SettingsError(
-                f"CRUST_ENRICH_FIELDS names fields that do not exist: {', '.join(unknown)}. "
-                f"There are: {', '.join(operation.known_fields)}, and paths below them."
+                f"{variable} names fields that do not exist: {', '.join(unknown)}. "
+                f"There are: {', '.join(product.known_fields)}, and paths below them."
+            )
+        personal = [field for field in fields if field.startswith("personal_contact_info")]
+        if personal and not self.settings.personal_contact_consent:
+            raise SettingsError(
+                f"{variable} asks for {', '.join(personal)}. Personal e-mail addresses and phone "
+                "numbers are bought only with CRUST_PERSONAL_CONTACT_CONSENT=true. Nothing was "
+                "planned or sent."
             )
         return fields
 
@@ -168,11 +222,20 @@ def read_file(path: Path, operation: str) -> ReadFile:
                 items=tuple(row["items"] or ()),
                 person_id=row["person_id"],
                 source_line=row["source_line"],
+                resolved_key=_key_of(row["profile_url"]),
             )
             for row in read.table.to_pylist()
         ),
         unreadable=tuple((bad.source_line, _identifier_in(bad.line)) for bad in read.quarantined),
     )
+
+
+def _key_of(profile_url: str | None) -> str | None:
+    """The key of a profile URL from a vendor, if it is one."""
+    try:
+        return key_of_url(profile_url) if profile_url else None
+    except InvalidIdentifier:
+        return None
 
 
 def _identifier_in(line: str) -> str | None:
@@ -269,7 +332,7 @@ def _key_or_problem(
 
 def plan_days(
     pipeline: Pipeline,
-    operation: Operation,
+    operation: str,
     partitions: Sequence[date],
     *,
     policy: Policy,
@@ -278,7 +341,7 @@ def plan_days(
     """Plan days of an operation from the lake's `profile_urls`."""
     return plan(
         pipeline.ledger,
-        operation,
+        pipeline.products(operation),
         rows=input_rows(pipeline, partitions),
         partitions=partitions,
         fields=pipeline.fields(operation),
@@ -291,14 +354,14 @@ def plan_days(
 
 
 def preview_plan(
-    pipeline: Pipeline, operation: Operation, *, start: date, end: date, policy: Policy
+    pipeline: Pipeline, operation: str, *, start: date, end: date, policy: Policy
 ) -> PlanReport:
     """What a plan of these days would come to. Asks nobody, writes nothing, needs no API key."""
     upstream = _read_upstream(pipeline, start=start, end=end)
     days = days_between(start, end)
     return plan(
         pipeline.ledger,
-        operation,
+        pipeline.products(operation),
         rows=[row for day in days for row in _as_input_rows(_of_day(upstream, day), day)],
         partitions=days,
         fields=pipeline.fields(operation),

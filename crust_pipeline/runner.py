@@ -6,7 +6,7 @@ Everything it knows is in the ledger, so it can be killed at any point and run a
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from crust_pipeline.batching.dispatch import fill_slots
@@ -14,7 +14,7 @@ from crust_pipeline.batching.land import Landed, land_files
 from crust_pipeline.batching.monitor import poll_jobs
 from crust_pipeline.batching.plan import Policy
 from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
-from crust_pipeline.ledger import landing, queries
+from crust_pipeline.ledger import landing, loading, queries
 from crust_pipeline.ledger.dispatching import PauseKind
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
 from crust_pipeline.pipeline import (
@@ -27,7 +27,6 @@ from crust_pipeline.pipeline import (
     plan_days,
 )
 from crust_pipeline.tables import LoadReport
-from crust_pipeline.vendor.operations import Operation
 
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY})
@@ -71,7 +70,7 @@ class RunReport:
 def run_to_end(
     pipeline: Pipeline,
     *,
-    operations: Sequence[Operation],
+    operations: Sequence[str],
     start: date,
     end: date,
     policy: Policy,
@@ -100,9 +99,8 @@ def run_to_end(
     days = days_between(start, end)
     for operation in operations:
         plan_days(pipeline, operation, days, policy=policy, run_id=run_id)
-    names = [operation.name for operation in operations]
-    stopped = _wait(pipeline, names, days, show=show, sleep=sleep)
-    for name in names:
+    stopped = _wait(pipeline, operations, days, policy=policy, show=show, sleep=sleep)
+    for name in operations:
         load_results(pipeline, name, days, run_id=run_id)
     load_accounts(pipeline, days, run_id=run_id)
     return RunReport(
@@ -110,7 +108,7 @@ def run_to_end(
             name: sum(
                 queries.outcome_counts(pipeline.ledger, name, days).values(), start=Counter[str]()
             )
-            for name in names
+            for name in operations
         },
         warehouse=load_warehouse(pipeline),
         unplaced=upstream.unplaced,
@@ -124,6 +122,7 @@ def _wait(
     names: Sequence[str],
     days: Sequence[date],
     *,
+    policy: Policy,
     show: Callable[[Progress], None],
     sleep: Callable[[float], None],
 ) -> str | None:
@@ -142,6 +141,7 @@ def _wait(
                 landing_now = None
             if landing_now is None and landing.due_landings(engine.ledger, now=engine.now()):
                 landing_now = beside.submit(land_files, engine)
+            _plan_identified(pipeline, names, days, policy=policy)
             summary = queries.summary(engine.ledger, now=engine.now())
             waiting = queries.waiting_rows(
                 engine.ledger, names, days, searches=SEARCHES_BEFORE_DECIDING
@@ -152,6 +152,19 @@ def _wait(
             if landing_now is None and (reason := _stuck(summary)):
                 return reason
             sleep(tick_seconds)
+
+
+def _plan_identified(
+    pipeline: Pipeline, names: Sequence[str], days: Sequence[date], *, policy: Policy
+) -> None:
+    """Ask for those whose e-mail has been identified by now; nobody else is planned again."""
+    again: dict[str, list[date]] = {}
+    for operation, day in loading.days_identified(pipeline.ledger):
+        if operation in names and day in days:
+            again.setdefault(operation, []).append(day)
+    for operation, of_days in again.items():
+        only_new = replace(policy, new_rows_only=True, refresh=False)
+        plan_days(pipeline, operation, of_days, policy=only_new)
 
 
 def _stuck(summary: Summary) -> str | None:

@@ -191,6 +191,31 @@ class Settings:
         _words,
         "Fields to ask enrich for. Default: every group but social_posts.",
     )
+    enrich_mode: str = setting(
+        "CRUST_ENRICH_MODE",
+        "batch",
+        _choice("batch", "live"),
+        "Where profiles come from: the vendor's database, or live from the web (dearer).",
+    )
+    contact_fields: tuple[str, ...] = setting(
+        "CRUST_CONTACT_FIELDS",
+        ("business_email",),
+        _words,
+        "Contact data to ask for: business_email; with consent also "
+        "personal_contact_info.personal_emails and personal_contact_info.phone_numbers.",
+    )
+    contact_mode: str = setting(
+        "CRUST_CONTACT_MODE",
+        "batch",
+        _choice("batch", "sync"),
+        "How contact data is asked for: in batch jobs (higher fill rate), or 25 people at once.",
+    )
+    identify_email_key: str = setting(
+        "CRUST_IDENTIFY_EMAIL_KEY",
+        "emails",
+        _choice("emails", "business_emails"),
+        "What identify calls a list of e-mail addresses: emails, or business_emails as of old.",
+    )
     prices: Path | None = setting(
         "CRUST_PRICES",
         None,

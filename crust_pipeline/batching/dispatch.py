@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from crust_pipeline.batching.engine import Engine, is_gone
+from crust_pipeline.batching.land import keep_answer, recover_answer
 from crust_pipeline.batching.replan import replacements
 from crust_pipeline.ledger import dispatching
 from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, backoff
 from crust_pipeline.ledger.queries import NOT_PERMITTED
 from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.operations import Operation
 
 # First and longest wait before the next submit, in seconds.
 WAITS: dict[PauseKind, tuple[float, float]] = {
@@ -37,45 +39,58 @@ class Dispatched:
 
 
 def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
-    """Submit planned batches until no slot is free, nothing is planned, or the account must wait."""
+    """Submit planned batches until no slot is free, nothing is planned, or the account must wait.
+
+    Synchronous requests, which need no slot, are sent as well, until the vendor's rate is reached.
+    """
     done = Dispatched()
-    mark_orphans_unknown(engine)
-    while done.pause is None:
-        intent = dispatching.claim_next(
-            engine.ledger,
-            max_active=engine.max_active,
-            owner=engine.owner,
-            now=engine.now(),
-            run_id=run_id,
-        )
-        if intent is None:
-            break
-        _submit(engine, intent, done)
+    settle_orphans(engine)
+    for max_active in (engine.max_active, None):
+        pause_before, done.pause = done.pause, None
+        while done.pause is None:
+            intent = dispatching.claim_next(
+                engine.ledger,
+                max_active=max_active,
+                owner=engine.owner,
+                now=engine.now(),
+                run_id=run_id,
+            )
+            if intent is None:
+                break
+            _submit(engine, intent, done)
+        done.pause = pause_before or done.pause
     return done
 
 
-def mark_orphans_unknown(engine: Engine) -> None:
+def settle_orphans(engine: Engine) -> None:
     """Intents whose process is gone: a job may have started and nobody saw the answer."""
     now = engine.now()
     for orphan in dispatching.orphaned_intents(engine.ledger):
-        if is_gone(orphan.owner, at=orphan.intent_at, now=now):
-            dispatching.may_have_started(
-                engine.ledger,
-                orphan.submission_id,
-                reason="the process that submitted it ended before the vendor's answer was noted",
-                now=now,
-            )
+        if not is_gone(orphan.owner, at=orphan.intent_at, now=now):
+            continue
+        synchronous = engine.products[orphan.product].is_synchronous
+        if synchronous and recover_answer(engine, orphan.submission_id, orphan.product):
+            continue
+        dispatching.may_have_started(
+            engine.ledger,
+            orphan.submission_id,
+            reason="the process that submitted it ended before the vendor's answer was noted",
+            now=now,
+        )
 
 
 def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
-    operation = engine.operations[intent.operation]
+    operation = engine.products[intent.product]
     try:
-        accepted = engine.client.submit(
-            operation,
-            identifier_type=intent.identifier_type,
-            identifiers=intent.identifiers,
-            fields=intent.fields,
-        )
+        if operation.is_synchronous:
+            answers = engine.client.enrich_contacts(
+                identifier_type=intent.identifier_type,
+                identifiers=intent.identifiers,
+                fields=operation.as_requested(intent.fields),
+            )
+            keep_answer(engine, intent, answers)
+        else:
+            _start_job(engine, intent, operation)
     except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
         _drop_fields(engine, intent, error, done)
     except errors.NotPermitted as error:
@@ -97,17 +112,26 @@ def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
         _note_unknown(engine, intent, "the submit was interrupted", done)
         raise
     else:
-        dispatching.accepted(
-            engine.ledger,
-            intent.submission_id,
-            batch_id=accepted.batch_id,
-            action=accepted.action,
-            now=engine.now(),
-            # Nothing at the submit means that the vendor charges later, not that the job is free.
-            credits_reported=accepted.credits_used or None,
-            poll_at=engine.now() + timedelta(seconds=engine.poll_seconds),
-        )
         done.submitted.append(intent.submission_id)
+
+
+def _start_job(engine: Engine, intent: Intent, operation: Operation) -> None:
+    accepted = engine.client.submit(
+        operation,
+        identifier_type=intent.identifier_type,
+        identifiers=intent.identifiers,
+        fields=operation.as_requested(intent.fields),
+    )
+    dispatching.accepted(
+        engine.ledger,
+        intent.submission_id,
+        batch_id=accepted.batch_id,
+        action=accepted.action,
+        # Nothing at the submit means that the vendor charges later, not that the job is free.
+        credits_reported=accepted.credits_used or None,
+        now=engine.now(),
+        poll_at=engine.now() + timedelta(seconds=engine.poll_seconds),
+    )
 
 
 def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
@@ -181,7 +205,8 @@ def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispa
         case _:
             kind = PauseKind.UNREACHABLE
     first, most = WAITS[kind]
-    tries = dispatching.tries_so_far(engine.ledger, kind)
+    takes_slot = not engine.products[intent.product].is_synchronous
+    tries = dispatching.tries_so_far(engine.ledger, kind, takes_slot=takes_slot)
     wait = (
         timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)
     )

@@ -26,6 +26,7 @@ class ReadAnswer:
     items: tuple[str, ...]
     person_id: int | None
     source_line: int
+    resolved_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Engine:
     Attributes:
         ledger: the account's ledger.
         client: speaks to the vendor.
-        operations: {name: operation} that this vendor sells.
+        products: {product name: operation} that this vendor sells.
         raw: the folder in which vendor files are kept as received.
         read_file: reads the answers out of a vendor file: (path, operation name) -> ReadFile.
         max_active: vendor jobs allowed at a time.
@@ -62,7 +63,7 @@ class Engine:
 
     ledger: Ledger
     client: CrustdataClient
-    operations: Mapping[str, Operation]
+    products: Mapping[str, Operation]
     raw: Path
     read_file: Callable[[Path, str], ReadFile]
     max_active: int

@@ -4,7 +4,10 @@ Landing again is free, so whatever goes wrong is tried again until the link dies
 pass its checks is kept all the same in the end, because it is paid for: its readable lines are used.
 """
 
+import gzip
 import hashlib
+import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +17,10 @@ from pathlib import Path
 from crust_pipeline.batching.engine import Engine, ReadFile, is_gone
 from crust_pipeline.batching.settle import settle
 from crust_pipeline.ledger import landing, progress
-from crust_pipeline.ledger.dispatching import backoff
-from crust_pipeline.ledger.landing import DueLanding, LandedFile, Settled
+from crust_pipeline.ledger.dispatching import Intent, backoff
+from crust_pipeline.ledger.landing import DirectAnswer, DueLanding, LandedFile, Settled
 from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Job
+from crust_pipeline.vendor.models import Answers, Job
 
 # The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
 LINK_LIVES = timedelta(days=5)
@@ -108,7 +111,7 @@ def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFi
                 "the job is completed and has results, but the vendor gives no link"
             )
         return LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
-    name = f"{engine.operations[due.operation].vendor}/{due.operation}/{due.submission_id}.jsonl.gz"
+    name = _file_name(engine, due.product, due.submission_id)
     kept = engine.raw / name
     kept.parent.mkdir(parents=True, exist_ok=True)
     size, sha256 = _download(engine, job, kept)
@@ -155,13 +158,94 @@ def _problem(read: ReadFile, job: Job) -> str | None:
 
 def _settle(engine: Engine, due: DueLanding, job: Job, read: ReadFile) -> Sequence[Settled] | None:
     """What the file says of everyone asked for; None: it is about other people."""
-    with engine.ledger.read() as con:
-        asked = progress.identifiers_of(con, due.submission_id)
-    return settle(
-        asked={row.identifier: row.profile_key for row in asked},
+    return _settle_file(
+        engine,
+        due.submission_id,
+        product=due.product,
+        fields=due.fields,
         read=read,
         lines_expected=job.result_count,
         adopted=due.adopted,
-        cost=lambda items: engine.prices.cost(due.operation, items, on=engine.now().date()),
-        worst_case=engine.prices.worst_case(due.operation, due.fields, on=engine.now().date()),
+    )
+
+
+def _settle_file(
+    engine: Engine,
+    submission_id: str,
+    *,
+    product: str,
+    fields: Sequence[str],
+    read: ReadFile,
+    lines_expected: int | None,
+    adopted: bool = False,
+) -> Sequence[Settled] | None:
+    with engine.ledger.read() as con:
+        asked = progress.identifiers_of(con, submission_id)
+    today = engine.now().date()
+    return settle(
+        asked={row.identifier: row.profile_key for row in asked},
+        read=read,
+        lines_expected=lines_expected,
+        adopted=adopted,
+        cost=lambda items: engine.prices.cost(product, items, on=today),
+        worst_case=engine.prices.worst_case(product, fields, on=today),
+        items_asked_for=engine.products[product].items_asked_for(fields),
+    )
+
+
+def _file_name(engine: Engine, product: str, submission_id: str) -> str:
+    """Where a batch's file is kept, below the raw folder."""
+    operation = engine.products[product]
+    return f"{operation.vendor}/{operation.name}/{submission_id}.jsonl.gz"
+
+
+def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
+    """Land the answer to a synchronous request, one line for each identifier.
+
+    The file comes first: a crash before the ledger knows of it is mended by `recover_answer`.
+    """
+    kept = engine.raw / _file_name(engine, intent.product, intent.submission_id)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answers.rows)
+    unfinished = kept.with_suffix(".unfinished")
+    with unfinished.open("wb") as file:
+        file.write(gzip.compress(lines.encode(), mtime=0))
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(kept)
+    kept.chmod(0o444)
+    said = DirectAnswer(answers.request_id, answers.credits_used)
+    _land_answer(engine, intent.submission_id, intent.product, fields=intent.fields, said=said)
+
+
+def recover_answer(engine: Engine, submission_id: str, product: str) -> bool:
+    """Land the answer of a process that ended between keeping the file and noting it."""
+    if not (engine.raw / _file_name(engine, product, submission_id)).exists():
+        return False
+    with engine.ledger.write() as tx:
+        fields = tx.submission(submission_id).field_set.split(",")
+    _land_answer(engine, submission_id, product, fields=fields, said=DirectAnswer(None, None))
+    return True
+
+
+def _land_answer(
+    engine: Engine, submission_id: str, product: str, *, fields: Sequence[str], said: DirectAnswer
+) -> None:
+    name = _file_name(engine, product, submission_id)
+    kept = engine.raw / name
+    read = engine.read_file(kept, engine.products[product].name)
+    settled = _settle_file(
+        engine, submission_id, product=product, fields=fields, read=read, lines_expected=None
+    )
+    with kept.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    landing.landed(
+        engine.ledger,
+        submission_id,
+        LandedFile(
+            source_file=name, sha256=sha256, size_bytes=kept.stat().st_size, lines=read.lines
+        ),
+        settled=settled or (),
+        now=engine.now(),
+        answer=said,
     )

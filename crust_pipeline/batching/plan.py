@@ -26,6 +26,10 @@ DENIAL_REMEMBERED = timedelta(days=7)
 NOBODY = frozenset({Answer.NOT_FOUND, Answer.DROPPED})
 
 
+# The requests that serve one operation, by the kind of identifier that each is used for.
+Products = Mapping[IdentifierType, Operation]
+
+
 class OverBudgetError(Exception):
     """The plan's worst case is over a credit limit, and the setting is to refuse such plans."""
 
@@ -55,6 +59,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Purchase:
+    """What is asked for about one person: by which kind of identifier, and which fields."""
+
+    kind: IdentifierType
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the plan does with one row; `fields` are those still to be bought, when it asks."""
 
@@ -63,6 +75,12 @@ class Decision:
     submission_id: str | None = None
     detail: str | None = None
     fields: frozenset[str] = frozenset()
+
+    @property
+    def purchase(self) -> Purchase:
+        """What a row that asks asks for."""
+        kind = "email" if is_email(self.row.profile_key or "") else "profile_url"
+        return Purchase(kind, self.fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +106,7 @@ class PlanReport:
 
 def plan(
     ledger: Ledger,
-    operation: Operation,
+    products: Products,
     *,
     rows: Sequence[InputRow],
     partitions: Sequence[date],
@@ -104,44 +122,48 @@ def plan(
 
     Args:
         ledger: the account's ledger.
-        operation: what to buy.
+        products: how the operation is bought, for each kind of identifier that it takes.
         rows: all input rows of the days.
         partitions: the days; one without rows is planned too, so that a backfill can end.
         fields: what to ask for; () where the operation has no choice.
         policy: freshness and limits.
         now: the time of the plan.
         balance: the account's credits, when the vendor tells.
-        prices: credits by operation and item.
+        prices: credits by product and item.
         run_id: the Dagster run that plans, if there is one.
         dry_run: decide and report, but write nothing.
 
     Raises:
         OverBudgetError: a limit would be passed and the policy is to refuse. Nothing was written.
     """
+    operation = next(iter(products.values())).name
+
+    def price(purchase: Purchase) -> Decimal:
+        product = products[purchase.kind].product
+        return prices.worst_case(product, sorted(purchase.fields), on=now.date())
+
     with ledger.write() as tx:
-        denied = fields_denied(tx.con, tx.account, operation.name, since=now - DENIAL_REMEMBERED)
-        wanted = frozenset(fields) - denied or frozenset({""})
+        denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
+        rows, awaiting = _identified(tx, rows, operation=operation)
         decisions = decide(
             rows,
-            existing=planning.rows_of(tx, operation.name, partitions),
+            existing=planning.rows_of(tx, operation, partitions),
             claims=planning.claims_of(
-                tx, operation.name, sorted({row.profile_key for row in rows if row.profile_key})
+                tx, operation, sorted({row.profile_key for row in rows if row.profile_key})
             ),
-            wanted=wanted,
+            wanted=frozenset(fields) - denied or frozenset({""}),
             policy=policy,
             now=now,
         )
-
-        def price(asked: frozenset[str]) -> Decimal:
-            return prices.worst_case(operation.name, sorted(asked), on=now.date())
-
+        decisions = [_unless_not_taken(decision, products) for decision in decisions]
         available = _available(tx, policy, balance=balance, now=now)
         decisions = afford(decisions, price=price, available=available, policy=policy)
         batches = list(
-            pack(decisions, operation=operation, price=price, policy=policy, run_id=run_id)
+            pack(decisions, products=products, price=price, policy=policy, run_id=run_id)
         )
+        decisions += awaiting
         report = PlanReport(
-            operation=operation.name,
+            operation=operation,
             partitions=tuple(partitions),
             batches=tuple(batches),
             verdicts=_verdicts(decisions, partitions),
@@ -153,12 +175,45 @@ def plan(
                 planning.add_batch(tx, batch, now=now)
             planning.put_rows(
                 tx,
-                operation.name,
+                operation,
                 decided=list(_planned_rows(decisions, batches)),
                 input_rows={day: report.verdicts[day].total() for day in partitions},
                 now=now,
             )
     return report
+
+
+def _identified(
+    tx: Transaction, rows: Sequence[InputRow], *, operation: str
+) -> tuple[list[InputRow], list[Decision]]:
+    """Give rows with an e-mail the person that identify found; those being identified wait."""
+    if operation == "identify":
+        return list(rows), []
+    emails = sorted(
+        {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
+    )
+    identities = planning.identities_of(tx, emails)
+    known: list[InputRow] = []
+    awaiting: list[Decision] = []
+    for row in rows:
+        identity = identities.get(row.profile_key or "")
+        if identity is None:
+            known.append(row)
+        elif identity.on_its_way:
+            awaiting.append(Decision(row, Verdict.AWAIT, identity.submission_id))
+        else:
+            known.append(replace(row, profile_key=identity.profile_key))
+    return known, awaiting
+
+
+def _unless_not_taken(decision: Decision, products: Products) -> Decision:
+    if not _asks(decision) or decision.purchase.kind in products:
+        return decision
+    return replace(
+        decision,
+        verdict=Verdict.INVALID_INPUT,
+        detail="no profile URL, and this operation takes no e-mail addresses",
+    )
 
 
 def decide(
@@ -221,7 +276,14 @@ def _decide_key(
         return Decision(row, Verdict.ASK, fields=missing)
     if before is not None and before.submission_id in {claim.submission_id for claim in counting}:
         return Decision(row, before.verdict, before.submission_id, before.detail)
-    owner = max(counting, key=lambda claim: (len(claim.fields & wanted), claim.submission_id))
+    owner = max(
+        counting,
+        key=lambda claim: (
+            claim.answer is Answer.REDACTED,
+            len(claim.fields & wanted),
+            claim.submission_id,
+        ),
+    )
     return Decision(row, Verdict.REUSE, owner.submission_id)
 
 
@@ -246,7 +308,7 @@ def _counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
 def afford(
     decisions: Sequence[Decision],
     *,
-    price: Callable[[frozenset[str]], Decimal],
+    price: Callable[[Purchase], Decimal],
     available: Decimal | None,
     policy: Policy,
 ) -> list[Decision]:
@@ -257,8 +319,13 @@ def afford(
     """
     if available is None:
         return list(decisions)
-    prices = {decision.fields: price(decision.fields) for decision in decisions if _asks(decision)}
-    needed = sum((prices[decision.fields] for decision in decisions if _asks(decision)), Decimal(0))
+    prices = {
+        purchase: price(purchase)
+        for purchase in {decision.purchase for decision in decisions if _asks(decision)}
+    }
+    needed = sum(
+        (prices[decision.purchase] for decision in decisions if _asks(decision)), Decimal(0)
+    )
     if needed <= available:
         return list(decisions)
     if policy.refuse_over_budget:
@@ -272,10 +339,10 @@ def afford(
     result: list[Decision] = []
     for decision in decisions:
         waits = decision.verdict is Verdict.REUSE and decision.submission_id is None
-        if _asks(decision) and prices[decision.fields] > left:
+        if _asks(decision) and prices[decision.purchase] > left:
             short.add(decision.row.profile_key)
         elif _asks(decision):
-            left -= prices[decision.fields]
+            left -= prices[decision.purchase]
         elif not (waits and decision.row.profile_key in short):
             result.append(decision)
             continue
@@ -288,32 +355,34 @@ def afford(
 def pack(
     decisions: Sequence[Decision],
     *,
-    operation: Operation,
-    price: Callable[[frozenset[str]], Decimal],
+    products: Products,
+    price: Callable[[Purchase], Decimal],
     policy: Policy,
     run_id: str | None = None,
 ) -> Iterator[NewBatch]:
-    """Fill batches up to the operation's cap in the order of days: one kind of identifier, one set of fields each."""
-    groups: dict[tuple[IdentifierType, frozenset[str]], list[tuple[str, str, date]]] = {}
+    """Fill batches up to the cap in the order of days, one kind of purchase in each."""
+    groups: dict[Purchase, list[tuple[str, str, date]]] = {}
     for decision in decisions:
         if _asks(decision):
             key = decision.row.profile_key or ""
-            kind: IdentifierType = "email" if is_email(key) else "profile_url"
-            groups.setdefault((kind, decision.fields), []).append(
+            groups.setdefault(decision.purchase, []).append(
                 (key, identifier_of(key), decision.row.partition_date)
             )
-    for (kind, fields), identifiers in groups.items():
-        for start in range(0, len(identifiers), operation.cap):
-            chunk = identifiers[start : start + operation.cap]
+    for purchase, identifiers in groups.items():
+        product = products[purchase.kind]
+        for start in range(0, len(identifiers), product.cap):
+            chunk = identifiers[start : start + product.cap]
             yield NewBatch(
                 submission_id=planning.new_submission_id(),
-                vendor=operation.vendor,
-                operation=operation.name,
-                identifier_type=kind,
-                fields=tuple(sorted(fields)),
+                vendor=product.vendor,
+                operation=product.name,
+                product=product.product,
+                takes_slot=not product.is_synchronous,
+                identifier_type=purchase.kind,
+                fields=tuple(sorted(purchase.fields)),
                 identifiers=chunk,
                 priority=policy.priority,
-                credits_reserved=price(fields) * len(chunk),
+                credits_reserved=price(purchase) * len(chunk),
                 run_id=run_id,
             )
 

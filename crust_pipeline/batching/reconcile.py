@@ -59,10 +59,12 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
             )
         return done
     for submit in unknown:
-        actions = engine.operations[submit.operation].actions | progress.actions_seen(
-            engine.ledger, submit.operation
+        actions = engine.products[submit.product].actions | progress.actions_seen(
+            engine.ledger, submit.product
         )
-        job = _fitting(submit, jobs, actions=actions)
+        job = None
+        if not engine.products[submit.product].is_synchronous:  # those are in no list of jobs
+            job = _fitting(submit, jobs, actions=actions)
         if job is not None:
             jobs.remove(job)
             progress.adopt(

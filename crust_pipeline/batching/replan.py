@@ -45,6 +45,8 @@ def replacements(
             submission_id=new_submission_id(),
             vendor=batch.vendor,
             operation=batch.operation,
+            product=batch.product,
+            takes_slot=batch.takes_slot,
             identifier_type=batch.identifier_type,
             fields=tuple(batch.field_set.split(",")),
             identifiers=part,

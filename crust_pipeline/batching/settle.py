@@ -18,6 +18,7 @@ def settle(
     adopted: bool,
     cost: Callable[[Sequence[str]], Decimal],
     worst_case: Decimal,
+    items_asked_for: frozenset[str] | None = None,
 ) -> list[Settled] | None:
     """One answer for each identifier asked for.
 
@@ -28,6 +29,7 @@ def settle(
         adopted: whether the job was found by reconcile and may be somebody else's.
         cost: credits for the billable items of one line.
         worst_case: credits of one identifier when nobody can tell what came.
+        items_asked_for: billable items that were asked for; None: whatever comes was.
 
     Returns:
         None when the file of an adopted job is mostly about people nobody asked for.
@@ -51,6 +53,7 @@ def settle(
             lost=max(len(read.unreadable), (lines_expected or 0) - read.lines),
             cost=cache(cost),
             worst_case=worst_case,
+            items_asked_for=items_asked_for,
         )
     )
 
@@ -73,6 +76,7 @@ def _settled(
     lost: int,
     cost: Callable[[tuple[str, ...]], Decimal],
     worst_case: Decimal,
+    items_asked_for: frozenset[str] | None,
 ) -> Iterator[Settled]:
     missing = len(keys - answers.keys() - unreadable.keys())
     # The vendor leaves out whom it does not know. Where about as many lines are lost as people are
@@ -81,7 +85,17 @@ def _settled(
     for key in sorted(keys):
         if answer := answers.get(key):
             yield Settled(
-                key, Answer(answer.status), cost(answer.items), answer.person_id, answer.source_line
+                key,
+                Answer(answer.status),
+                cost(answer.items),
+                answer.person_id,
+                answer.source_line,
+                answer.resolved_key,
+                tuple(
+                    item
+                    for item in answer.items
+                    if items_asked_for is not None and item not in items_asked_for
+                ),
             )
         elif key in unreadable:
             yield Settled(key, Answer.FAILED, worst_case, source_line=unreadable[key])

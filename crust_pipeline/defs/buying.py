@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from crust_pipeline.batching.dispatch import fill_slots
 from crust_pipeline.defs.metadata import ROWS, add_by_day, table_schema
@@ -12,7 +13,6 @@ from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.pipeline import load_upstream, plan_days, rows_in_lake
 from crust_pipeline.tables import TABLES
-from crust_pipeline.vendor.operations import Operation
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
 SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
@@ -21,7 +21,12 @@ SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
 class BuyingConfig(dg.Config):
     """What a person may choose for a run that plans."""
 
-    refresh: bool = False  # buy again what is bought and still fresh
+    refresh: bool = Field(
+        default=False, description="Buy again what is bought and still fresh. It costs credits."
+    )
+    new_rows_only: bool = Field(
+        default=False, description="Leave rows alone that an earlier plan has asked for."
+    )
 
 
 @dg.asset(
@@ -66,21 +71,23 @@ def profile_urls(
     )
 
 
-def build_batches_asset(operation: Operation) -> dg.AssetsDefinition:
+def build_batches_asset(operation: str) -> dg.AssetsDefinition:
     """The asset that plans an operation's batches and submits those for which slots are free."""
-    name = f"{operation.name}_batches"
+    name = f"{operation}_batches"
+    # What identify finds, the others ask for: rows with only an e-mail gain a profile URL through it.
+    chain = [] if operation == "identify" else ["identify_batches", "identities"]
 
     @dg.asset(
         name=name,
-        deps=[profile_urls],
+        deps=[profile_urls, *chain],
         partitions_def=daily,
         backfill_policy=one_run,
-        group_name=operation.name,
-        kinds={operation.vendor},
+        group_name=operation,
+        kinds={"crustdata"},
         description=(
-            f"Batches of {operation.name}: planned for the days of the run, at most "
-            f"{operation.cap:,} identifiers each, submitted while slots are free. Nothing is "
-            "bought twice. The run ends without waiting; `batch_monitor` sees to the rest."
+            f"Batches of {operation}: planned for the days of the run, filled up to the vendor's "
+            "cap, submitted while slots are free. Nothing is bought twice. The run ends without "
+            "waiting; `batch_monitor` sees to the rest."
         ),
     )
     def batches(
@@ -92,6 +99,7 @@ def build_batches_asset(operation: Operation) -> dg.AssetsDefinition:
         policy = replace(
             pipeline.policy,
             refresh=config.refresh,
+            new_rows_only=config.new_rows_only,
             priority=SCHEDULED_PRIORITY if scheduled else BACKFILL_PRIORITY,
         )
         with told_as_failure():

@@ -1,7 +1,7 @@
 """The sensor that watches the vendor, and the jobs it asks for."""
 
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from crust_pipeline.batching.watch import watch
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger import loading
 from crust_pipeline.ledger.dispatching import backoff
-from crust_pipeline.ledger.loading import DueRange
+from crust_pipeline.ledger.loading import DueRange, ranges
 from crust_pipeline.pipeline import OPERATIONS, Pipeline
 from crust_pipeline.settings import SettingsError
 from crust_pipeline.tables import tables_of
@@ -74,8 +74,18 @@ load_jobs = {
 }
 
 
+plan_again_jobs = {
+    operation: dg.define_asset_job(
+        f"plan_{operation}_again",
+        selection=[f"{operation}_batches"],
+        description="Asks for people of planned days who could not be asked for before.",
+    )
+    for operation in OPERATIONS
+}
+
+
 @dg.sensor(
-    jobs=[advance_job, *load_jobs.values()],
+    jobs=[advance_job, *load_jobs.values(), *plan_again_jobs.values()],
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -98,6 +108,8 @@ def batch_monitor(
     if seen.cause and not _unfinished(context, advance_job.name):
         requests.append(dg.RunRequest(run_key=seen.cause, job_name=advance_job.name))
     for operation in OPERATIONS:
+        if not _unfinished(context, plan_again_jobs[operation].name):
+            requests += _plan_again_requests(pipeline, operation)
         if not _unfinished(context, load_jobs[operation].name):
             requests += _load_requests(pipeline, operation)
     if not requests:
@@ -108,6 +120,28 @@ def batch_monitor(
 def _unfinished(context: dg.SensorEvaluationContext, job: str) -> bool:
     filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
     return bool(context.instance.get_run_records(filters, limit=1))
+
+
+def _plan_again_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
+    days = [day for name, day in loading.days_identified(pipeline.ledger) if name == operation]
+    attempt = int(pipeline.clock().timestamp()) // int(FIRST_RETRY_SECONDS)
+    config = {"new_rows_only": True}
+    return [
+        dg.RunRequest(
+            run_key=f"plan:{operation}:{start}:{end}:{attempt}",
+            job_name=plan_again_jobs[operation].name,
+            tags=_range_tags(start, end),
+            run_config={"ops": {f"{operation}_batches": {"config": config}}},
+        )
+        for start, end in ranges(days)
+    ]
+
+
+def _range_tags(start: date, end: date) -> dict[str, str]:
+    return {
+        "dagster/asset_partition_range_start": start.isoformat(),
+        "dagster/asset_partition_range_end": end.isoformat(),
+    }
 
 
 def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
@@ -122,10 +156,7 @@ def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
             dg.RunRequest(
                 run_key=f"load:{operation}:{due.start}:{due.end}:{due.version}:{due.requests + 1}",
                 job_name=load_jobs[operation].name,
-                tags={
-                    "dagster/asset_partition_range_start": due.start.isoformat(),
-                    "dagster/asset_partition_range_end": due.end.isoformat(),
-                },
+                tags=_range_tags(due.start, due.end),
             )
         )
     return requests

@@ -23,7 +23,6 @@ from crust_pipeline.pipeline import (
     rows_in_lake,
 )
 from crust_pipeline.tables import TABLES, Table, tables_of
-from crust_pipeline.vendor.operations import Operation
 
 ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
 
@@ -41,14 +40,14 @@ def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
     )
 
 
-def build_result_assets(operation: Operation) -> dg.AssetsDefinition:
+def build_result_assets(operation: str) -> dg.AssetsDefinition:
     """The tables that an operation's files are flattened into, all in one pass over the files."""
-    tables = tables_of(operation.name)
-    source = f"{operation.name}_batches"
+    tables = tables_of(operation)
+    source = f"{operation}_batches"
 
     @dg.multi_asset(
-        name=f"{operation.name}_tables",
-        specs=[_spec(table, deps=[source], group=operation.name) for table in tables],
+        name=f"{operation}_tables",
+        specs=[_spec(table, deps=[source], group=operation) for table in tables],
         backfill_policy=one_run,
     )
     def results(
@@ -57,8 +56,8 @@ def build_result_assets(operation: Operation) -> dg.AssetsDefinition:
         pipeline = crust.get_pipeline()
         days = days_of(context)
         with told_as_failure():
-            report = load_results(pipeline, operation.name, days, run_id=context.run.run_id)
-            accounts = day_accounts(pipeline, operation.name, days)
+            report = load_results(pipeline, operation, days, run_id=context.run.run_id)
+            accounts = day_accounts(pipeline, operation, days)
         drift = [found for file in report.files for found in file.drift]
         for table in tables:
             rows = {part.day: part.rows for part in report.partitions if part.table == table.name}

@@ -44,6 +44,7 @@ class Orphan:
     """An intent that nobody has reported on yet, and the process that wrote it."""
 
     submission_id: str
+    product: str
     owner: str
     intent_at: datetime
 
@@ -53,20 +54,26 @@ class Intent:
     """A batch that is about to be submitted: it holds a slot from here on."""
 
     submission_id: str
-    operation: str
+    product: str
     identifier_type: Literal["profile_url", "email"]
     fields: tuple[str, ...]
     identifiers: tuple[str, ...]
 
 
 def claim_next(
-    ledger: Ledger, *, max_active: int, owner: str, now: datetime, run_id: str | None = None
+    ledger: Ledger,
+    *,
+    max_active: int | None,
+    owner: str,
+    now: datetime,
+    run_id: str | None = None,
 ) -> Intent | None:
     """Take the next planned batch and a slot in one transaction.
 
     Args:
         ledger: the ledger.
-        max_active: vendor jobs allowed at a time, over all processes.
+        max_active: vendor jobs allowed at a time, over all processes; None: take a synchronous
+            request, which needs no slot.
         owner: this process, so that others can tell when it is gone.
         now: the present time.
         run_id: the Dagster run that submits, if there is one.
@@ -74,17 +81,18 @@ def claim_next(
     Returns:
         None when no slot is free, nothing is planned, or the account has to wait.
     """
+    takes_slot = max_active is not None
     with ledger.write() as tx:
-        if (
-            pause_of(tx.con, ledger.account, now=now)
-            or slots_held(tx.con, ledger.account) >= max_active
-        ):
+        if pause_of(tx.con, ledger.account, now=now, takes_slot=takes_slot):
+            return None
+        if max_active is not None and slots_held(tx.con, ledger.account) >= max_active:
             return None
         found = tx.con.execute(
             sa.select(submissions)
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state == BatchState.PLANNED,
+                submissions.c.takes_slot == takes_slot,
                 submissions.c.not_before <= now,
             )
             .order_by(
@@ -109,7 +117,7 @@ def claim_next(
         ).scalars()
         return Intent(
             submission_id=found.submission_id,
-            operation=found.operation,
+            product=found.product,
             identifier_type=found.identifier_type,
             fields=tuple(filter(None, found.field_set.split(","))),
             identifiers=tuple(sent),
@@ -119,7 +127,9 @@ def claim_next(
 def slots_held(con: sa.Connection, account: str) -> int:
     """Vendor slots that this ledger's batches hold, or may hold."""
     query = sa.select(sa.func.count()).where(
-        submissions.c.account == account, submissions.c.state.in_(HOLDS_SLOT)
+        submissions.c.account == account,
+        submissions.c.takes_slot,
+        submissions.c.state.in_(HOLDS_SLOT),
     )
     return con.execute(query).scalar_one()
 
@@ -161,7 +171,7 @@ def not_started(ledger: Ledger, submission_id: str, *, pause: Pause, now: dateti
             owner=None,
             error=pause.detail,
         )
-        _pause(tx, pause)
+        start_pause(tx, pause, takes_slot=tx.submission(submission_id).takes_slot)
 
 
 def fields_refused(
@@ -265,20 +275,24 @@ def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: da
 
 def orphaned_intents(ledger: Ledger) -> list[Orphan]:
     """Batches in `submitting`. The caller knows whose owner is gone."""
+    columns = (submissions.c.submission_id, submissions.c.product, submissions.c.owner)
+    query = sa.select(*columns, submissions.c.intent_at).where(
+        submissions.c.account == ledger.account, submissions.c.state == BatchState.SUBMITTING
+    )
     with ledger.read() as con:
-        query = sa.select(
-            submissions.c.submission_id, submissions.c.owner, submissions.c.intent_at
-        ).where(
-            submissions.c.account == ledger.account, submissions.c.state == BatchState.SUBMITTING
-        )
-        return [Orphan(row.submission_id, row.owner, row.intent_at) for row in con.execute(query)]
+        return [
+            Orphan(row.submission_id, row.product, row.owner, row.intent_at)
+            for row in con.execute(query)
+        ]
 
 
-def pause_of(con: sa.Connection, account: str, *, now: datetime) -> Pause | None:
-    """What the account waits for, if it has to."""
+def pause_of(
+    con: sa.Connection, account: str, *, now: datetime, takes_slot: bool = True
+) -> Pause | None:
+    """What batches, or else synchronous requests, wait for, if they have to."""
     row = con.execute(
         sa.select(pauses).where(
-            pauses.c.account == account, pauses.c.operation == "", pauses.c.until > now
+            pauses.c.account == account, pauses.c.takes_slot == takes_slot, pauses.c.until > now
         )
     ).one_or_none()
     if row is None:
@@ -286,34 +300,27 @@ def pause_of(con: sa.Connection, account: str, *, now: datetime) -> Pause | None
     return Pause(PauseKind(row.kind), row.until, row.detail, row.tries)
 
 
-def pause(ledger: Ledger, pause: Pause) -> None:
-    """Make every process on this ledger wait before its next submit."""
-    with ledger.write() as tx:
-        _pause(tx, pause)
-
-
-def tries_so_far(ledger: Ledger, kind: PauseKind) -> int:
-    """How many pauses of one kind followed each other without a job accepted in between."""
+def tries_so_far(ledger: Ledger, kind: PauseKind, *, takes_slot: bool) -> int:
+    """How many pauses of one kind followed each other without a request accepted in between."""
     with ledger.read() as con:
         query = sa.select(pauses.c.tries).where(
-            pauses.c.account == ledger.account, pauses.c.kind == kind
+            pauses.c.account == ledger.account,
+            pauses.c.takes_slot == takes_slot,
+            pauses.c.kind == kind,
         )
         return con.execute(query).scalar_one_or_none() or 0
 
 
-def resume(ledger: Ledger) -> None:
-    """End the wait: a person says that its cause is gone."""
-    with ledger.write() as tx:
-        end_pause(tx)
-
-
-def _pause(tx: Transaction, pause: Pause) -> None:
-    before = tx.con.execute(sa.select(pauses).where(pauses.c.account == tx.account)).one_or_none()
-    end_pause(tx)
+def start_pause(tx: Transaction, pause: Pause, *, takes_slot: bool) -> None:
+    """Make every process on this ledger wait before its next submit."""
+    before = tx.con.execute(
+        sa.select(pauses).where(pauses.c.account == tx.account, pauses.c.takes_slot == takes_slot)
+    ).one_or_none()
+    end_pause(tx, takes_slot=takes_slot)
     tx.con.execute(
         pauses.insert().values(
             account=tx.account,
-            operation="",
+            takes_slot=takes_slot,
             until=pause.until,
             kind=pause.kind.value,
             tries=before.tries + 1 if before and before.kind == pause.kind else 1,
@@ -322,9 +329,9 @@ def _pause(tx: Transaction, pause: Pause) -> None:
     )
 
 
-def end_pause(tx: Transaction, kind: PauseKind | None = None) -> None:
-    """End the account's wait, or only one of this kind."""
-    ended = pauses.delete().where(pauses.c.account == tx.account)
+def end_pause(tx: Transaction, kind: PauseKind | None = None, *, takes_slot: bool = True) -> None:
+    """End a wait, or end it only if it is of this kind."""
+    ended = pauses.delete().where(pauses.c.account == tx.account, pauses.c.takes_slot == takes_slot)
     tx.con.execute(ended if kind is None else ended.where(pauses.c.kind == kind))
 
 

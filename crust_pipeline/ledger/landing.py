@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
+from crust_pipeline.ledger.dispatching import end_pause
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
 from crust_pipeline.ledger.progress import undo_adoption
 from crust_pipeline.ledger.schema import claims, identifiers, submissions
@@ -20,6 +21,7 @@ class DueLanding:
     submission_id: str
     batch_id: str
     operation: str
+    product: str
     fields: tuple[str, ...]
     adopted: bool
     tries: int
@@ -41,6 +43,14 @@ class LandedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectAnswer:
+    """What the vendor said beside the answer to a synchronous request."""
+
+    request_id: str | None
+    credits_reported: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one identifier, and what that cost in credits."""
 
@@ -49,6 +59,8 @@ class Settled:
     credits: Decimal
     person_id: int | None = None
     source_line: int | None = None
+    resolved_key: str | None = None
+    unrequested: tuple[str, ...] = ()
 
 
 def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
@@ -68,6 +80,7 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
                 submission_id=row.submission_id,
                 batch_id=row.batch_id,
                 operation=row.operation,
+                product=row.product,
                 fields=tuple(row.field_set.split(",")),
                 adopted=row.adopted,
                 tries=row.tries,
@@ -132,14 +145,35 @@ def landed(
     *,
     settled: Sequence[Settled],
     now: datetime,
+    answer: DirectAnswer | None = None,
 ) -> bool:
     """Keep what the file says: every identifier's answer, the credits, and who owns the purchase.
+
+    Args:
+        ledger: the ledger.
+        submission_id: the batch.
+        file: the file as kept.
+        settled: what became of each identifier.
+        now: the present time.
+        answer: what came with the file, when it is the answer to a synchronous request.
 
     Returns:
         False when another process landed it first; nothing is written then.
     """
     with ledger.write() as tx:
-        if BatchState(tx.submission(submission_id).state) is not BatchState.COMPLETED:
+        state = BatchState(tx.submission(submission_id).state)
+        if answer is not None and state in {BatchState.SUBMITTING, BatchState.UNKNOWN}:
+            tx.move(
+                submission_id,
+                BatchState.COMPLETED,
+                now=now,
+                submitted_at=now,
+                completed_at=now,
+                batch_id=answer.request_id,
+                credits_reported=answer.credits_reported,
+            )
+            end_pause(tx, takes_slot=False)
+        elif state is not BatchState.COMPLETED:
             return False
         tx.move(
             submission_id,
@@ -166,6 +200,8 @@ def landed(
                     person_id=sa.bindparam("person"),
                     source_line=sa.bindparam("line"),
                     credits=sa.bindparam("cost"),
+                    resolved_key=sa.bindparam("resolved"),
+                    unrequested=sa.bindparam("extra"),
                 ),
                 [
                     {
@@ -174,6 +210,8 @@ def landed(
                         "person": item.person_id,
                         "line": item.source_line,
                         "cost": item.credits,
+                        "resolved": item.resolved_key,
+                        "extra": ",".join(item.unrequested) or None,
                     }
                     for item in settled
                 ],

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.ledger import Ledger, Transaction
-from crust_pipeline.ledger.schema import days, identifiers, submission_days, submissions
-from crust_pipeline.ledger.states import IN_PROGRESS, BatchState
+from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
+from crust_pipeline.ledger.states import IN_PROGRESS, BatchState, Verdict
 
 ONE_DAY = timedelta(days=1)
 
@@ -63,9 +63,19 @@ def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
         )
         .exists()
     )
+    # Their people are being identified: they are planned again before they are loaded.
+    awaiting = (
+        sa.select(1)
+        .where(
+            rows.c.partition_date == days.c.partition_date,
+            rows.c.operation == days.c.operation,
+            rows.c.verdict == Verdict.AWAIT,
+        )
+        .exists()
+    )
     query = (
         sa.select(days)
-        .where(days.c.version > days.c.loaded_version, ~waiting)
+        .where(days.c.version > days.c.loaded_version, ~waiting, ~awaiting)
         .order_by(days.c.operation, days.c.partition_date)
     )
     if operation is not None:
@@ -73,6 +83,17 @@ def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
     with ledger.read() as con:
         found = list(con.execute(query))
     return list(_ranges(found))
+
+
+def ranges(partitions: Sequence[date]) -> list[tuple[date, date]]:
+    """Days as (first, last) of each stretch of days next to each other."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(partitions):
+        if found and found[-1][1] + ONE_DAY == day:
+            found[-1] = found[-1][0], day
+        else:
+            found.append((day, day))
+    return found
 
 
 def _ranges(found: Sequence[sa.Row[Any]]) -> Iterator[DueRange]:
@@ -94,6 +115,19 @@ def _ranges(found: Sequence[sa.Row[Any]]) -> Iterator[DueRange]:
             day.load_requested_at,
         )
         start = end + 1
+
+
+def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
+    """Days with rows whose people have been identified by now, to be planned again: (operation, day)."""
+    query = (
+        sa.select(rows.c.operation, rows.c.partition_date)
+        .join(submissions, submissions.c.submission_id == rows.c.submission_id)
+        .where(rows.c.verdict == Verdict.AWAIT, submissions.c.state.not_in(IN_PROGRESS))
+        .distinct()
+        .order_by(rows.c.operation, rows.c.partition_date)
+    )
+    with ledger.read() as con:
+        return [(row.operation, row.partition_date) for row in con.execute(query)]
 
 
 def load_requested(ledger: Ledger, due: DueRange, *, now: datetime) -> None:
@@ -159,7 +193,7 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
     return [
         Source(
             submission_id=file.submission_id,
-            batch_id=file.batch_id,
+            batch_id=file.batch_id or "",
             operation=operation,
             source_file=file.source_file,
             sha256=file.file_sha256,

@@ -21,7 +21,7 @@ from crust_pipeline.ledger.schema import (
     submission_days,
     submissions,
 )
-from crust_pipeline.ledger.states import RESERVES, Answer, BatchState, Verdict
+from crust_pipeline.ledger.states import IN_PROGRESS, RESERVES, Answer, BatchState, Verdict
 
 # SQLite takes at most 32,766 parameters in a statement.
 KEYS_A_QUERY = 5_000
@@ -58,6 +58,8 @@ class NewBatch:
     submission_id: str
     vendor: str
     operation: str
+    product: str
+    takes_slot: bool
     identifier_type: str
     fields: tuple[str, ...]
     identifiers: Sequence[tuple[str, str, date]]
@@ -80,7 +82,10 @@ def field_set(fields: Iterable[str]) -> str:
 
 
 def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, list[Claim]]:
-    """What is owned of each key: {profile_key: claims}, keys that nobody owns left out."""
+    """What is owned of each key: {profile_key: claims}, keys that nobody owns left out.
+
+    Whoever asked the vendor for removal is in it whatever the operation: they are asked for nowhere.
+    """
     found: dict[str, list[Claim]] = {}
     for start in range(0, len(keys), KEYS_A_QUERY):
         query = (
@@ -88,7 +93,7 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
             .join(submissions, submissions.c.submission_id == claims.c.submission_id)
             .where(
                 claims.c.account == tx.account,
-                claims.c.operation == operation,
+                (claims.c.operation == operation) | (claims.c.answer == Answer.REDACTED),
                 claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
             )
         )
@@ -102,6 +107,45 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
                 answered_at=row.answered_at,
             )
             found.setdefault(row.profile_key, []).append(claim)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What identify knows of an e-mail address: whose it is, or that the answer is on its way."""
+
+    submission_id: str
+    profile_key: str | None
+    on_its_way: bool
+
+
+def identities_of(tx: Transaction, emails: Sequence[str]) -> dict[str, Identity]:
+    """What identify has found, or is being asked, about these addresses: {e-mail: identity}."""
+    found: dict[str, Identity] = {}
+    for start in range(0, len(emails), KEYS_A_QUERY):
+        query = (
+            sa.select(
+                claims.c.profile_key,
+                claims.c.submission_id,
+                submissions.c.state,
+                identifiers.c.resolved_key,
+            )
+            .join(submissions, submissions.c.submission_id == claims.c.submission_id)
+            .join(
+                identifiers,
+                (identifiers.c.submission_id == claims.c.submission_id)
+                & (identifiers.c.profile_key == claims.c.profile_key),
+            )
+            .where(
+                claims.c.account == tx.account,
+                claims.c.operation == "identify",
+                claims.c.profile_key.in_(emails[start : start + KEYS_A_QUERY]),
+            )
+        )
+        for row in tx.con.execute(query):
+            on_its_way = BatchState(row.state) in IN_PROGRESS
+            if on_its_way or row.resolved_key:
+                found[row.profile_key] = Identity(row.submission_id, row.resolved_key, on_its_way)
     return found
 
 
@@ -161,6 +205,8 @@ def add_batch(
             account=tx.account,
             vendor=batch.vendor,
             operation=batch.operation,
+            product=batch.product,
+            takes_slot=batch.takes_slot,
             state=BatchState.PLANNED.value,
             identifier_type=batch.identifier_type,
             field_set=asked,
@@ -258,7 +304,11 @@ def put_rows(
     _note_waiting(
         tx,
         operation,
-        {(row.submission_id, row.partition_date) for row in decided if row.submission_id},
+        {
+            (row.submission_id, row.partition_date)
+            for row in decided
+            if row.submission_id and row.verdict is not Verdict.AWAIT
+        },
     )
     known = set(
         tx.con.execute(

@@ -33,6 +33,7 @@ class UnknownSubmit:
 
     submission_id: str
     operation: str
+    product: str
     identifier_count: int
     intent_at: datetime
     searches: int
@@ -139,7 +140,7 @@ def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
         return con.execute(query).scalar_one()
 
 
-def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[Any]]:
+def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[Any, Any, Any]]:
     """The identifiers of a batch, as (profile_key, identifier, partition_date), in the order of its days."""
     query = (
         sa.select(identifiers.c.profile_key, identifiers.c.identifier, identifiers.c.partition_date)
@@ -159,7 +160,12 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
             query = query.where(submissions.c.not_before <= now)
         return [
             UnknownSubmit(
-                row.submission_id, row.operation, row.identifier_count, row.intent_at, row.tries
+                row.submission_id,
+                row.operation,
+                row.product,
+                row.identifier_count,
+                row.intent_at,
+                row.tries,
             )
             for row in con.execute(query.order_by(submissions.c.intent_at))
         ]
@@ -184,12 +190,12 @@ def jobs_known(ledger: Ledger, batch_ids: Sequence[str]) -> set[str]:
         return set(con.execute(ours).scalars()) | set(con.execute(foreign).scalars())
 
 
-def actions_seen(ledger: Ledger, operation: str) -> frozenset[str]:
-    """What the vendor called jobs of this operation when it accepted them."""
+def actions_seen(ledger: Ledger, product: str) -> frozenset[str]:
+    """What the vendor called jobs of this product when it accepted them."""
     with ledger.read() as con:
         query = (
             sa.select(submissions.c.action)
-            .where(submissions.c.account == ledger.account, submissions.c.operation == operation)
+            .where(submissions.c.account == ledger.account, submissions.c.product == product)
             .where(submissions.c.action.is_not(None))
             .distinct()
         )

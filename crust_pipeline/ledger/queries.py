@@ -74,6 +74,8 @@ def outcome_of(
     match verdict:
         case Verdict.DUPLICATE | Verdict.INVALID_INPUT | Verdict.SUPPRESSED | Verdict.OVER_BUDGET:
             return verdict.value
+        case Verdict.AWAIT:
+            return "unknown" if state is BatchState.UNKNOWN else "pending"
         case Verdict.ASK | Verdict.REUSE:
             pass
         case _:
@@ -301,7 +303,12 @@ def waiting_rows(
     waiting = (
         sa.select(sa.func.count())
         .select_from(rows.join(submissions, submissions.c.submission_id == rows.c.submission_id))
-        .where(of_days, submissions.c.state.in_(IN_PROGRESS) | still_searched)
+        .where(
+            of_days,
+            submissions.c.state.in_(IN_PROGRESS)
+            | still_searched
+            | (rows.c.verdict == Verdict.AWAIT),
+        )
     )
     with ledger.read() as con:
         return Waiting(con.execute(total).scalar_one(), con.execute(waiting).scalar_one())

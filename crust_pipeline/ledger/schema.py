@@ -65,6 +65,8 @@ submissions = sa.Table(
     sa.Column("account", sa.String, nullable=False),
     sa.Column("vendor", sa.String, nullable=False),
     sa.Column("operation", sa.String, nullable=False),
+    sa.Column("product", sa.String, nullable=False),  # which of the requests that serve it
+    sa.Column("takes_slot", sa.Boolean, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("identifier_type", sa.String(16), nullable=False),
     sa.Column(
@@ -122,6 +124,10 @@ identifiers = sa.Table(
     sa.Column("person_id", sa.BigInteger),
     sa.Column("source_line", sa.Integer),
     sa.Column("credits", Credits),
+    # identify: whose profile it is; others ask for this person from then on
+    sa.Column("resolved_key", sa.String),
+    # billable items that came without having been asked for, comma-joined
+    sa.Column("unrequested", sa.String),
 )
 
 # Who owns a purchase: the memory that keeps anyone from buying it again.
@@ -173,7 +179,7 @@ submission_days = sa.Table(
     metadata,
     sa.Column("submission_id", sa.String(32), primary_key=True),
     sa.Column("partition_date", sa.Date, primary_key=True),
-    sa.Column("operation", sa.String, nullable=False),
+    sa.Column("operation", sa.String, primary_key=True),
 )
 sa.Index("submission_days_by_day", submission_days.c.partition_date, submission_days.c.operation)
 
@@ -189,12 +195,13 @@ transitions = sa.Table(
 )
 sa.Index("transitions_by_submission", transitions.c.submission_id)
 
-# Why an account must wait before its next submit. Operation "" speaks for all of them.
+# Why an account must wait before its next submit.
 pauses = sa.Table(
     "pauses",
     metadata,
     sa.Column("account", sa.String, primary_key=True),
-    sa.Column("operation", sa.String, primary_key=True),
+    # Batches, and synchronous requests, wait each for themselves: their limits are not the same.
+    sa.Column("takes_slot", sa.Boolean, primary_key=True),
     sa.Column("until", UtcDateTime, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),

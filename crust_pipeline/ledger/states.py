@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     """What the plan decided for one input row."""
 
     ASK = "ask"
+    AWAIT = "await"  # its e-mail is being identified; planned again by itself when that is known
     REUSE = "reuse"
     DUPLICATE = "duplicate"
     INVALID_INPUT = "invalid_input"
@@ -49,9 +50,10 @@ S = BatchState
 
 ALLOWED: dict[BatchState, frozenset[BatchState]] = {
     S.PLANNED: frozenset({S.SUBMITTING, S.REJECTED}),
-    S.SUBMITTING: frozenset({S.PLANNED, S.PENDING, S.REJECTED, S.UNKNOWN}),
+    # Straight to completed: a synchronous request has its answer at once.
+    S.SUBMITTING: frozenset({S.PLANNED, S.PENDING, S.COMPLETED, S.REJECTED, S.UNKNOWN}),
     # An unknown submit is adopted (its job was found), or a person decides that it never started.
-    S.UNKNOWN: frozenset({S.PENDING, S.REJECTED}),
+    S.UNKNOWN: frozenset({S.PENDING, S.COMPLETED, S.REJECTED}),
     # Back to unknown: the job that was adopted turned out to be somebody else's.
     S.PENDING: frozenset({S.PROCESSING, S.COMPLETED, S.FAILED, S.UNKNOWN}),
     S.PROCESSING: frozenset({S.COMPLETED, S.FAILED, S.UNKNOWN}),

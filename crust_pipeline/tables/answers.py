@@ -151,8 +151,8 @@ def _read_identify(line: bytes) -> _Answer:
 
 
 def _profile_url(match: object) -> str | None:
-    handles = _at(match, "person_data", "social_handles")
-    url = _at(handles, "professional_network_identifier", "profile_url")
+    handles = ("person_data", "social_handles", "professional_network_identifier")
+    url = _at(match, *handles, "profile_url")
     return url if isinstance(url, str) else None
 
 

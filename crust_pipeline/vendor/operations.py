@@ -5,7 +5,7 @@ Adding an operation is adding a description here, its prices to `vendor/prices.p
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 IdentifierType = Literal["profile_url", "email"]
@@ -16,7 +16,8 @@ class Operation:
     """One kind of paid request.
 
     Attributes:
-        name: the operation's name in ledger, tables and prices.
+        name: the operation that it serves: the name in tables, and under which purchases count.
+        product: the request itself, one of perhaps several that serve an operation; has the prices.
         vendor: who sells it.
         path: where it is submitted.
         cap: the most identifiers that one request may hold.
@@ -26,9 +27,14 @@ class Operation:
         actions: the `action` words by which the vendor's job list is known to name it.
         needs_fields: an empty `fields` is refused.
         lists_unresolved: False when whom the vendor does not know is absent from the file.
+        is_synchronous: the answer comes at once, and takes none of the account's job slots.
+        request_fields: what a field is called in the request, where that differs.
+        always_fields: asked for with whatever else is, because it costs nothing.
+        items: the billable items that each field brings, where the vendor may send others as well.
     """
 
     name: str
+    product: str
     vendor: str
     path: str
     cap: int
@@ -38,6 +44,23 @@ class Operation:
     actions: frozenset[str] = frozenset()
     needs_fields: bool = False
     lists_unresolved: bool = True
+    is_synchronous: bool = False
+    request_fields: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]]
+    )
+    always_fields: tuple[str, ...] = ()
+    items: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def items_asked_for(self, fields: Iterable[str]) -> frozenset[str] | None:
+        """Give the billable items that `fields` ask for; None when it makes no difference."""
+        if not self.items:
+            return None
+        return frozenset(item for field in fields for item in self.items.get(field, ()))
+
+    def as_requested(self, fields: Iterable[str]) -> list[str]:
+        """Give `fields` as the request calls them."""
+        named = [name for field in fields for name in self.request_fields.get(field, (field,))]
+        return sorted({*named, *(self.always_fields if named else ())})
 
     def unknown_fields(self, fields: Iterable[str]) -> tuple[str, ...]:
         """Give those of `fields` that are neither known nor under a known group."""
@@ -68,6 +91,7 @@ _ENRICH_GROUPS: Final = (
 
 ENRICH: Final = Operation(
     name="enrich",
+    product="enrich",
     vendor="crustdata",
     path="/batch/person/enrich",
     cap=10_000,
@@ -84,6 +108,7 @@ ENRICH: Final = Operation(
 
 IDENTIFY: Final = Operation(
     name="identify",
+    product="identify",
     vendor="crustdata",
     path="/batch/person/identify",
     cap=300,
@@ -92,8 +117,16 @@ IDENTIFY: Final = Operation(
     actions=frozenset({"identify"}),
 )
 
+_CONTACT_ITEMS: Final = {
+    "business_email": ("business_email",),
+    "personal_contact_info": ("personal_email", "phone_number"),
+    "personal_contact_info.personal_emails": ("personal_email",),
+    "personal_contact_info.phone_numbers": ("phone_number",),
+}
+
 CONTACT: Final = Operation(
     name="contact",
+    product="contact",
     vendor="crustdata",
     path="/batch/person/contact/enrich",
     cap=300,
@@ -102,10 +135,12 @@ CONTACT: Final = Operation(
     known_fields=("business_email", "personal_contact_info"),
     actions=frozenset({"contact_enrich"}),
     needs_fields=True,
+    items=_CONTACT_ITEMS,
 )
 
 LIVE_ENRICH: Final = Operation(
-    name="live_enrich",
+    name="enrich",
+    product="live_enrich",
     vendor="crustdata",
     path="/batch/person/professional_network/enrich/live",
     cap=300,
@@ -118,6 +153,7 @@ LIVE_ENRICH: Final = Operation(
 
 CONTACT_SYNC: Final = Operation(
     name="contact",
+    product="contact_sync",
     vendor="crustdata",
     path="/person/contact/enrich",
     cap=25,
@@ -125,8 +161,18 @@ CONTACT_SYNC: Final = Operation(
         "profile_url": "professional_network_profile_urls",
         "email": "business_emails",
     },
-    fields=("contact.business_emails",),
-    known_fields=("contact",),
+    # Fields are called as in the batch: what was bought through one is not bought through the other.
+    fields=CONTACT.fields,
+    known_fields=CONTACT.known_fields,
+    request_fields={
+        "business_email": ("contact.business_emails",),
+        "personal_contact_info": ("contact.personal_emails", "contact.phone_numbers"),
+        "personal_contact_info.personal_emails": ("contact.personal_emails",),
+        "personal_contact_info.phone_numbers": ("contact.phone_numbers",),
+    },
+    always_fields=("contact.websites",),
+    items=_CONTACT_ITEMS,
     # Without `fields` it sells all three paid kinds, the dearest call there is.
     needs_fields=True,
+    is_synchronous=True,
 )

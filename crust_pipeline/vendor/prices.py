@@ -170,6 +170,10 @@ PRICES: Final = Prices(
         _row("contact", "personal_email", "2", source=_CONTACT_PAGE),
         _row("contact", "phone_number", "2", source=_CONTACT_PAGE),
         _row("contact", "verified", "0.5", source=_CONTACT_PAGE),
+        _row("contact_sync", "business_email", "1", source=_CONTACT_PAGE),
+        _row("contact_sync", "personal_email", "2", source=_CONTACT_PAGE),
+        _row("contact_sync", "phone_number", "2", source=_CONTACT_PAGE),
+        _row("contact_sync", "verified", "0.5", source=_CONTACT_PAGE),
         _row("enrich", "profile", "1", source=_PRICING_PAGE),
         _row(
             "enrich",
