@@ -257,10 +257,8 @@ def load_upstream(pipeline: Pipeline, *, start: date, end: date, run_id: str) ->
     """
     now = pipeline.clock()
     upstream = _read_upstream(pipeline, start=start, end=end)
-    for day in days_between(start, end):
-        pipeline.lake.write_rows(
-            "profile_urls", day, _of_day(upstream, day), run_id=run_id, loaded_at=now
-        )
+    days = {day: _of_day(upstream, day) for day in days_between(start, end)}
+    pipeline.lake.write_many("profile_urls", days, run_id=run_id, loaded_at=now)
     _quarantine_upstream(pipeline, upstream, day=start, run_id=run_id)
     return upstream
 
@@ -419,22 +417,32 @@ def load_accounts(
     Returns:
         Rows by table and day.
     """
-    ledger, stamp = pipeline.ledger, {"run_id": run_id, "loaded_at": pipeline.clock()}
-    written: dict[str, dict[date, int]] = {"outcomes": {}, "credit_usage": {}, "batches": {}}
-
-    def write(table: str, day: date, rows: Iterable[Mapping[str, object]]) -> None:
-        written[table][day] = pipeline.lake.write_rows(table, day, rows, **stamp).rows
-
-    columns = {column.name for column in TABLES["batches"].columns}
-    for day in partitions:
-        write("outcomes", day, map(asdict, _of_all(queries.outcomes, ledger, day)))
-        write("credit_usage", day, map(asdict, _of_all(queries.credit_usage, ledger, day)))
+    ledger, columns = pipeline.ledger, {column.name for column in TABLES["batches"].columns}
     # A batch is filed under its first day, perhaps an earlier one: that row is out of date too.
-    for day in queries.first_partitions_of(ledger, partitions):
-        of_day = queries.batches(ledger, first_partitions=[day])
-        write(
-            "batches", day, [{name: row[name] for name in row.keys() & columns} for row in of_day]
-        )
+    batches = {
+        day: [
+            {name: row[name] for name in row.keys() & columns}
+            for row in queries.batches(ledger, first_partitions=[day])
+        ]
+        for day in queries.first_partitions_of(ledger, partitions)
+    }
+    rows_by_table: dict[str, Mapping[date, Iterable[Mapping[str, object]]]] = {
+        "outcomes": {
+            day: map(asdict, _of_all(queries.outcomes, ledger, day)) for day in partitions
+        },
+        "credit_usage": {
+            day: map(asdict, _of_all(queries.credit_usage, ledger, day)) for day in partitions
+        },
+        "batches": batches,
+    }
+    now = pipeline.clock()
+    written = {
+        table: {
+            part.day: part.rows
+            for part in pipeline.lake.write_many(table, rows, run_id=run_id, loaded_at=now)
+        }
+        for table, rows in rows_by_table.items()
+    }
     loading.loaded(ledger, partitions)
     return written
 

@@ -1,0 +1,155 @@
+"""Commands that spend, or say what would be spent: run, plan."""
+
+import time
+import uuid
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from crust_pipeline.commands.common import (
+    DONE,
+    FAILED,
+    checked_operations,
+    from_option,
+    json_option,
+    open_console,
+    open_pipeline,
+    operation_option,
+    readable_errors,
+    refresh_option,
+    to_option,
+)
+
+if TYPE_CHECKING:
+    from crust_pipeline.runner import RunReport
+
+
+@click.command()
+@from_option
+@to_option
+@operation_option
+@refresh_option
+@json_option
+@readable_errors
+def run(
+    *, start: date, end: date, operations: tuple[str, ...], refresh: bool, as_json: bool
+) -> int:
+    """Plan, submit, wait, land and load days, without a daemon.
+
+    Ends 0 when every input row has its final outcome and none is in trouble. Run again, it resumes:
+    what is bought or under way is never bought twice.
+    """
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from crust_pipeline.display import ProgressDisplay
+    from crust_pipeline.runner import run_to_end
+
+    chosen = checked_operations(start, end, operations)
+    pipeline = open_pipeline()
+    _ = pipeline.engine  # a missing key is said before anything is read
+    display = ProgressDisplay(Console(stderr=True), max_active=pipeline.settings.max_active_batches)
+    with display:
+        report = run_to_end(
+            pipeline,
+            operations=chosen,
+            start=start,
+            end=end,
+            policy=replace(pipeline.policy, refresh=refresh),
+            run_id=f"run-{uuid.uuid4().hex[:12]}",
+            show=display.show,
+            sleep=time.sleep,
+        )
+    _print_run(report, as_json=as_json)
+    return FAILED if report.stopped or report.rows_open or report.rows_troubled else DONE
+
+
+def _print_run(report: "RunReport", *, as_json: bool) -> None:
+    from crust_pipeline.display import counts_in_words, print_json
+
+    console = open_console()
+    if as_json:
+        print_json(
+            console,
+            {
+                "outcomes": report.outcomes,
+                "rows_in_no_partition": report.unplaced,
+                "warehouse_behind": report.warehouse.behind,
+                "stopped": report.stopped,
+            },
+        )
+        return
+    for operation, counts in report.outcomes.items():
+        console.print(f"{operation}: {counts.total():,} rows: {counts_in_words(counts)}")
+    for note in report.notes:
+        console.print(note)
+    if report.unplaced:
+        console.print(
+            f"{report.unplaced:,} upstream rows are in no partition: check their added_on."
+        )
+    if report.warehouse.behind:
+        console.print(
+            f"The lake is complete; the warehouse is {report.warehouse.behind} partitions behind "
+            f"({report.warehouse.reason}). The next run catches up."
+        )
+    if report.rows_troubled:
+        console.print(
+            f"{report.rows_troubled:,} rows need a decision: see `crust-pipeline status`."
+        )
+    if report.stopped:
+        console.print(
+            f"Stopped: {report.stopped}. Nothing is lost: {report.rows_open:,} rows wait. Mend the "
+            "cause and run the same command again."
+        )
+
+
+@click.command()
+@from_option
+@to_option
+@operation_option
+@refresh_option
+@json_option
+@readable_errors
+def plan(
+    *, start: date, end: date, operations: tuple[str, ...], refresh: bool, as_json: bool
+) -> int:
+    """Show what a run would submit and could cost at worst. Spends and writes nothing."""
+    from dataclasses import replace
+
+    from crust_pipeline.display import counts_in_words, print_json
+    from crust_pipeline.pipeline import preview_plan
+
+    pipeline = open_pipeline()
+    policy = replace(pipeline.policy, refresh=refresh)
+    reports = [
+        preview_plan(pipeline, operation, start=start, end=end, policy=policy)
+        for operation in checked_operations(start, end, operations)
+    ]
+    console = open_console()
+    if as_json:
+        print_json(
+            console,
+            [
+                {
+                    "operation": report.operation,
+                    "rows": report.rows,
+                    "batches": [len(batch.identifiers) for batch in report.batches],
+                    "verdicts": sum(report.verdicts.values(), start=Counter[str]()),
+                    "credits_worst_case": report.credits_reserved,
+                }
+                for report in reports
+            ],
+        )
+        return DONE
+    for report in reports:
+        verdicts = sum(report.verdicts.values(), start=Counter[str]())
+        identifiers = sum(len(batch.identifiers) for batch in report.batches)
+        console.print(
+            f"{report.operation}: {report.rows:,} rows ({counts_in_words(verdicts)}); "
+            f"{len(report.batches)} batches with {identifiers:,} identifiers to submit; "
+            f"at worst {report.credits_reserved.normalize():,f} credits"
+        )
+    return DONE

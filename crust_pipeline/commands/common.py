@@ -1,0 +1,120 @@
+"""What all commands share: options, exit codes, and errors that people can read."""
+
+import sys
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import click
+
+from crust_pipeline.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crust_pipeline.pipeline import Pipeline
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+P = ParamSpec("P")
+
+
+class Day(click.ParamType):
+    """A day, YYYY-MM-DD."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401 - click's signature
+        """Text to a date."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no day; write it as 2026-01-31", param, ctx)
+
+
+def readable_errors(command: Callable[P, int | None]) -> Callable[P, None]:
+    """What goes wrong for a known reason is a message, not a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except SettingsError as error:
+            complain(str(error))
+            code = WRONG_USAGE
+        except KeyboardInterrupt:
+            complain("Interrupted. Nothing is lost: run the same command again to go on.")
+            code = FAILED
+        except Exception as error:
+            if not _is_known(error):
+                raise
+            complain(str(error))
+            code = FAILED
+        sys.exit(code or DONE)
+
+    return wrapped
+
+
+def _is_known(error: Exception) -> bool:
+    # Only the modules that were imported can have raised.
+    known = {
+        ("crust_pipeline.vendor.errors", "VendorError"),
+        ("crust_pipeline.ledger.states", "LedgerError"),
+        ("crust_pipeline.batching.plan", "OverBudgetError"),
+        ("crust_pipeline.tables.upstream", "UpstreamError"),
+        ("crust_pipeline.dagster_client", "InstanceError"),
+    }
+    return any((base.__module__, base.__name__) in known for base in type(error).__mro__)
+
+
+def complain(message: str) -> None:
+    """Say on standard error what went wrong."""
+    click.echo(f"Error: {message}", err=True)
+
+
+def open_pipeline() -> "Pipeline":
+    """The pipeline on the environment's settings."""
+    from crust_pipeline.pipeline import Pipeline
+
+    return Pipeline(settings=Settings.from_env())
+
+
+def open_console() -> "Console":
+    """Standard output, for people and scripts."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True)
+
+
+from_option = click.option(
+    "--from", "start", type=Day(), required=True, help="First day, YYYY-MM-DD."
+)
+to_option = click.option("--to", "end", type=Day(), required=True, help="Last day, included.")
+operation_option = click.option(
+    "--operation",
+    "operations",
+    multiple=True,
+    help="What to buy; may be given several times. Default: everything there is.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+refresh_option = click.option(
+    "--refresh",
+    is_flag=True,
+    help="Buy again what is bought and still fresh. The price is shown first.",
+)
+
+
+def checked_operations(start: date, end: date, operations: tuple[str, ...]) -> list[str]:
+    """What to buy, in the order in which it is planned; refuses what makes no sense."""
+    from crust_pipeline.pipeline import OPERATIONS
+
+    if end < start:
+        raise click.BadParameter(f"--to {end} is before --from {start}")
+    if unknown := set(operations) - set(OPERATIONS):
+        raise click.BadParameter(
+            f"there is no operation {', '.join(sorted(unknown))}; "
+            f"choose from {', '.join(OPERATIONS)}"
+        )
+    return [name for name in OPERATIONS if not operations or name in operations]

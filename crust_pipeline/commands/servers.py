@@ -1,0 +1,78 @@
+"""Commands that start servers: sandbox, demo, dev."""
+
+from pathlib import Path
+
+import click
+
+from crust_pipeline.commands.common import (
+    DONE,
+    FAILED,
+    open_console,
+    open_pipeline,
+    readable_errors,
+)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=0, show_default=True, help="The API's port; 0: a free one.")
+@click.option("--storage-port", default=0, show_default=True, help="The download storage's port.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True),
+    help="Switches and faults, a JSON file.",
+)
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Keep jobs and purchases in this file."
+)
+@click.option(
+    "--time-scale", type=float, help="How many times faster than the vendor's its jobs are."
+)
+@readable_errors
+def sandbox(
+    *,
+    host: str,
+    port: int,
+    storage_port: int,
+    config: Path | None,
+    state: Path | None,
+    time_scale: float | None,
+) -> int:
+    """Run a local server that behaves as the vendor's documents say. Its API key is `sandbox-key`.
+
+    The first line it prints is the API's address, the second that of its storage and controls.
+    """
+    from dataclasses import replace
+
+    from crust_pipeline.sandbox.serve import SandboxConfig, serve
+
+    chosen = SandboxConfig.read(config) if config else SandboxConfig()
+    if time_scale is not None:
+        switches = chosen.switches.with_changes({"time_scale": time_scale})
+        chosen = replace(chosen, switches=switches)
+    if state is not None:
+        chosen = replace(chosen, state_file=state)
+    serve(host=host, port=port, storage_port=storage_port, config=chosen)
+    return DONE
+
+
+@click.command()
+@click.option("--exit", "exits", is_flag=True, help="End when the backfill has ended.")
+@readable_errors
+def demo(*, exits: bool) -> int:
+    """Enrich the sample people through a real Dagster against the sandbox."""
+    from crust_pipeline.demo import run_demo
+
+    return DONE if run_demo(open_console(), exits=exits) else FAILED
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="The web server's port.")
+@readable_errors
+def dev(*, port: int) -> int:
+    """Start Dagster's UI and daemon on the real API."""
+    from crust_pipeline.demo import run_dev
+
+    _ = open_pipeline().engine  # says clearly what is missing
+    run_dev(open_console(), port=port)
+    return DONE

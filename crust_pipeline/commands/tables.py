@@ -1,0 +1,53 @@
+"""Commands about the tables: sql."""
+
+import sys
+
+import click
+
+from crust_pipeline.commands.common import (
+    DONE,
+    FAILED,
+    complain,
+    open_console,
+    open_pipeline,
+    readable_errors,
+)
+
+
+@click.command()
+@click.argument("query")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+@readable_errors
+def sql(*, query: str, style: str) -> int:
+    """Ask the tables a question in SQL. Reads the lake, so it never waits for a writer."""
+    import duckdb
+
+    from crust_pipeline.display import print_json, print_table
+
+    pipeline = open_pipeline()
+    try:
+        with pipeline.lake.connect() as con:
+            answer = con.execute(query)
+            columns = [column[0] for column in answer.description or ()]
+            rows = answer.fetchall()
+    except duckdb.Error as error:
+        complain(str(error))
+        return FAILED
+    console = open_console()
+    if style == "json":
+        print_json(console, [dict(zip(columns, row, strict=True)) for row in rows])
+    elif style == "csv":
+        import csv
+
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        print_table(console, f"{len(rows):,} rows", columns, rows)
+    return DONE
