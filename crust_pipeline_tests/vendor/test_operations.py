@@ -36,7 +36,10 @@ def test_the_dear_group_is_never_asked_by_default() -> None:
 
 def test_personal_contacts_are_never_asked_by_default() -> None:
     assert CONTACT.fields == ("business_email",)
-    assert CONTACT_SYNC.fields == ("contact.business_emails",)
+    assert CONTACT_SYNC.as_requested(CONTACT_SYNC.fields) == [
+        "contact.business_emails",
+        "contact.websites",
+    ]
 
 
 def test_the_client_does_not_import_heavy_libraries() -> None:

@@ -44,7 +44,7 @@ ROW: dict[str, Any] = {
 def test_the_worst_case_is_what_one_identifier_can_cost(
     operation: Operation, fields: tuple[str, ...], expected: str
 ) -> None:
-    assert PRICES.worst_case(operation.name, fields, on=TODAY) == Decimal(expected)
+    assert PRICES.worst_case(operation.product, fields, on=TODAY) == Decimal(expected)
 
 
 def test_verified_contacts_cost_half_a_credit_more() -> None:
