@@ -14,6 +14,8 @@ from isal import isal_zlib
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 _READ_BYTES: Final = 1 << 16
+# What is read may be a thousand times as much when inflated.
+_BLOCK_BYTES: Final = 1 << 20
 # isal's stubs leave out most types.
 _ISAL_ERROR: Final = cast("type[Exception]", isal_zlib.error)
 # Nobody needs 50 MB of a bad line to see why it is bad; the rest is still in the landed file.
@@ -103,7 +105,7 @@ class LandedText:
                     longest = max(longest, len(chunk))
                     # The first of a file in full, so that a small file is sampled as a whole.
                     many = 200 if first_line == 1 and not sample else 1
-                    sample += chunk.split(b"\n", many)[:many]
+                    sample += chunk[:-1].split(b"\n", many)[:many]
                     chunk = next(chunks, None)
             yield Piece(path, first_line, lines, longest, tuple(sample))
             first_line, number = first_line + lines, number + 1
@@ -142,28 +144,35 @@ class LandedText:
                             self.note = "bytes follow the end of the compressed data"
                         return
                     inflater = _inflater()
-                try:
-                    block = inflater.decompress(rest)
-                except _ISAL_ERROR as error:
-                    raise DamagedFile(f"the compressed data is damaged: {error}") from None
-                rest = inflater.unused_data
-                if block:
-                    yield block
-        if not inflater.eof:
-            self._cut_off = True
-            self.note = "the file is cut off: what follows its last whole line is missing"
+                yield _inflate(inflater, rest)
+                rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+        while not inflater.eof:
+            block = _inflate(inflater, b"")
+            if not block:
+                self._cut_off = True
+                self.note = "the file is cut off: what follows its last whole line is missing"
+                return
+            yield block
 
 
 class _Inflater(Protocol):
     eof: bool
     unused_data: bytes
+    unconsumed_tail: bytes
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, /, max_length: int) -> bytes: ...
 
 
 def _inflater() -> _Inflater:
     # 31: the data has gzip's header and trailer, which are checked.
     return cast("Any", isal_zlib).decompressobj(wbits=31)
+
+
+def _inflate(inflater: _Inflater, data: bytes) -> bytes:
+    try:
+        return inflater.decompress(data, max_length=_BLOCK_BYTES)
+    except _ISAL_ERROR as error:
+        raise DamagedFile(f"the compressed data is damaged: {error}") from None
 
 
 def stored_text(content: bytes) -> str:

@@ -73,14 +73,18 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
         today: The last day that is one.
 
     Raises:
-        UpstreamError: a file or a column is missing.
+        UpstreamError: a file or a column is missing, or a file cannot be read at all.
     """
+    import duckdb
+
     reading = _Reading(start=start, end=end, first_day=first_day, today=today)
     for name in _files(source):
-        if name.endswith(_PARQUET_SUFFIX):
-            reading.take(_parquet_rows(name))
-        else:
-            reading.take(_CsvFile(name, reading).rows())
+        parquet = name.endswith(_PARQUET_SUFFIX)
+        try:
+            reading.take(_parquet_rows(name) if parquet else _CsvFile(name, reading).rows())
+        except (duckdb.Error, OSError) as error:
+            cause = str(error).partition("\n")[0]
+            raise UpstreamError(f"{name} cannot be read: {cause}") from error
     return reading.result()
 
 

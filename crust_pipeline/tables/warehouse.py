@@ -238,8 +238,7 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
     for table in TABLES.values():
         if not _has_columns(connection, table):
             connection.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
-            for statement in (table.create_statement(), *table.comment_statements()):
-                connection.execute(statement)
+            connection.execute("; ".join([table.create_statement(), *table.comment_statements()]))
         days = sorted(day for name, day in stale if name == table.name)
         rows += _replace(connection, table, lake, days) if days else 0
     _note(connection, state, loaded)

@@ -1,0 +1,237 @@
+"""The lake: partitions replaced whole, described in their files, the same for the same input."""
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from crust_pipeline.tables import TABLES, Lake
+from crust_pipeline_tests.tables.landing import (
+    DAY,
+    LOADED_AT,
+    NEXT_DAY,
+    enriched,
+    flattened,
+    landed,
+    url,
+)
+
+_RUN: dict[str, Any] = {"run_id": "run-1", "loaded_at": LOADED_AT}
+_ROWS = [
+    {"row_id": "b", "operation": "enrich", "outcome": "matched", "profile_key": "k2"},
+    {"row_id": "a", "operation": "enrich", "outcome": "dropped", "profile_key": "k1"},
+]
+
+
+def test_rows_come_back_typed_sorted_and_with_the_run(lake: Lake) -> None:
+    lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+
+    frame = lake.read("outcomes")
+
+    assert frame["row_id"].tolist() == ["a", "b"]
+    assert frame["partition_date"].tolist() == [DAY, DAY]
+    assert frame["run_id"].unique().tolist() == ["run-1"]
+    assert frame["detail"].isna().all()
+    assert isinstance(frame["loaded_at"].dtype, pd.ArrowDtype)
+
+
+def test_decimals_lists_and_moments_survive(lake: Lake) -> None:
+    moment = datetime(2026, 1, 5, 1, 2, 3, 456789, tzinfo=UTC)
+    row = {"submission_id": "s", "fields": ["a", "b"], "credits_reserved": Decimal("1.2345")}
+
+    lake.write_rows("batches", DAY, [row | {"submitted_at": moment}], **_RUN)
+
+    (read,) = lake.read("batches").to_dict("records")
+    assert list(read["fields"]) == ["a", "b"]
+    assert read["credits_reserved"] == Decimal("1.2345")
+    assert read["submitted_at"] == moment
+
+
+def test_a_column_the_table_does_not_have_is_refused(lake: Lake) -> None:
+    with pytest.raises(ValueError, match="outcomes has no column colour"):
+        lake.write_rows("outcomes", DAY, [{"colour": "red"}], **_RUN)
+
+
+def test_a_partition_is_replaced_whole(lake: Lake) -> None:
+    lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+    lake.write_rows("outcomes", DAY, _ROWS[:1], **_RUN)
+
+    assert lake.read("outcomes")["row_id"].tolist() == ["b"]
+    assert [path.name for path in lake.path("outcomes", DAY).parent.iterdir()] == [
+        "outcomes.parquet"
+    ]
+
+
+def test_an_empty_partition_has_the_schema(lake: Lake) -> None:
+    lake.write_rows("people", DAY, [], **_RUN)
+
+    schema = pq.read_schema(lake.path("people", DAY))
+    assert schema.names == [column.name for column in TABLES["people"].stored_columns()]
+    assert lake.read("people").empty
+
+
+def test_the_file_describes_its_columns_and_its_origin(tmp_path: Path) -> None:
+    file = landed(tmp_path, [enriched("ada")], asked=[url("ada")])
+    lake = flattened(tmp_path, file).lake
+
+    schema = pq.read_schema(lake.path("people", DAY))
+
+    for column in TABLES["people"].stored_columns():
+        described = schema.field(column.name).metadata or {}
+        assert described[b"description"].decode() == column.description
+    notes = pq.ParquetFile(lake.path("people", DAY)).metadata.metadata or {}
+    assert notes[b"crust_pipeline.batch_ids"] == b"batch of results.jsonl.gz"
+    assert notes[b"crust_pipeline.source_files"].decode() == (
+        f"results.jsonl.gz sha256:{file.sha256}"
+    )
+    assert notes[b"crust_pipeline.spec_version"].decode() == TABLES["people"].version
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    lines = [
+        enriched(f"p{number}", skills={"professional_network_skills": ["a", "b", str(number)]})
+        for number in range(300)
+    ]
+    contents = []
+    for place in ("one", "two"):
+        folder = tmp_path / place
+        folder.mkdir()
+        file = landed(folder, lines, asked=[url(f"p{number}") for number in range(300)])
+        lake = flattened(folder, file).lake
+        contents.append([lake.path(table, DAY).read_bytes() for table in ("people", "skills")])
+
+    assert contents[0] == contents[1]
+
+
+def test_another_run_gives_the_same_content_hash(tmp_path: Path) -> None:
+    file = landed(tmp_path, [enriched("ada")], asked=[url("ada")])
+    first = flattened(tmp_path, file).report
+    later = LOADED_AT + timedelta(days=1)
+
+    second = flattened(tmp_path, file, run_id="run-2", loaded_at=later).report
+
+    assert first.partitions == second.partitions
+
+
+def test_other_content_gives_another_content_hash(lake: Lake) -> None:
+    first = lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+    second = lake.write_rows("outcomes", DAY, [_ROWS[0], _ROWS[1] | {"detail": ""}], **_RUN)
+
+    assert first.content_hash != second.content_hash
+    assert lake.partition("outcomes", DAY) == second
+
+
+def test_a_partition_that_was_never_written_is_none(lake: Lake) -> None:
+    assert lake.partition("outcomes", DAY) is None
+    assert lake.days("outcomes") == []
+    assert lake.read("outcomes").empty
+
+
+def test_many_days_are_written_at_once(lake: Lake) -> None:
+    written = lake.write_many("outcomes", {DAY: _ROWS, NEXT_DAY: []}, **_RUN)
+
+    assert [(part.day, part.rows) for part in written] == [(DAY, 2), (NEXT_DAY, 0)]
+    assert lake.days("outcomes") == [DAY, NEXT_DAY]
+
+
+def test_days_are_read_from_start_to_end(lake: Lake) -> None:
+    for offset in range(5):
+        lake.write_rows("outcomes", DAY + timedelta(days=offset), _ROWS[:1], **_RUN)
+
+    frame = lake.read("outcomes", NEXT_DAY, NEXT_DAY + timedelta(days=1))
+
+    assert frame["partition_date"].tolist() == [date(2026, 1, 6), date(2026, 1, 7)]
+
+
+def test_pyarrow_reads_the_lake_as_a_dataset(lake: Lake) -> None:
+    lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+
+    table = pq.read_table(lake.root / "outcomes")
+
+    assert table.num_rows == 2
+    assert "partition_date" in table.column_names
+
+
+def test_files_of_an_older_spec_give_null_for_newer_columns(lake: Lake) -> None:
+    lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+    path = lake.path("outcomes", DAY)
+    pq.write_table(pq.ParquetFile(path).read().drop_columns(["detail"]), path)
+    lake.write_rows("outcomes", NEXT_DAY, [_ROWS[0] | {"detail": "new"}], **_RUN)
+
+    assert lake.read("outcomes")["detail"].dropna().tolist() == ["new"]
+    assert lake.read("outcomes", DAY, DAY)["detail"].isna().all()
+
+
+def test_the_views_hold_all_tables(lake: Lake) -> None:
+    lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+
+    with lake.connect() as connection:
+        counts = {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+            for table in TABLES
+        }
+
+    assert counts.pop("outcomes") == 2
+    assert set(counts.values()) == {0}
+
+
+def _quarantined(operation: str, reason: str) -> list[dict[str, Any]]:
+    return [{"operation": operation, "reason": reason, "source_file": "f", "source_line": 1}]
+
+
+def test_quarantine_keeps_the_lines_of_other_operations(lake: Lake) -> None:
+    lake.write_rows(
+        "quarantine", DAY, _quarantined("upstream", "old"), operations=["upstream"], **_RUN
+    )
+    lake.write_rows("quarantine", DAY, _quarantined("enrich", "e"), operations=["enrich"], **_RUN)
+    lake.write_rows(
+        "quarantine", DAY, _quarantined("upstream", "new"), operations=["upstream"], **_RUN
+    )
+
+    assert sorted(lake.read("quarantine")["reason"]) == ["e", "new"]
+
+
+def test_two_operations_that_quarantine_at_once_lose_nothing(lake: Lake) -> None:
+    names = [f"operation-{number}" for number in range(8)]
+
+    def write(name: str) -> None:
+        lake.write_rows("quarantine", DAY, _quarantined(name, name), operations=[name], **_RUN)
+
+    threads = [threading.Thread(target=write, args=[name]) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(lake.read("quarantine")["reason"]) == names
+
+
+def test_an_arrow_table_is_written_as_it_is(lake: Lake) -> None:
+    rows = pa.table({"row_id": ["x"], "added_on": [DAY], "partition_date": [DAY]})
+
+    assert lake.write_rows("profile_urls", DAY, rows, **_RUN).rows == 1
+    assert lake.read("profile_urls")["added_on"].tolist() == [DAY]
+
+
+def test_a_failed_write_leaves_the_old_partition_and_no_litter(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.write_rows("outcomes", DAY, _ROWS, **_RUN)
+
+    def no_space(_path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("crust_pipeline.tables.lake.sync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        lake.write_rows("outcomes", DAY, [], **_RUN)
+
+    assert len(lake.read("outcomes")) == 2
+    assert [path.name for path in lake.path("outcomes", DAY).parent.iterdir()] == [
+        "outcomes.parquet"
+    ]
