@@ -10,16 +10,22 @@ from crust_pipeline.defs.schedules import daily_plan, plan_job
 from crust_pipeline.pipeline import OPERATIONS
 
 
-def build_defs(*, resource_overrides: dict[str, object] | None = None) -> dg.Definitions:
+def build_defs(
+    *,
+    upstream: dg.AssetsDefinition = profile_urls,
+    resource_overrides: dict[str, object] | None = None,
+) -> dg.Definitions:
     """Everything that Dagster shows and runs.
 
     Args:
+        upstream: writes the table `profile_urls`, by day; the one that reads `CRUST_UPSTREAM`
+            unless you bring your own (see docs/upstream.md).
         resource_overrides: takes the place of resources of the same name; tests and special
             installations build the same graph with other means.
     """
     return dg.Definitions(
         assets=[
-            profile_urls,
+            upstream,
             *(build_batches_asset(operation) for operation in OPERATIONS),
             *(build_result_assets(operation) for operation in OPERATIONS),
             accounts,

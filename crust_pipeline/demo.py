@@ -19,10 +19,11 @@ from crust_pipeline.display import ProgressDisplay, print_table
 from crust_pipeline.instance import DagsterInstance, running_instance
 from crust_pipeline.ledger import loading, queries
 from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.pipeline import OPERATIONS, days_between
+from crust_pipeline.pipeline import OPERATIONS
 from crust_pipeline.processes import TetheredProcess
 from crust_pipeline.runner import Progress
 from crust_pipeline.settings import Settings
+from crust_pipeline.steps import days_between
 from crust_pipeline.tables import TABLES
 
 SAMPLE = Path(__file__).parent.parent / "data" / "profile_urls.csv"

@@ -17,8 +17,8 @@ from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcil
 from crust_pipeline.ledger import landing, loading, queries
 from crust_pipeline.ledger.dispatching import PauseKind
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
-from crust_pipeline.pipeline import (
-    Pipeline,
+from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.steps import (
     days_between,
     load_accounts,
     load_results,

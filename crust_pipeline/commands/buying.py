@@ -120,7 +120,7 @@ def plan(
     from dataclasses import replace
 
     from crust_pipeline.display import counts_in_words, print_json
-    from crust_pipeline.pipeline import preview_plan
+    from crust_pipeline.steps import preview_plan
 
     pipeline = open_pipeline()
     policy = replace(pipeline.policy, refresh=refresh)

@@ -11,7 +11,7 @@ from crust_pipeline.defs.metadata import ROWS, add_by_day, table_schema
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.pipeline import load_upstream, plan_days, rows_in_lake
+from crust_pipeline.steps import load_upstream, plan_days, rows_in_lake
 from crust_pipeline.tables import TABLES
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
@@ -74,12 +74,12 @@ def profile_urls(
 def build_batches_asset(operation: str) -> dg.AssetsDefinition:
     """The asset that plans an operation's batches and submits those for which slots are free."""
     name = f"{operation}_batches"
-    # What identify finds, the others ask for: rows with only an e-mail gain a profile URL through it.
+    # Rows with only an e-mail gain a profile URL through identify, by which the others ask.
     chain = [] if operation == "identify" else ["identify_batches", "identities"]
 
     @dg.asset(
         name=name,
-        deps=[profile_urls, *chain],
+        deps=["profile_urls", *chain],
         partitions_def=daily,
         backfill_policy=one_run,
         group_name=operation,

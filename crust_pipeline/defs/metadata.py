@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from crust_pipeline.pipeline import DayAccount
+from crust_pipeline.steps import DayAccount
 from crust_pipeline.tables import Drift, Table
 
 ROWS = "dagster/partition_row_count"

@@ -88,14 +88,15 @@ plan_again_jobs = {
     jobs=[advance_job, *load_jobs.values(), *plan_again_jobs.values()],
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Polls the vendor's jobs, asks for runs to submit and land, and to load days that are "
+        "final. On by default: it only follows what somebody planned. It reads; what spends is a run."
+    ),
 )
 def batch_monitor(
     context: dg.SensorEvaluationContext, crust: PipelineResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Polls the vendor's jobs, asks for runs to submit and land, and to load days that are final.
-
-    On by default: it only follows what somebody planned. It reads; what spends is a run.
-    """
+    """Look once, and ask for what is to be done."""
     began = time.monotonic()
     try:
         pipeline = crust.get_pipeline()

@@ -14,8 +14,8 @@ from crust_pipeline.defs.metadata import (
 )
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.pipeline import (
-    OPERATIONS,
+from crust_pipeline.pipeline import OPERATIONS
+from crust_pipeline.steps import (
     day_accounts,
     load_accounts,
     load_results,

@@ -14,9 +14,14 @@ plan_job = dg.define_asset_job(
 )
 
 
-@dg.schedule(job=plan_job, cron_schedule="0 6 * * *", execution_timezone="UTC")
+@dg.schedule(
+    job=plan_job,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+    description="Plans yesterday, at 6:00 UTC. Off until you turn it on: it spends credits.",
+)
 def daily_plan(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Plans yesterday, at 6:00 UTC. Off until you turn it on: it spends credits."""
+    """Ask for a run over the day before."""
     day = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
     if not daily.has_partition_key(day):
         return dg.SkipReason(f"{day} is before the first partition.")
