@@ -90,7 +90,7 @@ plan_again_jobs = {
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Polls the vendor's jobs, asks for runs to submit and land, and to load days that are "
-        "final. On by default: it only follows what somebody planned. It reads; what spends is a run."
+        "final. On by default: it follows what somebody planned. It reads; what spends is a run."
     ),
 )
 def batch_monitor(
