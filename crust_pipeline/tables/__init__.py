@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from crust_pipeline.tables.landed import BadLine
     from crust_pipeline.tables.spec import Column, Table
     from crust_pipeline.tables.specs import TABLES, tables_of
-    from crust_pipeline.tables.upstream import Upstream, UpstreamError, read_upstream
+    from crust_pipeline.tables.upstream import (
+        Upstream,
+        UpstreamError,
+        read_upstream,
+        upstream_rows,
+    )
     from crust_pipeline.tables.warehouse import LoadReport, Warehouse, publish_views
 
 _MODULES: Final = {
@@ -39,6 +44,7 @@ _MODULES: Final = {
     "read_answers": "answers",
     "read_upstream": "upstream",
     "tables_of": "specs",
+    "upstream_rows": "upstream",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of _MODULES
@@ -62,6 +68,7 @@ __all__ = [  # noqa: RUF022 - in the order of _MODULES
     "read_answers",
     "read_upstream",
     "tables_of",
+    "upstream_rows",
 ]
 
 

@@ -88,6 +88,22 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
     return reading.result()
 
 
+def upstream_rows(rows: Iterable[Mapping[str, object]], *, day: date) -> pa.Table:
+    """Give rows that come from elsewhere than a file the shape of table `profile_urls`.
+
+    Args:
+        rows: Columns as in an input file; `added_on` is not needed.
+        day: The partition they belong to.
+    """
+    reading = _Reading(start=day, end=day, first_day=day, today=day)
+    reading.take(
+        {name: str(value) for name, value in row.items() if value not in (None, "")}
+        | {"added_on": day.isoformat()}
+        for row in rows
+    )
+    return reading.result().rows
+
+
 @dataclass(slots=True)
 class _Reading:
     """Collects the rows of the wanted days."""

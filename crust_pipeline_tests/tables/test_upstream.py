@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables import TABLES, Upstream, UpstreamError, read_upstream
+from crust_pipeline.tables import TABLES, Upstream, UpstreamError, read_upstream, upstream_rows
 
 _FIRST_DAY = date(2026, 1, 1)
 _TODAY = date(2026, 2, 1)
@@ -241,3 +241,13 @@ def test_a_file_that_is_no_parquet_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_folder_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UpstreamError, match="There is no file"):
         _read(tmp_path)
+
+
+def test_rows_from_elsewhere_take_the_shape_of_the_table() -> None:
+    rows = [{"profile_url": "linkedin.com/in/Ada", "score": 3, "company_name": None}]
+    table = upstream_rows(rows, day=date(2026, 1, 5))
+
+    (row,) = table.to_pylist()
+    assert (row["partition_date"], row["profile_key"]) == (date(2026, 1, 5), "linkedin.com/in/ada")
+    assert (row["extra"], row["company_name"]) == ('{"score": "3"}', None)
+    assert row["row_id"]
