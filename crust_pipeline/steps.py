@@ -25,6 +25,7 @@ from crust_pipeline.tables import (
     flatten,
     publish_views,
     read_upstream,
+    upstream_rows,
 )
 from crust_pipeline.vendor import errors
 
@@ -66,6 +67,20 @@ def load_upstream(pipeline: Pipeline, *, start: date, end: date, run_id: str) ->
     pipeline.lake.write_many("profile_urls", days, run_id=run_id, loaded_at=now)
     _quarantine_upstream(pipeline, upstream, day=start, run_id=run_id)
     return upstream
+
+
+def write_upstream(
+    pipeline: Pipeline, rows: Mapping[date, Iterable[Mapping[str, object]]], *, run_id: str
+) -> None:
+    """Write days of `profile_urls` from rows that come from elsewhere: a database, an API.
+
+    Args:
+        pipeline: the installation.
+        rows: by day, with the columns of an upstream file; `added_on` is the day.
+        run_id: names this run in the table.
+    """
+    days = {day: upstream_rows(of_day, day=day) for day, of_day in rows.items()}
+    pipeline.lake.write_many("profile_urls", days, run_id=run_id, loaded_at=pipeline.clock())
 
 
 def _read_upstream(pipeline: Pipeline, *, start: date, end: date) -> Upstream:

@@ -1,0 +1,53 @@
+"""What all tests share: an environment without our settings, a sandbox, an upstream table."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
+from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline_tests.people import DAYS, write_people
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own key or data folder must not get into a test."""
+    for variable in os.environ:
+        if variable.startswith(("CRUST", "PRONTO", "DAGSTER")):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def switches() -> Switches:
+    return Switches(instant_jobs=True)
+
+
+@pytest.fixture
+def sandbox(switches: Switches) -> Iterator[RunningSandbox]:
+    """The vendor, whose jobs end at once unless the test says otherwise."""
+    with running_sandbox(switches=switches) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """Three days of people: ten that differ, two of them again on the second day, one unusable."""
+    path = tmp_path / "people.csv"
+    numbers = {DAYS[0]: range(6), DAYS[1]: range(4, 8), DAYS[2]: range(8, 10)}
+    rows = [(day, f"https://www.linkedin.com/in/person-{n}") for day in DAYS for n in numbers[day]]
+    write_people(path, [*rows, (DAYS[2], "https://example.com/no-profile")])
+    return path
+
+
+@pytest.fixture
+def settings(sandbox: RunningSandbox, upstream: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of an installation that buys from the sandbox."""
+    return {
+        "CRUSTDATA_API_KEY": sandbox.api_key,
+        "CRUSTDATA_BASE_URL": sandbox.base_url,
+        "CRUST_DATA_DIR": str(tmp_path / "data"),
+        "CRUST_UPSTREAM": str(upstream),
+        "CRUST_POLL_SECONDS": "0",
+    }

@@ -1,0 +1,38 @@
+"""The resource: settings from the environment, and what the Launchpad lays over them."""
+
+from pathlib import Path
+
+import pytest
+
+from crust_pipeline.defs.resource import PipelineResource
+from crust_pipeline.settings import SettingsError
+
+
+def with_fields(**fields: str) -> PipelineResource:
+    return PipelineResource.model_validate(fields)
+
+
+def test_without_fields_it_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRUST_DATA_DIR", "somewhere")
+    assert PipelineResource().get_pipeline().settings.lake == Path("somewhere/lake")
+
+
+def test_a_field_is_laid_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRUST_MAX_ACTIVE_BATCHES", "5")
+    settings = PipelineResource(max_active_batches="2").get_pipeline().settings
+    assert settings.max_active_batches == 2
+
+
+def test_a_field_that_cannot_be_used_is_named() -> None:
+    with pytest.raises(SettingsError, match="CRUST_POLL_SECONDS"):
+        PipelineResource(poll_seconds="soon").get_pipeline()
+
+
+def test_the_key_is_no_field() -> None:
+    # What is typed into the Launchpad is kept in run records.
+    assert "api_key" not in PipelineResource.model_fields
+
+
+def test_every_field_says_what_it_is_and_which_variable_it_takes_the_place_of() -> None:
+    for name, field in PipelineResource.model_fields.items():
+        assert "CRUST" in (field.description or ""), name

@@ -1,0 +1,182 @@
+"""The assets that hold what came back, what they show, and their checks."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from crust_pipeline import steps
+from crust_pipeline.sandbox.serve import RunningSandbox
+from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
+from crust_pipeline_tests.people import DAYS, write_people
+
+
+def test_each_day_shows_its_own_rows_credits_and_outcomes(installation: Installation) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    shown = [installation.metadata("people", day) for day in DAYS]
+    assert [day["dagster/partition_row_count"] for day in shown] == [6, 2, 1]
+    assert [day["crust/credits_reserved"] for day in shown] == [12, 4, 4]
+    assert [day["crust/outcome_matched"] for day in shown] == [6, 2, 1]
+    assert [day["crust/fill_rate"] for day in shown] == [1, 1, 0.5]
+    spent = sum(day["crust/credits_computed"] for day in shown)
+    assert 0 < spent <= 20
+    (batch_id,) = {id_ for day in shown for id_ in day["crust/batch_ids"]}
+    assert len(batch_id) == 36
+
+
+def test_credits_computed_are_what_the_vendor_charged(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    shown = [installation.metadata("people", day)["crust/credits_computed"] for day in DAYS]
+    assert sum(shown) == sandbox.state.account.spent
+
+
+def test_columns_and_where_they_come_from_are_shown(installation: Installation) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    spec = installation.defs.resolve_asset_graph().get(dg.AssetKey("people"))
+    columns = {column.name: column for column in spec.metadata["dagster/column_schema"].columns}
+    assert columns["headline"].type == "VARCHAR"
+    assert columns["headline"].description
+    lineage = installation.metadata("people", DAYS[-1])["dagster/column_lineage"]
+    (source,) = lineage.deps_by_column["headline"]
+    assert source.asset_key == dg.AssetKey("enrich_batches")
+    assert source.column_name == "data.basic_profile.headline"
+
+
+def test_nothing_personal_is_shown(installation: Installation, tmp_path: Path) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as con:
+        names = {row[0] for row in con.execute("SELECT name FROM people").fetchall()}
+    assert names
+    runs = installation.instance.get_runs()
+    shown = str([installation.instance.all_logs(run.run_id) for run in runs])
+    assert "enrich_batches" in shown
+    for personal in {*names, "person-1", "sandbox-key"}:
+        assert personal not in shown
+
+
+def test_outcomes_add_up_and_the_check_says_so(installation: Installation) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    result = installation.run("load_enrich", tags=range_tags(DAYS))
+    check = checks_of(result)["outcomes_add_up"]
+    assert check.passed
+    assert check.metadata["input_rows"].value == 13
+    assert check.metadata["enrich_rows"].value == 13
+
+
+def test_the_check_of_outcomes_stops_days_that_do_not_add_up(
+    installation: Installation, upstream: Path
+) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    # A row is lost from the table on the way: by hand, or by an upstream that writes it anew.
+    write_people(upstream, [(DAYS[0], "https://www.linkedin.com/in/person-1")])
+    installation.materialize("profile_urls", days=DAYS)
+    result = installation.run("load_enrich", tags=range_tags(DAYS))
+    assert not checks_of(result)["outcomes_add_up"].passed
+    assert not result.success
+
+
+@pytest.mark.parametrize("switches", [Switches()])
+def test_result_tables_materialised_too_early_are_empty_and_say_pending(
+    installation: Installation,
+) -> None:
+    installation.buy(DAYS)
+    assert installation.run("load_enrich", tags=range_tags(DAYS)).success
+    shown = installation.metadata("people", DAYS[0])
+    assert shown["dagster/partition_row_count"] == 0
+    assert shown["crust/outcome_pending"] == 6
+    assert installation.metadata("outcomes", DAYS[0])["dagster/partition_row_count"] == 6
+
+
+@pytest.mark.parametrize("switches", [Switches()])
+def test_days_loaded_too_early_are_loaded_again_when_they_are_final(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    installation.buy(DAYS)
+    assert installation.run("load_enrich", tags=range_tags(DAYS)).success
+    sandbox.clock.advance(3600)
+    installation.settle()
+    assert installation.metadata("people", DAYS[0])["dagster/partition_row_count"] == 6
+
+
+def test_days_that_were_never_planned_can_be_materialised(installation: Installation) -> None:
+    assert installation.run("load_enrich", tags=range_tags(DAYS)).success
+    assert installation.metadata("people", DAYS[0])["dagster/partition_row_count"] == 0
+
+
+def test_the_warehouse_holds_what_the_lake_holds(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as con:
+        counted = con.execute("SELECT count(*) FROM people").fetchall()
+        outcomes = con.execute("SELECT count(*) FROM outcomes").fetchall()
+    assert (counted, outcomes) == ([(9,)], [(13,)])
+
+
+def test_a_reader_leaves_the_warehouse_behind_but_the_run_succeeds(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "WAREHOUSE_WAIT_SECONDS", 0.0)
+    assert installation.materialize("warehouse").success
+    installation.buy(DAYS)
+    with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True):
+        installation.settle()
+    assert latest(installation, "warehouse")["crust/partitions_behind"] > 0
+    assert installation.materialize("warehouse").success
+    assert latest(installation, "warehouse")["crust/partitions_behind"] == 0
+
+
+def latest(installation: Installation, asset: str) -> dict[str, Any]:
+    event = installation.instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event
+    assert event.asset_materialization
+    return {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
+
+
+def test_a_line_that_cannot_be_read_is_quarantined_and_a_check_warns(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    sandbox.fail("malformed_lines", value=1)
+    installation.buy(DAYS)
+    installation.settle()
+    result = installation.run("load_enrich", tags=range_tags(DAYS))
+    check = checks_of(result)["no_line_is_unreadable"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    assert result.success
+    assert sum(installation.outcomes(DAYS).values()) == 13
+
+
+def test_a_line_of_the_upstream_that_is_no_csv_is_quarantined(
+    installation: Installation, upstream: Path
+) -> None:
+    with upstream.open("a") as file:
+        file.write("2026-01-05,a,b,c,d\n")
+    installation.buy(DAYS)
+    installation.settle()
+    assert installation.metadata("profile_urls", DAYS[0])["crust/lines_quarantined"] == 1
+    assert installation.metadata("quarantine", DAYS[0])["dagster/partition_row_count"] == 1
+
+
+def test_a_link_that_died_is_told_in_the_run_and_in_the_outcomes(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    sandbox.state.change(links_renewed=False)
+    installation.buy(DAYS)
+    installation.requests()
+    for clock in (sandbox.clock, installation.clock):
+        clock.advance(6 * 86400)
+    installation.settle()
+    assert installation.outcomes(DAYS) == {"expired": 12, "invalid_input": 1}
