@@ -19,13 +19,13 @@ def test_without_fields_it_is_what_the_environment_says(monkeypatch: pytest.Monk
 
 def test_a_field_is_laid_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRUST_MAX_ACTIVE_BATCHES", "5")
-    settings = PipelineResource(max_active_batches="2").get_pipeline().settings
+    settings = with_fields(max_active_batches="2").get_pipeline().settings
     assert settings.max_active_batches == 2
 
 
 def test_a_field_that_cannot_be_used_is_named() -> None:
     with pytest.raises(SettingsError, match="CRUST_POLL_SECONDS"):
-        PipelineResource(poll_seconds="soon").get_pipeline()
+        with_fields(poll_seconds="soon").get_pipeline()
 
 
 def test_the_key_is_no_field() -> None:
