@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from crust_pipeline.batching.dispatch import fill_slots
+from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.land import Landed, land_files
 from crust_pipeline.batching.monitor import poll_jobs
 from crust_pipeline.batching.plan import Policy
 from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
-from crust_pipeline.ledger import landing, loading, queries
+from crust_pipeline.ledger import landing, loading, progress, queries
 from crust_pipeline.ledger.dispatching import PauseKind
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
 from crust_pipeline.pipeline import Pipeline
@@ -31,6 +32,7 @@ from crust_pipeline.tables import LoadReport
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY})
 UNREACHABLE_TRIES = 3
+LEAST_IDLE_SECONDS, MOST_IDLE_SECONDS = 0.05, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,6 @@ def _wait(
 ) -> str | None:
     """Turn the wheel until nothing of these days is in progress; a reason when it will not turn."""
     engine = pipeline.engine
-    tick_seconds = min(max(engine.poll_seconds / 4, 0.05), 1.0)
     # Landing has a thread of its own: a large file must not keep slots empty.
     with ThreadPoolExecutor(max_workers=1) as beside:
         landing_now: Future[Landed] | None = None
@@ -151,7 +152,14 @@ def _wait(
                 return None
             if landing_now is None and (reason := _stuck(summary)):
                 return reason
-            sleep(tick_seconds)
+            sleep(_seconds_to_next_look(engine))
+
+
+def _seconds_to_next_look(engine: Engine) -> float:
+    """Until the next poll, but not long: landings end and pauses pass in between."""
+    due = progress.next_poll(engine.ledger)
+    wait = (due - engine.now()).total_seconds() if due else MOST_IDLE_SECONDS
+    return min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
 
 
 def _plan_identified(

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from crust_pipeline.batching.engine import Engine, is_gone
 from crust_pipeline.batching.land import keep_answer, recover_answer
+from crust_pipeline.batching.monitor import poll_time
 from crust_pipeline.batching.replan import replacements
 from crust_pipeline.ledger import dispatching
 from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, backoff
@@ -36,6 +37,13 @@ class Dispatched:
     rejected: list[str] = field(default_factory=list[str])
     unknown: list[str] = field(default_factory=list[str])
     pause: Pause | None = None
+
+    def add(self, later: "Dispatched") -> None:
+        """Count a later pass in."""
+        self.submitted += later.submitted
+        self.rejected += later.rejected
+        self.unknown += later.unknown
+        self.pause = later.pause
 
 
 def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
@@ -130,7 +138,7 @@ def _start_job(engine: Engine, intent: Intent, operation: Operation) -> None:
         # Nothing at the submit means that the vendor charges later, not that the job is free.
         credits_reported=accepted.credits_used or None,
         now=engine.now(),
-        poll_at=engine.now() + timedelta(seconds=engine.poll_seconds),
+        poll_at=poll_time(engine, intent.product, len(intent.identifiers), since=engine.now()),
     )
 
 

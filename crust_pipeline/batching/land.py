@@ -46,6 +46,14 @@ class Landed:
     undone: list[str] = field(default_factory=list[str])
     trouble: str | None = None
 
+    def add(self, later: "Landed") -> None:
+        """Count a later pass in."""
+        self.landed += later.landed
+        self.later += later.later
+        self.expired += later.expired
+        self.undone += later.undone
+        self.trouble = later.trouble or self.trouble
+
 
 def land_files(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Landed:
     """Land every completed file that is due, the oldest link first."""

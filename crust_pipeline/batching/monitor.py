@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crust_pipeline.batching.engine import Engine
+from crust_pipeline.batching.pace import seconds_to_next_poll
 from crust_pipeline.batching.replan import replacements
 from crust_pipeline.ledger import progress
 from crust_pipeline.ledger.dispatching import backoff
-from crust_pipeline.ledger.progress import JobReport
+from crust_pipeline.ledger.progress import DuePoll, JobReport
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Job, JobStatus
@@ -34,13 +35,12 @@ def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -
         may_go_on: asked before each request; when it says no, the rest waits for the next pass.
     """
     done = Polled()
-    for submission_id, batch_id in progress.due_polls(
-        engine.ledger, now=engine.now(), limit=POLLS_A_PASS
-    ):
+    for due in progress.due_polls(engine.ledger, now=engine.now(), limit=POLLS_A_PASS):
         if not may_go_on():
             break
+        submission_id = due.submission_id
         try:
-            job = engine.client.job(batch_id)
+            job = engine.client.job(due.batch_id)
         except errors.RateLimited as error:
             _ask_later(engine, submission_id, error, seconds=error.retry_after_seconds)
             done.trouble = str(error)
@@ -54,8 +54,21 @@ def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -
             done.trouble = str(error)
             break
         else:
-            _note(engine, submission_id, job, done)
+            _note(engine, due, job, done)
     return done
+
+
+def poll_time(engine: Engine, product: str, identifier_count: int, *, since: datetime) -> datetime:
+    """When to ask about a job that was submitted at `since`."""
+    now = engine.now()
+    wait = seconds_to_next_poll(
+        age_seconds=(now - since).total_seconds(),
+        finished_seconds=progress.finished_seconds(engine.ledger, product, identifier_count),
+        most_seconds=engine.poll_seconds,
+        active=engine.max_active,
+        rate_per_minute=engine.client.reads_per_minute,
+    )
+    return now + timedelta(seconds=wait)
 
 
 def _ask_later(
@@ -69,8 +82,8 @@ def _ask_later(
     )
 
 
-def _note(engine: Engine, submission_id: str, job: Job, done: Polled) -> None:
-    now = engine.now()
+def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
+    now, submission_id = engine.now(), due.submission_id
     if job.status is JobStatus.FAILED:
         reason = job.error_message or "the vendor gave no reason"
         instead = replacements(engine, submission_id, whole=True)
@@ -96,7 +109,7 @@ def _note(engine: Engine, submission_id: str, job: Job, done: Polled) -> None:
             entities_requested=job.entities_requested,
             entities_fulfilled=job.entities_fulfilled,
         ),
-        poll_at=now + timedelta(seconds=engine.poll_seconds),
+        poll_at=poll_time(engine, due.product, due.identifier_count, since=due.submitted_at),
         now=now,
     )
     (done.completed if state is BatchState.COMPLETED else done.active).append(submission_id)

@@ -21,10 +21,12 @@ class Watch:
     Attributes:
         cause: why an advance is needed, as a run key; None: there is nothing to submit or land.
         in_words: what is being waited for.
+        next_look: when a job is to be asked about next; None when none is at the vendor.
     """
 
     cause: str | None
     in_words: str
+    next_look: datetime | None
 
 
 def watch(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Watch:
@@ -36,7 +38,11 @@ def watch(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Wa
     summary = queries.summary(engine.ledger, now=now)
     cause = _cause(engine, summary, now=now)
     words = in_words(summary, max_active=engine.max_active, now=now)
-    return Watch(cause, f"{words}; {polled.trouble}" if polled.trouble else words)
+    return Watch(
+        cause,
+        f"{words}; {polled.trouble}" if polled.trouble else words,
+        progress.next_poll(engine.ledger),
+    )
 
 
 def _cause(engine: Engine, summary: Summary, *, now: datetime) -> str | None:

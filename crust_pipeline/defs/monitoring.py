@@ -1,12 +1,14 @@
 """The sensor that watches the vendor, and the jobs it asks for."""
 
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import dagster as dg
 
 from crust_pipeline.batching.advance import advance
-from crust_pipeline.batching.watch import watch
+from crust_pipeline.batching.engine import Engine
+from crust_pipeline.batching.watch import Watch, watch
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger import loading
 from crust_pipeline.ledger.dispatching import backoff
@@ -19,6 +21,8 @@ from crust_pipeline.tables import tables_of
 TICK_BUDGET_SECONDS = 40.0
 # Below Dagster's own loop of 5 s nothing is gained.
 TICK_SECONDS = 5
+# A tick goes on looking for almost as long, so that a job's end is seen at once.
+LOOK_SECONDS, LEAST_IDLE_SECONDS = 4.0, 0.1
 # A run that loads days is asked for again when nothing has come of it; its key counts the requests.
 FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 60.0, 3600.0
 
@@ -100,7 +104,7 @@ def batch_monitor(
     began = time.monotonic()
     try:
         pipeline = crust.get_pipeline()
-        seen = watch(
+        seen = _watch_for_a_while(
             pipeline.engine, may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS
         )
     except SettingsError as error:
@@ -116,6 +120,16 @@ def batch_monitor(
     if not requests:
         return dg.SkipReason(seen.in_words)
     return dg.SensorResult(run_requests=requests)
+
+
+def _watch_for_a_while(engine: Engine, *, may_go_on: Callable[[], bool]) -> Watch:
+    """Look, and look again at jobs that are to be asked about before the next tick."""
+    until = engine.now() + timedelta(seconds=LOOK_SECONDS)
+    while True:
+        seen = watch(engine, may_go_on=may_go_on)
+        if seen.cause or seen.next_look is None or seen.next_look > until or not may_go_on():
+            return seen
+        time.sleep(max((seen.next_look - engine.now()).total_seconds(), LEAST_IDLE_SECONDS))
 
 
 def _unfinished(context: dg.SensorEvaluationContext, job: str) -> bool:

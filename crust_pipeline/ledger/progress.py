@@ -13,6 +13,9 @@ from crust_pipeline.ledger.planning import NewBatch, re_plan
 from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions, transitions
 from crust_pipeline.ledger.states import AT_VENDOR, BatchState
 
+# From so many finished jobs of a product it is learned how long its jobs take.
+LATEST_JOBS = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
@@ -28,6 +31,17 @@ class JobReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DuePoll:
+    """A job to ask about."""
+
+    submission_id: str
+    batch_id: str
+    product: str
+    identifier_count: int
+    submitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownSubmit:
     """A submit whose fate nobody knows, with what a search for its job needs."""
 
@@ -39,11 +53,17 @@ class UnknownSubmit:
     searches: int
 
 
-def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """Jobs to ask about, the longest-waiting first: [(submission_id, batch_id)]."""
+def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
+    """Jobs to ask about, the longest-waiting first."""
     with ledger.read() as con:
         query = (
-            sa.select(submissions.c.submission_id, submissions.c.batch_id)
+            sa.select(
+                submissions.c.submission_id,
+                submissions.c.batch_id,
+                submissions.c.product,
+                submissions.c.identifier_count,
+                submissions.c.submitted_at,
+            )
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state.in_(AT_VENDOR),
@@ -52,7 +72,48 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[tuple[str, s
             .order_by(submissions.c.not_before)
             .limit(limit)
         )
-        return [(row.submission_id, row.batch_id) for row in con.execute(query)]
+        return [DuePoll(*row) for row in con.execute(query)]
+
+
+def next_poll(ledger: Ledger) -> datetime | None:
+    """When the next job is to be asked about; None when none is at the vendor."""
+    query = sa.select(sa.func.min(submissions.c.not_before)).where(
+        submissions.c.account == ledger.account, submissions.c.state.in_(AT_VENDOR)
+    )
+    with ledger.read() as con:
+        return con.execute(query).scalar_one()
+
+
+def finished_seconds(ledger: Ledger, product: str, identifier_count: int) -> list[float]:
+    """How long the latest finished jobs of about this size took at the vendor, in seconds."""
+    took = (submissions.c.vendor_created_at, submissions.c.submitted_at)
+    ended = (submissions.c.vendor_completed_at, submissions.c.completed_at)
+    query = (
+        sa.select(*took, *ended, submissions.c.identifier_count)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.product == product,
+            submissions.c.completed_at.is_not(None),
+            submissions.c.state != BatchState.FAILED,
+        )
+        .order_by(submissions.c.completed_at.desc())
+        .limit(LATEST_JOBS)
+    )
+    with ledger.read() as con:
+        latest = con.execute(query).all()
+    return [
+        seconds
+        for row in latest
+        if identifier_count <= 2 * row.identifier_count <= 4 * identifier_count
+        and (seconds := _seconds_taken(row)) > 0
+    ]
+
+
+def _seconds_taken(row: sa.Row[Any, Any, Any, Any, Any]) -> float:
+    """By the vendor's clock alone, or by ours alone."""
+    if row.vendor_created_at and row.vendor_completed_at:
+        return (row.vendor_completed_at - row.vendor_created_at).total_seconds()
+    return (row.completed_at - row.submitted_at).total_seconds() if row.submitted_at else 0.0
 
 
 def poll_again(

@@ -112,6 +112,9 @@ sa.Index(
     "submissions_by_state", submissions.c.account, submissions.c.state, submissions.c.not_before
 )
 sa.Index("submissions_by_root", submissions.c.root_submission_id)
+sa.Index(
+    "submissions_by_end", submissions.c.account, submissions.c.product, submissions.c.completed_at
+)
 
 identifiers = sa.Table(
     "identifiers",
@@ -224,4 +227,26 @@ foreign_jobs = sa.Table(
     sa.Column("account", sa.String, primary_key=True),
     sa.Column("batch_id", sa.String, primary_key=True),
     sa.Column("seen_at", UtcDateTime, nullable=False),
+)
+
+# Addresses given to vendors, one for each submit. Who knows the token may deliver for that batch.
+hooks = sa.Table(
+    "hooks",
+    metadata,
+    sa.Column("token_sha256", sa.String(64), primary_key=True),
+    sa.Column("submission_id", sa.String(32), nullable=False),
+    sa.Column("issued_at", UtcDateTime, nullable=False),
+)
+sa.Index("hooks_by_submission", hooks.c.submission_id)
+
+# What came in through them, as received.
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("submission_id", sa.String(32), nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body_sha256", sa.String(64), nullable=False),
+    sa.UniqueConstraint("submission_id", "body_sha256", name="a_delivery_is_kept_once"),
 )

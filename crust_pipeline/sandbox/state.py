@@ -291,11 +291,17 @@ class Sandbox:
             order=order,
             identifier_count=len(order.identifiers),
             created_at=now,
-            seconds=None if never else duration_seconds(order, self._switches),
+            seconds=None if never else self._duration_seconds(order),
             fails=bad[FaultKind.JOB_FAILS] is not None,
             line_faults=tuple(fault for kind in LINE_FAULTS if (fault := bad[kind])),
             request_id=request_id,
         )
+
+    def _duration_seconds(self, order: Order) -> float:
+        in_turn = self._switches.job_seconds
+        if not in_turn:
+            return duration_seconds(order, self._switches)
+        return in_turn[len(self.jobs) % len(in_turn)] / self._switches.time_scale
 
     def _check_credits(self, order: Order) -> None:
         needed = worst_case(order) if self._switches.charged == "at_submit" else Decimal(0)

@@ -47,6 +47,7 @@ class Switches:
         rate_limit_rpm: Requests per minute allowed on every path not in `rate_limits_rpm`.
         rate_limits_rpm: Requests per minute by path.
         token_limit_rpm: Requests per minute over all paths; None: no such limit.
+        job_seconds: Durations that jobs take in turn; (): by the size of each.
         time_scale: Divides the duration of every job.
         instant_jobs: Jobs end the moment they are accepted.
     """
@@ -82,6 +83,7 @@ class Switches:
     rate_limit_rpm: int = 6000
     rate_limits_rpm: Mapping[str, int] = field(default_factory=dict[str, int])
     token_limit_rpm: int | None = None
+    job_seconds: tuple[float, ...] = ()
     time_scale: float = 1.0
     instant_jobs: bool = False
 

@@ -201,6 +201,11 @@ class CrustdataClient:
             request_id=reply.request_id,
         )
 
+    @property
+    def reads_per_minute(self) -> int | None:
+        """What the vendor allowed at the last free read; None while it has not said."""
+        return self._api.reads_per_minute
+
     def job(self, batch_id: str) -> Job:
         """Ask how a job is doing. Its links are fresh, as far as the vendor makes fresh ones.
 

@@ -94,6 +94,7 @@ class Api:
         self._secret = secret
         self._now = now
         self._sleep = sleep
+        self.reads_per_minute: int | None = None
 
     def pay(self, path: str, body: Json) -> Reply:
         """Send a paid request, once: no failure but a refusal proves that it was not carried out.
@@ -171,6 +172,8 @@ class Api:
         except httpx.HTTPError as error:
             reason = self._said(str(error)) or type(error).__name__
             raise errors.Unavailable(f"The vendor could not be asked: {reason}") from error
+        if (limit := number(response.headers.get("x-ratelimit-limit"))) is not None:
+            self.reads_per_minute = int(limit)
         if response.is_client_error:
             raise refusal(response, paid=False, secret=self._secret, now=self._now)
         if not response.is_success:
