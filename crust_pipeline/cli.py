@@ -24,5 +24,6 @@ for command in (
     servers.demo,
     servers.dev,
     servers.sandbox,
+    servers.inbox,
 ):
     main.add_command(command)

@@ -216,6 +216,12 @@ class Settings:
         _choice("emails", "business_emails"),
         "What identify calls a list of e-mail addresses: emails, or business_emails as of old.",
     )
+    inbox_url: str | None = setting(
+        "CRUST_INBOX_URL",
+        None,
+        _url,
+        "Where vendors reach the inbox from outside. Unset: no callbacks, polling only.",
+    )
     prices: Path | None = setting(
         "CRUST_PRICES",
         None,

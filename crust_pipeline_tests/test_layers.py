@@ -14,6 +14,7 @@ LAYERS = {
     "batching": {"vendor", "ledger", "batching"},
     "tables": {"tables"},
     "sandbox": {"sandbox", "vendor"},
+    "inbox": {"inbox", "ledger"},
 }
 # Canonical keys are everybody's; the vendor's models know nothing but themselves.
 SHARED = {"identity"}

@@ -1,4 +1,4 @@
-"""Commands that start servers: sandbox, demo, dev."""
+"""Commands that start servers: sandbox, inbox, demo, dev."""
 
 from pathlib import Path
 
@@ -53,6 +53,25 @@ def sandbox(
     if state is not None:
         chosen = replace(chosen, state_file=state)
     serve(host=host, port=port, storage_port=storage_port, config=chosen)
+    return DONE
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=0, show_default=True, help="0: a free one.")
+@readable_errors
+def inbox(*, host: str, port: int) -> int:
+    """Receive the vendors' webhooks into the ledger. The first line it prints is its address.
+
+    Put something that speaks HTTPS in front of it, and set CRUST_INBOX_URL, for the processes that
+    submit, to the address that the vendors can reach.
+    """
+    from crust_pipeline.inbox.serve import serve
+    from crust_pipeline.inbox.store import Store
+
+    ledger = open_pipeline().ledger
+    _ = ledger.engine  # rather no inbox than one that can keep nothing
+    serve(Store(ledger), host=host, port=port)
     return DONE
 
 

@@ -1,0 +1,40 @@
+"""Runs the inbox until it is told to end."""
+
+import socket
+import sys
+
+import uvicorn
+
+from crust_pipeline.inbox.app import Limits, build_app
+from crust_pipeline.inbox.store import Store
+
+# Who sends headers a byte at a time holds one of these, and nothing else.
+CONNECTIONS_AT_ONCE = 1_000
+
+
+def serve(store: Store, *, host: str, port: int, limits: Limits | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; print the address first.
+
+    Args:
+        store: keeps what comes.
+        host: where to listen.
+        port: its port; 0: a free one.
+        limits: what requests may take.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        sys.stdout.write(f"http://{shown}:{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        config = uvicorn.Config(
+            build_app(store, limits=limits),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,  # its lines would hold the tokens
+            limit_concurrency=CONNECTIONS_AT_ONCE,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=5,
+        )
+        uvicorn.Server(config).run(sockets=[listener])

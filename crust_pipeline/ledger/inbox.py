@@ -1,0 +1,188 @@
+"""Transactions of the inbox: tokens for vendors to call back with, and what they deliver.
+
+A token is all that a delivery needs, so it is kept as a hash only. A delivery proves nothing but
+that somebody knows the token: it makes its batch due for a look, and what is true the vendor is
+asked.
+"""
+
+import hashlib
+import json
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import Ledger, Transaction
+from crust_pipeline.ledger.schema import deliveries, hooks, submissions
+from crust_pipeline.ledger.states import BatchState
+
+# A batch in one of these has nothing more to hear: its tokens are spent.
+HEARS_NOTHING = frozenset(
+    {BatchState.LANDED, BatchState.LOADED, BatchState.FAILED, BatchState.REJECTED}
+)
+# A job that has not ended in this time is not called back for either (links live 5 days).
+TOKEN_LIVES = timedelta(days=30)
+# Bounds what a token that leaked can fill the disk with.
+DELIVERIES_A_BATCH = 1_000
+_BYTES_OF_A_TOKEN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request to the inbox: the token in its path, and its body as received."""
+
+    token: str
+    body: bytes
+
+
+class Receipt(StrEnum):
+    """What became of a delivery. All but the last two are durable."""
+
+    KEPT = "kept"
+    KNOWN = "known"  # the same body came before
+    NO_SUCH_ADDRESS = "no_such_address"  # never issued, or spent
+    TOO_MANY = "too_many"
+
+
+def issue_token(tx: Transaction, submission_id: str, *, now: datetime) -> str:
+    """Make the secret part of an address to which a vendor may deliver for a batch."""
+    token = secrets.token_urlsafe(_BYTES_OF_A_TOKEN)
+    tx.con.execute(
+        hooks.insert().values(
+            token_sha256=_sha256(token.encode()), submission_id=submission_id, issued_at=now
+        )
+    )
+    return token
+
+
+def keep(ledger: Ledger, received: Sequence[Delivery], *, now: datetime) -> list[Receipt]:
+    """Keep deliveries in one transaction, durable when it returns, and wake their batches.
+
+    Returns:
+        One receipt for each, in their order.
+    """
+    with ledger.read() as con:
+        batch_of = _batches_by_token(con, {delivery.token for delivery in received}, now=now)
+    if not batch_of:
+        return [Receipt.NO_SUCH_ADDRESS] * len(received)
+    with ledger.write() as tx:
+        room = _room(tx.con, set(batch_of.values()))
+        known = _known(tx.con, received, batch_of)
+        receipts: list[Receipt] = []
+        new: list[dict[str, Any]] = []
+        for delivery in received:
+            submission_id = batch_of.get(delivery.token)
+            digest = _sha256(delivery.body)
+            if submission_id is None:
+                receipts.append(Receipt.NO_SUCH_ADDRESS)
+            elif (submission_id, digest) in known:
+                receipts.append(Receipt.KNOWN)
+            elif not room[submission_id]:
+                receipts.append(Receipt.TOO_MANY)
+            else:
+                receipts.append(Receipt.KEPT)
+                room[submission_id] -= 1
+                known.add((submission_id, digest))
+                new.append(
+                    {
+                        "submission_id": submission_id,
+                        "received_at": now,
+                        "body": delivery.body,
+                        "body_sha256": digest,
+                    }
+                )
+        if new:
+            tx.con.execute(deliveries.insert(), new)
+            _wake(tx, {item["submission_id"] for item in new}, now=now)
+    return receipts
+
+
+def delivered(ledger: Ledger, submission_id: str) -> list[bytes]:
+    """What was delivered for a batch, oldest first, as received."""
+    query = (
+        sa.select(deliveries.c.body)
+        .where(deliveries.c.submission_id == submission_id)
+        .order_by(deliveries.c.id)
+    )
+    with ledger.read() as con:
+        return list(con.execute(query).scalars())
+
+
+def jobs_named(ledger: Ledger, submission_id: str) -> list[str]:
+    """The vendor jobs that deliveries name as this batch's; the vendor must say if it is true."""
+    named: dict[str, None] = {}
+    for body in delivered(ledger, submission_id):
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(said, dict):
+            batch_id = cast("dict[str, object]", said).get("batch_id")
+            if isinstance(batch_id, str) and batch_id:
+                named[batch_id] = None
+    return list(named)
+
+
+def deliveries_kept(ledger: Ledger) -> int:
+    """How many deliveries there are; also proves that the ledger can be read."""
+    with ledger.read() as con:
+        return con.execute(sa.select(sa.func.count()).select_from(deliveries)).scalar_one()
+
+
+def _batches_by_token(con: sa.Connection, tokens: set[str], *, now: datetime) -> dict[str, str]:
+    by_hash = {_sha256(token.encode()): token for token in tokens}
+    query = (
+        sa.select(hooks.c.token_sha256, hooks.c.submission_id)
+        .join(submissions, submissions.c.submission_id == hooks.c.submission_id)
+        .where(
+            hooks.c.token_sha256.in_(by_hash),
+            hooks.c.issued_at > now - TOKEN_LIVES,
+            submissions.c.state.not_in(HEARS_NOTHING),
+        )
+    )
+    return {by_hash[row.token_sha256]: row.submission_id for row in con.execute(query)}
+
+
+def _room(con: sa.Connection, batches: set[str]) -> Counter[str]:
+    """How many more deliveries are kept for each of these batches."""
+    query = (
+        sa.select(deliveries.c.submission_id, sa.func.count().label("kept"))
+        .where(deliveries.c.submission_id.in_(batches))
+        .group_by(deliveries.c.submission_id)
+    )
+    room = Counter(dict.fromkeys(batches, DELIVERIES_A_BATCH))
+    room.subtract({row.submission_id: row.kept for row in con.execute(query)})
+    return room
+
+
+def _known(
+    con: sa.Connection, received: Sequence[Delivery], batch_of: dict[str, str]
+) -> set[tuple[str, str]]:
+    digests = {_sha256(delivery.body) for delivery in received}
+    query = sa.select(deliveries.c.submission_id, deliveries.c.body_sha256).where(
+        deliveries.c.submission_id.in_(set(batch_of.values())),
+        deliveries.c.body_sha256.in_(digests),
+    )
+    return {(row.submission_id, row.body_sha256) for row in con.execute(query)}
+
+
+def _wake(tx: Transaction, batches: set[str], *, now: datetime) -> None:
+    """Make the monitor look at these batches at once: a poll, or a search for an unknown submit."""
+    waits_for_the_vendor = (BatchState.PENDING, BatchState.PROCESSING, BatchState.UNKNOWN)
+    tx.con.execute(
+        submissions.update()
+        .where(
+            submissions.c.submission_id.in_(batches),
+            submissions.c.state.in_(waits_for_the_vendor),
+        )
+        .values(not_before=now)
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,69 @@
+"""A ledger with batches at the vendor, whose tokens are known."""
+
+from collections.abc import Generator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from crust_pipeline.ledger import dispatching, planning
+from crust_pipeline.ledger.inbox import issue_token
+from crust_pipeline.ledger.ledger import Ledger
+
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+POLL_LATER = NOW + timedelta(hours=1)
+
+
+class Batches:
+    """Makes batches in a ledger."""
+
+    def __init__(self, url: str) -> None:
+        self.ledger = Ledger(url, account="test")
+
+    def submitting(self, name: str = "one") -> tuple[str, str]:
+        """A batch that is being submitted: its submission id and token."""
+        key = f"linkedin.com/in/{name}"
+        batch = planning.NewBatch(
+            submission_id=planning.new_submission_id(),
+            vendor="crustdata",
+            operation="enrich",
+            product="enrich",
+            takes_slot=True,
+            identifier_type="profile_url",
+            fields=("basic_profile",),
+            identifiers=[(key, f"https://www.{key}", date(2026, 11, 2))],
+            priority=100,
+            credits_reserved=Decimal(1),
+        )
+        with self.ledger.write() as tx:
+            planning.add_batch(tx, batch, now=NOW)
+        assert dispatching.claim_next(self.ledger, max_active=99, owner="test", now=NOW)
+        with self.ledger.write() as tx:
+            return batch.submission_id, issue_token(tx, batch.submission_id, now=NOW)
+
+    def pending(self, name: str = "one") -> tuple[str, str]:
+        """A batch whose job runs at the vendor."""
+        submission_id, token = self.submitting(name)
+        dispatching.accepted(
+            self.ledger,
+            submission_id,
+            batch_id=f"job-{name}",
+            action=None,
+            credits_reported=None,
+            poll_at=POLL_LATER,
+            now=NOW,
+        )
+        return submission_id, token
+
+
+@pytest.fixture
+def ledger_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+def batches(ledger_url: str) -> Generator[Batches]:
+    made = Batches(ledger_url)
+    yield made
+    made.ledger.close()
