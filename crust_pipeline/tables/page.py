@@ -17,7 +17,7 @@ Made from the table specs (`crust_pipeline/tables/specs`); edit those, then run
 
 The same tables are in the lake (`<lake>/<table>/partition_date=YYYY-MM-DD/<table>.parquet`), in
 `warehouse.duckdb` and, as views over the lake, in `lake.duckdb`. Moments are UTC. Empty texts and
-nulls are told apart as delivered. A path says where in the vendor's line a value comes from: `[]` is
+nulls are told apart as delivered. A path says where in the vendor's line a value is: `[]` is
 every element of a list, `#` its place; of several paths the first that is not null counts.
 """
 

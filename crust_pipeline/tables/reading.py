@@ -21,13 +21,17 @@ from crust_pipeline.tables.shape import (
 from crust_pipeline.tables.spec import Column, Source, Table, literal, quoted
 from crust_pipeline.tables.specs import LINES
 
+# DuckDB would round a number with a fraction.
+_WHOLE: Final = (
+    "(CASE WHEN NOT contains({{value}}, '.') OR ends_with({{value}}, '.0') "
+    "THEN TRY_CAST({{value}} AS {0}) END)"
+)
 # 'infinity' is a DOUBLE, a DATE and a TIMESTAMPTZ to DuckDB, and nothing that pandas could read.
 _FINITE: Final = (
     "CASE WHEN isfinite(TRY_CAST({{value}} AS {0})) THEN TRY_CAST({{value}} AS {0}) END"
 )
 _CASTS: Final = {
-    "INTEGER": "TRY_CAST({value} AS INTEGER)",
-    "BIGINT": "TRY_CAST({value} AS BIGINT)",
+    **{kind: _WHOLE.format(kind) for kind in ("INTEGER", "BIGINT")},
     "BOOLEAN": "TRY_CAST({value} AS BOOLEAN)",
     **{kind: _FINITE.format(kind) for kind in ("DOUBLE", "DATE", "TIMESTAMPTZ")},
 }
@@ -93,23 +97,14 @@ class _Rows:
         for path in self._lists:
             self._shapes.append(_element(_descend(self._shapes[-1], path)))
         self._carried: list[tuple[int, str, str]] = []  # level, SQL there, name further up
+        self._odd: list[tuple[str, str, str]] = []  # reason, value, condition
 
     def reading(self, staged: str) -> Reading:
         """Build the statements."""
         columns = tuple(column for column in self._table.columns if _in_lines(column, self._source))
-        values = {column.name: self._value(column) for column in columns}
-        odd = {
-            column: _odd(values[column.name], column)
-            for column in columns
-            if column.type in _CASTS and column.sql == "{value}" and not _is_place(column)
-            if column.name not in self._source.constants
-        }
-        selected = [
-            f"{self._cast(column, values[column.name])} AS {quoted(column.name)}"
-            for column in columns
-        ]
+        selected = [f"{self._column(column)} AS {quoted(column.name)}" for column in columns]
         rows = self._from(staged)
-        any_odd = " OR ".join(odd.values()) or "false"
+        any_odd = " OR ".join(condition for _, _, condition in self._odd) or "false"
         select = f"SELECT line_id, {any_odd} AS odd, {', '.join(selected)} FROM {rows}"
         if self._table.keep != "true" or self._table.distinct:
             per_line = ", ".join(["line_id", *map(quoted, self._table.distinct)])
@@ -117,31 +112,21 @@ class _Rows:
                 f"SELECT * FROM ({select}) WHERE {self._table.keep} "
                 f"QUALIFY row_number() OVER (PARTITION BY {per_line} ORDER BY position) = 1"
             )
-        found = [
-            f"SELECT line_id, {literal(self._reason(column))} AS reason, "
-            f"{values[column.name]} AS value FROM {rows} WHERE {condition}"
-            for column, condition in odd.items()
-        ]
         nothing = "SELECT 0::BIGINT AS line_id, '' AS reason, '' AS value WHERE false"
-        return Reading(columns, select, " UNION ALL ".join(found) or nothing)
+        odd_values = [
+            f"SELECT line_id, {literal(reason)} AS reason, {value} AS value "
+            f"FROM {rows} WHERE {condition}"
+            for reason, value, condition in self._odd
+        ]
+        return Reading(columns, select, " UNION ALL ".join(odd_values) or nothing)
 
-    def _cast(self, column: Column, value: str) -> str:
-        sql = column.sql.format(value=value, position=self._place(self._depth), line="line_id")
-        if column.type in _CASTS and sql == value and not _is_place(column):
-            return _CASTS[column.type].format(value=sql)
-        return sql
-
-    def _reason(self, column: Column) -> str:
-        path = whole_path(self._source, column.paths[0])
-        return f"{path}: not a {column.type}; the field was set to null"
-
-    def _value(self, column: Column) -> str:
+    def _column(self, column: Column) -> str:
+        """Give the SQL of a column: the first of its paths that is there and can be cast."""
         if column.name in self._source.constants:
             return self._source.constants[column.name]
-        alternatives = [sql for path in column.paths if (sql := self._at(path, column)) is not None]
-        if not alternatives:
-            return "NULL"
-        return alternatives[0] if len(alternatives) == 1 else f"coalesce({', '.join(alternatives)})"
+        found = [sql for path in column.paths if (sql := self._at(path, column)) is not None]
+        value = found[0] if len(found) == 1 else f"coalesce({', '.join([*found, 'NULL'])})"
+        return column.sql.format(value=value, position=self._place(self._depth), line="line_id")
 
     def _at(self, path: str, column: Column) -> str | None:
         """Give the SQL of a path, or None if it lies in a list that this source does not enter."""
@@ -153,12 +138,24 @@ class _Rows:
             if lists != self._lists[:level]:
                 return None
             rest = rest.removeprefix(".")
-        sql = self._place(level) if rest == "#" else self._access(level, rest, column)
-        if level == self._depth:
-            return sql
-        name = f"v{len(self._carried)}"
-        self._carried.append((level, sql, name))
-        return name
+        if rest == "#":
+            return self._place(level)
+        text = self._access(level, rest, column)
+        sql = text
+        if column.type in _CASTS and column.sql == "{value}":
+            sql = _CASTS[column.type].format(value=text)
+        if level < self._depth:
+            # Cast before it is repeated for every element; people's own table judges it.
+            name = f"v{len(self._carried)}"
+            self._carried.append((level, sql, name))
+            return name
+        if sql != text:
+            reason = f"{whole_path(self._source, path)}: not a {column.type}"
+            # An empty text stands for "none" in many of the vendor's fields, whatever their type.
+            self._odd.append(
+                (f"{reason}; the field was set to null", text, f"({text} <> '' AND {sql} IS NULL)")
+            )
+        return sql
 
     def _access(self, level: int, rest: str, column: Column) -> str:
         base = f"e{level}" if level else ""
@@ -204,16 +201,6 @@ class _Rows:
 
 def _in_lines(column: Column, source: Source) -> bool:
     return bool(column.paths) or column.sql != "{value}" or column.name in source.constants
-
-
-def _is_place(column: Column) -> bool:
-    return any(path.endswith("#") for path in column.paths)
-
-
-def _odd(value: str, column: Column) -> str:
-    # An empty text stands for "none" in many of the vendor's fields, whatever their type.
-    cast = _CASTS[column.type].format(value=value)
-    return f"({value} <> '' AND ({cast}) IS NULL)"
 
 
 def _as_list(value: str) -> str:

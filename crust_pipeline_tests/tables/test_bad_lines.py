@@ -99,6 +99,7 @@ _BAD_FIELDS = {
     "list item is a text": _data("certifications", ["x", {"name": "y"}]),
     "list item is a list": _data("education.schools", [[1]]),
     "text for a number": _data("professional_network.connections", "500+"),
+    "fraction for a whole number": _data("professional_network.connections", 500.7),
     "beyond all numbers": _data("professional_network.connections", 2**70),
     "truth for a number": _data("professional_network.connections", True),
     "object for a number": _data("professional_network.connections", {"n": 1}),
@@ -152,6 +153,7 @@ def test_several_bad_fields_of_one_record_are_all_named(tmp_path: Path) -> None:
 
 _FINE_FIELDS = {
     "number as digits": (_data("professional_network.connections", "500"), "connections", 500),
+    "whole number with a point": (_data("professional_network.connections", 5.0), "connections", 5),
     "empty for a number": (_data("professional_network.connections", ""), "connections", None),
     "empty for a moment": (_data("updated_at", ""), "record_updated_at", None),
     "number for a text": (_data("basic_profile.headline", 5), "headline", "5"),
