@@ -98,6 +98,7 @@ class Pipeline:
             poll_seconds=self.settings.poll_seconds,
             resubmit_unknown=self.settings.on_unknown == "resubmit",
             prices=self.prices,
+            inbox_url=self.settings.inbox_url,
             clock=self.clock,
         )
 

@@ -62,6 +62,7 @@ def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
                 owner=engine.owner,
                 now=engine.now(),
                 run_id=run_id,
+                with_token=engine.inbox_url is not None and max_active is not None,
             )
             if intent is None:
                 break
@@ -129,6 +130,7 @@ def _start_job(engine: Engine, intent: Intent, operation: Operation) -> None:
         identifier_type=intent.identifier_type,
         identifiers=intent.identifiers,
         fields=operation.as_requested(intent.fields),
+        webhook_url=intent.token and f"{engine.inbox_url}/hooks/{intent.token}",
     )
     dispatching.accepted(
         engine.ledger,

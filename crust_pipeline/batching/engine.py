@@ -57,6 +57,7 @@ class Engine:
         poll_seconds: between two polls of one job.
         resubmit_unknown: whether a submit that cannot be found again is bought again.
         prices: credits by operation and item.
+        inbox_url: where the vendor can reach our inbox; None: no callbacks.
         clock: the present time.
         owner: names this process in intents.
     """
@@ -70,6 +71,7 @@ class Engine:
     poll_seconds: float
     resubmit_unknown: bool = False
     prices: Prices = PRICES
+    inbox_url: str | None = None
     clock: Callable[[], datetime] = utc_now
     owner: str = field(default_factory=lambda: this_process())
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from crust_pipeline.batching.callbacks import adopt_called_back
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.replan import replacements
 from crust_pipeline.ledger import dispatching, progress
@@ -45,6 +46,8 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
     """
     done = Reconciled()
     unknown = progress.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
+    done.adopted += adopt_called_back(engine, unknown)
+    unknown = [submit for submit in unknown if submit.submission_id not in done.adopted]
     if not unknown:
         return done
     try:

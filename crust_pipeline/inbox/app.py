@@ -37,7 +37,7 @@ class Limits:
         requests_at_once: of one client address, before that rate counts.
     """
 
-    body_bytes: int = 1_000_000
+    body_bytes: int = 256_000
     body_seconds: float = 10.0
     requests_per_second: float = 2_000.0
     requests_at_once: float = 4_000.0

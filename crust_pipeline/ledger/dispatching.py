@@ -13,6 +13,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from crust_pipeline.ledger.inbox import issue_token
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.planning import NewBatch, re_plan
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
@@ -58,6 +59,7 @@ class Intent:
     identifier_type: Literal["profile_url", "email"]
     fields: tuple[str, ...]
     identifiers: tuple[str, ...]
+    token: str | None = None
 
 
 def claim_next(
@@ -67,6 +69,7 @@ def claim_next(
     owner: str,
     now: datetime,
     run_id: str | None = None,
+    with_token: bool = False,
 ) -> Intent | None:
     """Take the next planned batch and a slot in one transaction.
 
@@ -77,6 +80,7 @@ def claim_next(
         owner: this process, so that others can tell when it is gone.
         now: the present time.
         run_id: the Dagster run that submits, if there is one.
+        with_token: issue a token under which the vendor may call back.
 
     Returns:
         None when no slot is free, nothing is planned, or the account has to wait.
@@ -121,6 +125,7 @@ def claim_next(
             identifier_type=found.identifier_type,
             fields=tuple(filter(None, found.field_set.split(","))),
             identifiers=tuple(sent),
+            token=issue_token(tx, found.submission_id, now=now) if with_token else None,
         )
 
 

@@ -102,21 +102,28 @@ def keep(ledger: Ledger, received: Sequence[Delivery], *, now: datetime) -> list
     return receipts
 
 
-def delivered(ledger: Ledger, submission_id: str) -> list[bytes]:
-    """What was delivered for a batch, oldest first, as received."""
+def delivered(ledger: Ledger, submission_id: str, *, most: int | None = None) -> list[bytes]:
+    """What was delivered for a batch, the oldest `most`, as received."""
     query = (
         sa.select(deliveries.c.body)
         .where(deliveries.c.submission_id == submission_id)
         .order_by(deliveries.c.id)
+        .limit(most)
     )
     with ledger.read() as con:
         return list(con.execute(query).scalars())
 
 
-def jobs_named(ledger: Ledger, submission_id: str) -> list[str]:
-    """The vendor jobs that deliveries name as this batch's; the vendor must say if it is true."""
+def jobs_named(ledger: Ledger, submission_id: str, *, most: int = 20) -> list[str]:
+    """The vendor jobs that deliveries name as this batch's; the vendor must say if it is true.
+
+    Args:
+        ledger: the ledger.
+        submission_id: the batch.
+        most: looks into so many deliveries, because who knows the token can send many.
+    """
     named: dict[str, None] = {}
-    for body in delivered(ledger, submission_id):
+    for body in delivered(ledger, submission_id, most=most):
         try:
             said = json.loads(body)
         except (ValueError, RecursionError):
