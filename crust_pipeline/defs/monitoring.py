@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -26,6 +26,9 @@ LOOK_SECONDS, LEAST_IDLE_SECONDS = 4.0, 0.1
 # A run that loads days is asked for again when nothing has come of it; its key counts the requests.
 FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 60.0, 3600.0
 
+# One run of a job at a time, to spare the machine; the ledger keeps two apart. No longer than this:
+# after a power cut a run stays STARTED until `max_runtime_seconds` (dagster.yaml) ends it.
+WAITS_FOR_RUN = timedelta(minutes=10)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -109,13 +112,14 @@ def batch_monitor(
         )
     except SettingsError as error:
         return dg.SkipReason(str(error))
+    now = pipeline.clock()
     requests: list[dg.RunRequest] = []
-    if seen.cause and not _unfinished(context, advance_job.name):
+    if seen.cause and not _unfinished(context, advance_job.name, now=now):
         requests.append(dg.RunRequest(run_key=seen.cause, job_name=advance_job.name))
     for operation in OPERATIONS:
-        if not _unfinished(context, plan_again_jobs[operation].name):
+        if not _unfinished(context, plan_again_jobs[operation].name, now=now):
             requests += _plan_again_requests(pipeline, operation)
-        if not _unfinished(context, load_jobs[operation].name):
+        if not _unfinished(context, load_jobs[operation].name, now=now):
             requests += _load_requests(pipeline, operation)
     if not requests:
         return dg.SkipReason(seen.in_words)
@@ -132,8 +136,8 @@ def _watch_for_a_while(engine: Engine, *, may_go_on: Callable[[], bool]) -> Watc
         time.sleep(max((seen.next_look - engine.now()).total_seconds(), LEAST_IDLE_SECONDS))
 
 
-def _unfinished(context: dg.SensorEvaluationContext, job: str) -> bool:
-    filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
+def _unfinished(context: dg.SensorEvaluationContext, job: str, *, now: datetime) -> bool:
+    filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED, updated_after=now - WAITS_FOR_RUN)
     return bool(context.instance.get_run_records(filters, limit=1))
 
 

@@ -78,6 +78,17 @@ def test_while_an_advance_run_is_unfinished_no_other_is_asked_for(
     assert installation.requests()
 
 
+def test_a_run_that_a_power_cut_ended_does_not_hold_up_the_next_for_long(
+    installation: Installation,
+) -> None:
+    installation.buy(DAYS)
+    job = installation.defs.resolve_job_def("advance_job")
+    installation.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert not installation.requests()
+    installation.clock.advance(601)
+    assert installation.requests()
+
+
 def test_final_days_next_to_each_other_are_loaded_in_one_run(installation: Installation) -> None:
     installation.buy(DAYS)
     land(installation)
