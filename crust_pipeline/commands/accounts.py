@@ -1,6 +1,8 @@
 """Commands about the ledger: status, reconcile."""
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache, partial
 
 import click
 
@@ -21,15 +23,24 @@ from crust_pipeline.settings import Settings
 @readable_errors
 def status(*, as_json: bool) -> int:
     """Batches, slots, credits, what waits and for what, and what needs a decision."""
+    from crust_pipeline.batching.forecast import day_ends, in_ranges
     from crust_pipeline.display import counts_in_words, print_json
     from crust_pipeline.ledger import progress, queries
     from crust_pipeline.ledger.ledger import Ledger
+    from crust_pipeline.ledger.queue import queue
 
     settings = Settings.from_env()
     ledger = Ledger(settings.ledger_url, account=settings.account)
-    now = datetime.now().astimezone()
+    now = datetime.now(UTC)
     summary = queries.summary(ledger, now=now)
     unknown = progress.unknown_submits(ledger)
+    queued = queue(ledger)
+    ends = day_ends(
+        queued,
+        finished_seconds=cache(partial(progress.finished_seconds, ledger)),
+        slots=settings.max_active_batches,
+        now=now,
+    )
     console = open_console()
     if as_json:
         print_json(
@@ -44,6 +55,18 @@ def status(*, as_json: bool) -> int:
                 "oldest_link": summary.oldest_link,
                 "waits_for": summary.pause and summary.pause.detail,
                 "unknown": [submit.submission_id for submit in unknown],
+                "queue": [
+                    {
+                        "submission_id": batch.submission_id,
+                        "operation": batch.operation,
+                        "state": batch.state,
+                        "priority": batch.priority,
+                        "identifiers": batch.identifier_count,
+                        "days": sorted({day for _, day in batch.days}),
+                    }
+                    for batch in queued
+                ],
+                "days_done": [asdict(days) for days in in_ranges(ends)],
             },
         )
         return DONE
@@ -59,6 +82,9 @@ def status(*, as_json: bool) -> int:
         )
     if summary.pause:
         console.print(f"Waiting until {summary.pause.until:%H:%M:%S} UTC: {summary.pause.detail}")
+    for days in in_ranges(ends):
+        at = f"jobs done about {days.at:%Y-%m-%d %H:%M} UTC" if days.at else "no telling when yet"
+        console.print(f"Queue: {days.operation} {days.start} to {days.end}: {at}")
     for submit in unknown:
         console.print(
             f"Unknown: batch {submit.submission_id} ({submit.operation}, {submit.identifier_count} "

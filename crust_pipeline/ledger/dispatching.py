@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from crust_pipeline.ledger.inbox import issue_token
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.planning import NewBatch, re_plan
+from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
 
@@ -99,9 +100,7 @@ def claim_next(
                 submissions.c.takes_slot == takes_slot,
                 submissions.c.not_before <= now,
             )
-            .order_by(
-                submissions.c.priority, submissions.c.first_partition, submissions.c.created_at
-            )
+            .order_by(*ORDER)
             .limit(1)
         ).one_or_none()
         if found is None:
@@ -200,22 +199,6 @@ def fields_refused(
             owner=None,
             field_set=remaining,
             error=reason,
-        )
-        keys = sa.select(claims.c.profile_key).where(claims.c.submission_id == submission_id)
-        # A stale purchase of the smaller set gives way, as it does in a plan.
-        tx.con.execute(
-            claims.delete().where(
-                claims.c.account == ledger.account,
-                claims.c.operation == batch.operation,
-                claims.c.field_set == remaining,
-                claims.c.submission_id != submission_id,
-                claims.c.profile_key.in_(keys.scalar_subquery()),
-            )
-        )
-        tx.con.execute(
-            claims.update()
-            .where(claims.c.submission_id == submission_id)
-            .values(field_set=remaining)
         )
         for field in refused:
             where = (

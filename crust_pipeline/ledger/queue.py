@@ -1,0 +1,70 @@
+"""The queue: batches that wait for a slot or hold one, in the order in which they go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.schema import submission_days, submissions
+from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
+
+# Scheduled before backfill, older link before newer; `claim_next` takes the first.
+ORDER = (
+    submissions.c.priority,
+    submissions.c.first_partition,
+    submissions.c.created_at,
+    submissions.c.submission_id,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A batch that is planned, or that holds a slot since `submitted_at`.
+
+    `days` are all days that wait for it, those that reuse it included.
+    """
+
+    submission_id: str
+    operation: str
+    product: str
+    state: BatchState
+    priority: int
+    takes_slot: bool
+    identifier_count: int
+    submitted_at: datetime | None
+    days: Sequence[tuple[str, date]]
+
+
+def queue(ledger: Ledger) -> list[Queued]:
+    """Batches that hold a slot, and then planned ones in the order in which they will be sent."""
+    waits = (submissions.c.account == ledger.account) & submissions.c.state.in_(
+        [BatchState.PLANNED, *HOLDS_SLOT]
+    )
+    of_days = (
+        sa.select(submission_days)
+        .join(submissions, submissions.c.submission_id == submission_days.c.submission_id)
+        .where(waits)
+        .order_by(submission_days.c.partition_date)
+    )
+    days: dict[str, list[tuple[str, date]]] = {}
+    with ledger.read() as con:
+        for row in con.execute(of_days):
+            days.setdefault(row.submission_id, []).append((row.operation, row.partition_date))
+        is_planned = submissions.c.state == BatchState.PLANNED
+        found = con.execute(sa.select(submissions).where(waits).order_by(is_planned, *ORDER))
+        return [
+            Queued(
+                submission_id=row.submission_id,
+                operation=row.operation,
+                product=row.product,
+                state=BatchState(row.state),
+                priority=row.priority,
+                takes_slot=row.takes_slot,
+                identifier_count=row.identifier_count,
+                submitted_at=row.submitted_at or row.intent_at,
+                days=days.get(row.submission_id, ()),
+            )
+            for row in found
+        ]
