@@ -17,7 +17,7 @@ from crust_pipeline.ledger import dispatching
 from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, backoff
 from crust_pipeline.ledger.queries import NOT_PERMITTED
 from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.operations import Operation
+from crust_pipeline.vendor.operations import Operation, under
 
 # First and longest wait before the next submit, in seconds.
 WAITS: dict[PauseKind, tuple[float, float]] = {
@@ -163,17 +163,17 @@ def _drop_fields(
     done: Dispatched,
 ) -> None:
     """Go on without the fields that the account may not have; give up if that leaves none or all."""
+    operation = engine.products[intent.product]
     if isinstance(error, errors.FieldsDenied):
-        kept = [name for name in intent.fields if not _within(name, error.fields)]
+        refused = error.fields
+        kept = operation.without(intent.fields, refused)
     else:
         offered = error.available_fields
-        kept = [
-            name
-            for name in intent.fields
-            if _within(name, offered) or any(_within(other, [name]) for other in offered)
-        ]
-    refused = [name for name in intent.fields if name not in kept]
-    if not refused or not kept:
+        kept = tuple(name for name in intent.fields if _offered(name, offered))
+        refused = tuple(set(intent.fields) - set(kept))
+        if not refused:  # groups are not offered by name, only what lies under them
+            kept = tuple(name for name in offered if any(under(name, g) for g in intent.fields))
+    if not kept or set(kept) == set(intent.fields):
         _reject(engine, intent, NOT_PERMITTED + str(error), done)
         return
     dispatching.fields_refused(
@@ -181,9 +181,9 @@ def _drop_fields(
     )
 
 
-def _within(name: str, groups: Sequence[str]) -> bool:
-    """Whether a field is one of these or lies inside one of them."""
-    return any(name == group or name.startswith(group + ".") for group in groups)
+def _offered(name: str, offered: Sequence[str]) -> bool:
+    """Whether a field is offered, or a group that it lies in, or something under it."""
+    return any(under(name, other) or under(other, name) for other in offered)
 
 
 def _isolate(

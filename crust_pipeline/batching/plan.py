@@ -151,15 +151,24 @@ def plan(
             claims=planning.claims_of(
                 tx, operation, sorted({row.profile_key for row in rows if row.profile_key})
             ),
-            wanted=frozenset(fields) - denied or frozenset({""}),
+            wanted=frozenset(fields) or frozenset({""}),
             policy=policy,
             now=now,
         )
-        decisions = [_unless_not_taken(decision, products) for decision in decisions]
+        decisions = [
+            _if_possible(decision, products=products, denied=denied) for decision in decisions
+        ]
         available = _available(tx, policy, balance=balance, now=now)
         decisions = afford(decisions, price=price, available=available, policy=policy)
         batches = list(
-            pack(decisions, products=products, price=price, policy=policy, run_id=run_id)
+            pack(
+                decisions,
+                products=products,
+                denied=denied,
+                price=price,
+                policy=policy,
+                run_id=run_id,
+            )
         )
         decisions += awaiting
         report = PlanReport(
@@ -206,14 +215,24 @@ def _identified(
     return known, awaiting
 
 
-def _unless_not_taken(decision: Decision, products: Products) -> Decision:
-    if not _asks(decision) or decision.purchase.kind in products:
+def _if_possible(decision: Decision, *, products: Products, denied: frozenset[str]) -> Decision:
+    """Ask only by the kinds of identifier and for the fields that can be had."""
+    if not _asks(decision):
         return decision
-    return replace(
-        decision,
-        verdict=Verdict.INVALID_INPUT,
-        detail="no profile URL, and this operation takes no e-mail addresses",
-    )
+    product = products.get(decision.purchase.kind)
+    if product is None:
+        return replace(
+            decision,
+            verdict=Verdict.INVALID_INPUT,
+            detail="no profile URL, and this operation takes no e-mail addresses",
+        )
+    if product.fields and not product.without(decision.fields, denied):
+        return replace(
+            decision,
+            verdict=Verdict.NOT_PERMITTED,
+            detail="the account may not have these fields: " + ", ".join(sorted(decision.fields)),
+        )
+    return decision
 
 
 def decide(
@@ -356,6 +375,7 @@ def pack(
     decisions: Sequence[Decision],
     *,
     products: Products,
+    denied: frozenset[str] = frozenset(),
     price: Callable[[Purchase], Decimal],
     policy: Policy,
     run_id: str | None = None,
@@ -379,7 +399,8 @@ def pack(
                 product=product.product,
                 takes_slot=not product.is_synchronous,
                 identifier_type=purchase.kind,
-                fields=tuple(sorted(purchase.fields)),
+                fields=product.without(sorted(purchase.fields), denied),
+                covers=tuple(sorted(purchase.fields)),
                 identifiers=chunk,
                 priority=policy.priority,
                 credits_reserved=price(purchase) * len(chunk),

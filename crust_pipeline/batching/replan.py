@@ -49,6 +49,7 @@ def replacements(
             takes_slot=batch.takes_slot,
             identifier_type=batch.identifier_type,
             fields=tuple(batch.field_set.split(",")),
+            covers=tuple(batch.covers.split(",")),
             identifiers=part,
             priority=batch.priority,
             credits_reserved=batch.credits_reserved * len(part) / len(identifiers),

@@ -53,7 +53,11 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBatch:
-    """A batch to be written: its identifiers as (profile_key, identifier as sent, day that asked first)."""
+    """A batch to be written: its identifiers as (profile_key, identifier as sent, day that asked).
+
+    It asks for `fields`, and its people count as asked for `covers`: that, and what the account may
+    not have. Otherwise a field denied today would be bought on its own, for everybody, tomorrow.
+    """
 
     submission_id: str
     vendor: str
@@ -62,6 +66,7 @@ class NewBatch:
     takes_slot: bool
     identifier_type: str
     fields: tuple[str, ...]
+    covers: tuple[str, ...]
     identifiers: Sequence[tuple[str, str, date]]
     priority: int
     credits_reserved: Decimal
@@ -198,7 +203,7 @@ def add_batch(
     tx: Transaction, batch: NewBatch, *, now: datetime, not_before: datetime | None = None
 ) -> None:
     """Write a planned batch with its identifiers and take ownership of its keys."""
-    asked = field_set(batch.fields)
+    covers = field_set(batch.covers)
     tx.con.execute(
         submissions.insert().values(
             submission_id=batch.submission_id,
@@ -209,7 +214,8 @@ def add_batch(
             takes_slot=batch.takes_slot,
             state=BatchState.PLANNED.value,
             identifier_type=batch.identifier_type,
-            field_set=asked,
+            field_set=field_set(batch.fields),
+            covers=covers,
             identifier_count=len(batch.identifiers),
             priority=batch.priority,
             first_partition=min(day for _, _, day in batch.identifiers),
@@ -234,7 +240,7 @@ def add_batch(
             for key, sent, day in batch.identifiers
         ],
     )
-    own(tx, batch.operation, asked, batch.submission_id, [key for key, _, _ in batch.identifiers])
+    own(tx, batch.operation, covers, batch.submission_id, [key for key, _, _ in batch.identifiers])
 
 
 def own(

@@ -72,7 +72,13 @@ def outcome_of(
 ) -> str:
     """The outcome of a row, from the plan's verdict and what became of the batch it points at."""
     match verdict:
-        case Verdict.DUPLICATE | Verdict.INVALID_INPUT | Verdict.SUPPRESSED | Verdict.OVER_BUDGET:
+        case (
+            Verdict.DUPLICATE
+            | Verdict.INVALID_INPUT
+            | Verdict.SUPPRESSED
+            | Verdict.OVER_BUDGET
+            | Verdict.NOT_PERMITTED
+        ):
             return verdict.value
         case Verdict.AWAIT:
             return "unknown" if state is BatchState.UNKNOWN else "pending"
@@ -176,7 +182,7 @@ def batches(
         query = query.where(submissions.c.first_partition.in_(first_partitions))
     with ledger.read() as con:
         return [
-            {**row, "partition_date": row["first_partition"], "fields": row["field_set"]}
+            {**row, "partition_date": row["first_partition"], "fields": row["field_set"].split(",")}
             for row in con.execute(query).mappings()
         ]
 
@@ -268,7 +274,7 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
             )
         ).scalar_one()
         return Summary(
-            batches={state: count for state, count in states},
+            batches=dict(states),
             slots_held=slots_held(con, ledger.account),
             pause=pause_of(con, ledger.account, now=now),
             credits_reserved=reserved or Decimal(0),

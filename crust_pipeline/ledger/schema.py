@@ -72,6 +72,8 @@ submissions = sa.Table(
     sa.Column(
         "field_set", sa.String, nullable=False
     ),  # the fields to ask for, sorted, comma-joined
+    # The fields that its people count as asked for: with those that the account may not have.
+    sa.Column("covers", sa.String, nullable=False),
     sa.Column("identifier_count", sa.Integer, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),  # lower goes first
     sa.Column("first_partition", sa.Date, nullable=False),

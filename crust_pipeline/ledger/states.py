@@ -29,6 +29,7 @@ class Verdict(StrEnum):
     INVALID_INPUT = "invalid_input"
     SUPPRESSED = "suppressed"
     OVER_BUDGET = "over_budget"
+    NOT_PERMITTED = "not_permitted"
 
 
 class Answer(StrEnum):

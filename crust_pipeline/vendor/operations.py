@@ -4,7 +4,7 @@ Sources: the vendor's documents on /batch/person/*, /person/contact/enrich, GET 
 Adding an operation is adding a description here, its prices to `vendor/prices.py` and its tables.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -24,6 +24,7 @@ class Operation:
         identifier_keys: the request key for each identifier type that it takes.
         fields: what is asked for by default; () when the request has no `fields`.
         known_fields: all that can be asked for; a group stands for every leaf under it.
+        leaves: what is known to lie directly under a group, for when the vendor denies a part of it.
         actions: the `action` words by which the vendor's job list is known to name it.
         needs_fields: an empty `fields` is refused.
         lists_unresolved: False when whom the vendor does not know is absent from the file.
@@ -41,6 +42,7 @@ class Operation:
     identifier_keys: Mapping[IdentifierType, str]
     fields: tuple[str, ...] = ()
     known_fields: tuple[str, ...] = ()
+    leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     actions: frozenset[str] = frozenset()
     needs_fields: bool = False
     lists_unresolved: bool = True
@@ -50,6 +52,18 @@ class Operation:
     )
     always_fields: tuple[str, ...] = ()
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def without(self, fields: Iterable[str], denied: Collection[str]) -> tuple[str, ...]:
+        """Give `fields` less those denied; a group of which a part is denied gives its other parts."""
+        kept: list[str] = []
+        for name in fields:
+            if any(under(name, other) for other in denied):
+                continue
+            if any(under(other, name) for other in denied):
+                kept += self.without(self.leaves.get(name, ()), denied)
+            else:
+                kept.append(name)
+        return tuple(kept)
 
     def items_asked_for(self, fields: Iterable[str]) -> frozenset[str] | None:
         """Give the billable items that `fields` ask for; None when it makes no difference."""
@@ -89,6 +103,38 @@ _ENRICH_GROUPS: Final = (
     "assessment",
 )
 
+
+def _parts(group: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{group}.{name}" for name in names)
+
+
+_ENRICH_LEAVES: Final = {
+    "basic_profile": _parts(
+        "basic_profile",
+        *("name", "first_name", "last_name", "headline", "current_title", "summary", "languages"),
+        *("professional_network_name", "profile_picture_permalink", "location"),
+        *("normalized_title", "last_updated"),
+    ),
+    "professional_network": _parts(
+        "professional_network",
+        *("connections", "followers", "name", "headline", "current_title", "summary", "pronoun"),
+        *("profile_picture_permalink", "location", "metadata", "open_to_cards"),
+        *("joined_date", "verifications"),
+    ),
+    "social_handles": _parts(
+        "social_handles",
+        *("professional_network_identifier", "dev_platform_identifier", "twitter_identifier"),
+    ),
+    "skills": _parts("skills", "professional_network_skills"),
+    "experience": _parts(
+        "experience", "employment_details", "years_of_experience", "years_of_experience_raw"
+    ),
+    "experience.employment_details": _parts("experience.employment_details", "current", "past"),
+    "education": _parts("education", "schools"),
+    "assessment": _parts("assessment", "authenticity"),
+    "assessment.authenticity": _parts("assessment.authenticity", "verdict", "tier"),
+}
+
 ENRICH: Final = Operation(
     name="enrich",
     product="enrich",
@@ -102,6 +148,7 @@ ENRICH: Final = Operation(
     fields=_ENRICH_GROUPS,
     # Five more credits for each person, so never by default.
     known_fields=(*_ENRICH_GROUPS, "social_posts"),
+    leaves=_ENRICH_LEAVES,
     actions=frozenset({"enrich"}),
     lists_unresolved=False,
 )
@@ -117,6 +164,7 @@ IDENTIFY: Final = Operation(
     actions=frozenset({"identify"}),
 )
 
+_CONTACT_PARTS: Final = _parts("personal_contact_info", "personal_emails", "phone_numbers")
 _CONTACT_ITEMS: Final = {
     "business_email": ("business_email",),
     "personal_contact_info": ("personal_email", "phone_number"),
@@ -133,6 +181,7 @@ CONTACT: Final = Operation(
     identifier_keys={"profile_url": "professional_network_profile_urls"},
     fields=("business_email",),
     known_fields=("business_email", "personal_contact_info"),
+    leaves={"personal_contact_info": _CONTACT_PARTS},
     actions=frozenset({"contact_enrich"}),
     needs_fields=True,
     items=_CONTACT_ITEMS,
@@ -147,6 +196,7 @@ LIVE_ENRICH: Final = Operation(
     identifier_keys={"profile_url": "professional_network_profile_urls"},
     fields=_ENRICH_GROUPS,
     known_fields=(*_ENRICH_GROUPS, "social_posts"),
+    leaves=_ENRICH_LEAVES,
     actions=frozenset({"enrich_live"}),
     lists_unresolved=False,
 )
@@ -164,6 +214,7 @@ CONTACT_SYNC: Final = Operation(
     # Fields are called as in the batch: what was bought through one is not bought through the other.
     fields=CONTACT.fields,
     known_fields=CONTACT.known_fields,
+    leaves=CONTACT.leaves,
     request_fields={
         "business_email": ("contact.business_emails",),
         "personal_contact_info": ("contact.personal_emails", "contact.phone_numbers"),
