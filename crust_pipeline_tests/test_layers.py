@@ -12,7 +12,8 @@ LAYERS = {
     "vendor": {"vendor"},
     "ledger": {"ledger"},
     "batching": {"vendor", "ledger", "batching"},
-    "tables": {"tables"},
+    "marts": {"marts"},
+    "tables": {"tables", "marts"},
     "sandbox": {"sandbox", "vendor"},
     "inbox": {"inbox", "ledger"},
 }

@@ -17,6 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from crust_pipeline.marts import create_marts
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -258,10 +259,11 @@ class Lake:
 
     @contextmanager
     def connect(self) -> "Generator[duckdb.DuckDBPyConnection]":
-        """Open an in-memory DuckDB with a view for each table."""
+        """Open an in-memory DuckDB with a view for each table and each mart."""
         with open_duckdb() as connection:
             for table in TABLES:
                 connection.execute(f"CREATE VIEW {quoted(table)} AS FROM {self.scan(table)}")
+            create_marts(connection)
             yield connection
 
     @contextmanager

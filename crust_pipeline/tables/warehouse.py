@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from crust_pipeline.marts import create_marts
 from crust_pipeline.tables.lake import Lake, digest_columns, open_duckdb, sync
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
@@ -182,7 +183,7 @@ class Warehouse:
 
 
 def publish_views(lake: Lake, path: Path) -> None:
-    """Write a DuckDB file with one view per table over the lake, replacing `path` by rename.
+    """Write a DuckDB file with a view per table of the lake and per mart; replaces `path` by rename.
 
     Readers may keep it open for as long as they like. Days that are written later are in the views.
     """
@@ -196,6 +197,7 @@ def publish_views(lake: Lake, path: Path) -> None:
             view = quoted(table.name)
             connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {lake.scan(table.name)}")
             connection.execute(f"COMMENT ON VIEW {view} IS {literal(table.description)}")
+        create_marts(connection)
     sync(new)
     new.replace(path)
 
@@ -241,6 +243,7 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
             connection.execute("; ".join([table.create_statement(), *table.comment_statements()]))
         days = sorted(day for name, day in stale if name == table.name)
         rows += _replace(connection, table, lake, days) if days else 0
+    create_marts(connection)
     _note(connection, state, loaded)
     connection.execute("COMMIT")
     return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None)
