@@ -183,7 +183,7 @@ class Warehouse:
 
 
 def publish_views(lake: Lake, path: Path) -> None:
-    """Write a DuckDB file with a view per table of the lake and per mart; replaces `path` by rename.
+    """Write a DuckDB file with a view per table of the lake and per mart, replacing `path`.
 
     Readers may keep it open for as long as they like. Days that are written later are in the views.
     """
