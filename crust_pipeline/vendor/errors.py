@@ -7,6 +7,7 @@
     ├── InvalidKey         stop and ask for another key
     ├── OutOfCredits       stop spending until the account is topped up
     ├── NotPermitted       stop this operation only, the plan does not include it
+    ├── NotUnderstood      stop this operation until a person has read why
     ├── FieldsDenied       ask again without those fields
     ├── InvalidRequest     mend the request
     │   └── FieldsUnsupported   mend the fields: it says which there are
@@ -84,6 +85,10 @@ class OutOfCredits(VendorError):
 
 class NotPermitted(VendorError):
     """The account's plan does not include this endpoint."""
+
+
+class NotUnderstood(VendorError):
+    """The vendor refused a paid request with words that nobody has taught us; nothing started."""
 
 
 class FieldsDenied(VendorError):

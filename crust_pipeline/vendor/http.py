@@ -18,7 +18,7 @@ import httpx
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.masking import masked
 from crust_pipeline.vendor.reading import Json, http_date, number
-from crust_pipeline.vendor.refusals import circumstances, refusal, request_id_of
+from crust_pipeline.vendor.refusals import Refusal, circumstances, refusal, request_id_of
 
 PAID_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 READ_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
@@ -77,6 +77,7 @@ class Api:
         secret: str,
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
+        refused: Refusal = refusal,
     ) -> None:
         """Hold what every request needs.
 
@@ -87,7 +88,9 @@ class Api:
             secret: the key, masked wherever the vendor echoes it.
             now: the clock that dates in headers are compared with.
             sleep: waits between two attempts of a free read.
+            refused: says what a 4xx of this vendor means.
         """
+        self._refused = refused
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._headers = headers
@@ -118,7 +121,7 @@ class Api:
                 f"({type(error).__name__}); it may be running and billed"
             ) from error
         if response.is_client_error:
-            raise refusal(response, paid=True, secret=self._secret, now=self._now)
+            raise self._refused(response, paid=True, secret=self._secret, now=self._now)
         if not response.is_success:
             raise self._error(
                 errors.MaybeStarted,
@@ -175,7 +178,7 @@ class Api:
         if (limit := number(response.headers.get("x-ratelimit-limit"))) is not None:
             self.reads_per_minute = int(limit)
         if response.is_client_error:
-            raise refusal(response, paid=False, secret=self._secret, now=self._now)
+            raise self._refused(response, paid=False, secret=self._secret, now=self._now)
         if not response.is_success:
             raise self._error(errors.Unavailable, "The vendor did not answer a free read", response)
         try:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import httpx
 
@@ -25,6 +25,21 @@ _ABOUT_CREDITS: Final = re.compile(r"credit", re.IGNORECASE)
 _DENIED_FIELDS: Final = re.compile(
     r"denied to fields?:\s*([\w.]+(?:\s*,\s*[\w.]+)*)", re.IGNORECASE
 )
+
+
+class Refusal(Protocol):
+    """Makes the error for a 4xx: `refusal` below, or what knows another vendor's words."""
+
+    def __call__(
+        self,
+        response: httpx.Response,
+        *,
+        paid: bool,
+        secret: str,
+        now: Callable[[], datetime],
+    ) -> errors.VendorError:
+        """Make the error."""
+        ...
 
 
 def circumstances(response: httpx.Response, *, secret: str) -> errors.Circumstances:

@@ -1,0 +1,366 @@
+"""The client of Pronto's contact enrichment (the vendor is called Pipecorn today).
+
+Its documents contradict each other in places; what is documented and what is assumed is listed in
+docs/vendors.md. Nothing here decides what to buy or remembers what was bought.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.http import Api, Reply
+from crust_pipeline.vendor.masking import masked
+from crust_pipeline.vendor.reading import (
+    Json,
+    as_object,
+    number,
+    object_or_empty,
+    objects,
+    text,
+    texts,
+)
+from crust_pipeline.vendor.refusals import circumstances, refusal
+
+# The documented address. The vendor's own programs also use https://app.pipecorn.com/api/v2 and
+# https://api.pipecorn.com/v2; the paths below them are the same.
+BASE_URL: Final = "https://app.prontohq.com/api/v2"
+# What one bulk request takes (vendor documents, bulk contact enrichment).
+LEAST_CONTACTS, MOST_CONTACTS = 2, 100
+
+_ABOUT_CREDITS: Final = re.compile(r"enrichment credits|insufficient.*credits", re.IGNORECASE)
+_ABOUT_CONSENT: Final = re.compile(r"\bconsent", re.IGNORECASE)
+_ABOUT_PLAN: Final = re.compile(r"import limits?|plan limits?|\byour plan\b", re.IGNORECASE)
+_ABOUT_INPUT: Final = re.compile(
+    r"\bcontacts?\b|\bfirst_?name|\blast_?name|\bdomain|\bcompany|\blinkedin_url|\bwebhook|"
+    r"\benrichment_type|\bcountry|\bmust\b|\brequired\b|\binvalid\b|\bmissing\b|\bblank\b",
+    re.IGNORECASE,
+)
+
+
+class EnrichmentType(StrEnum):
+    """What is looked for; one for all contacts of a request."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    PERSONAL_EMAIL = "personal_email"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One person to look for.
+
+    Attributes:
+        firstname: always needed.
+        lastname: always needed.
+        domain: of the company; this or its name is needed for e-mails.
+        company_name: of the company.
+        linkedin_url: needed for phones and personal e-mails.
+        key: our opaque key, which comes back with the result.
+    """
+
+    firstname: str
+    lastname: str
+    domain: str | None = None
+    company_name: str | None = None
+    linkedin_url: str | None = None
+    key: str
+
+    def lacks(self, kind: EnrichmentType) -> str | None:
+        """Say what is missing to look for `kind`; None if nothing is."""
+        if not self.firstname or not self.lastname:
+            return "no first and last name"
+        match kind:
+            case EnrichmentType.EMAIL:
+                return None if self.domain or self.company_name else "no company name or domain"
+            case EnrichmentType.PHONE | EnrichmentType.PERSONAL_EMAIL:
+                return None if self.linkedin_url else "no profile URL"
+
+    def as_request(self) -> dict[str, Any]:
+        """Give the contact as the vendor takes it."""
+        values = {
+            "firstname": self.firstname,
+            "lastname": self.lastname,
+            "domain": self.domain,
+            "company_name": self.company_name,
+            "linkedin_url": self.linkedin_url,
+        }
+        given = {name: value for name, value in values.items() if value}
+        return {**given, "custom": {"key": self.key}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the vendor found of one contact, from any of the shapes that its documents show.
+
+    Attributes:
+        key: our key as it came back; None if it did not.
+        finished: whether the search has ended, with or without a result.
+        email: the business e-mail.
+        email_status: the vendor's word, such as `deliverable` or `catch-all`.
+        personal_email: the personal e-mail.
+        personal_email_status: the vendor's word, such as `valid` or `invalid`.
+        phones: numbers as delivered.
+    """
+
+    key: str | None
+    finished: bool
+    email: str | None
+    email_status: str | None
+    personal_email: str | None
+    personal_email_status: str | None
+    phones: tuple[str, ...]
+
+    @classmethod
+    def read(cls, document: Any) -> "Found":  # noqa: ANN401 - whatever the vendor sent
+        """Read a webhook's body or an answer of GET /contacts/{id}.
+
+        Raises:
+            ValueError: it is not an object.
+        """
+        result = as_object(document)
+        return cls(
+            key=text(object_or_empty(result.get("custom")).get("key")),
+            # The synchronous endpoint says `success` where the asynchronous one says `finished`.
+            finished=(text(result.get("status")) or "").lower() not in {"pending", "processing"},
+            email=text(result.get("email")),
+            email_status=text(result.get("email_status")),
+            personal_email=text(result.get("personal_email")),
+            personal_email_status=text(result.get("personal_email_status")),
+            phones=_phones(result.get("phone")) or _phones(result.get("phones")),
+        )
+
+
+def _phones(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the vendor sent
+    """Read numbers given as one text, a list of texts, or a list of objects with a `number`."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    named = (text(entry.get("number")) for entry in objects(value))
+    return texts(value) or tuple(number for number in named if number)
+
+
+class ProntoClient:
+    """Everything the project asks of Pronto. Safe to share between threads; close it after use.
+
+    Paid calls are sent once and never repeated here; free reads are repeated a few times.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str = BASE_URL,
+        transport: httpx.BaseTransport | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare the client; nothing is sent.
+
+        Args:
+            api_key: the account's key; white space around it is dropped.
+            base_url: where the API is.
+            transport: takes the place of the network in tests.
+            now: gives the current time, aware.
+            sleep: waits that many seconds between two attempts of a free request.
+
+        Raises:
+            ValueError: the key or the address cannot be used; the message does not show the key.
+        """
+        key = api_key.strip()
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("The Pronto API key is empty or holds characters that no key has.")
+        if urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
+            raise ValueError("The base URL of the Pronto API is not an http or https address.")
+        self._http = httpx.Client(
+            transport=transport,
+            # As for every paid request: a kept connection may close just as one goes out.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            follow_redirects=False,
+            headers={"user-agent": f"crust-pipeline/{version('crust-pipeline')}"},
+        )
+        self._api = Api(
+            self._http,
+            base_url=base_url,
+            headers={"x-api-key": key},
+            secret=key,
+            now=now,
+            sleep=sleep,
+            refused=pronto_refusal,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def bulk_enrich(
+        self,
+        contacts: Sequence[Contact],
+        *,
+        kind: EnrichmentType,
+        webhook_url: str,
+        phone_countries: Sequence[str] = (),
+    ) -> str:
+        """Look for 2 to 100 people; results come one by one to `webhook_url`, and only there.
+
+        Args:
+            contacts: whom to look for.
+            kind: what to look for.
+            webhook_url: where the vendor posts each result.
+            phone_countries: ISO 3166-1 alpha-2 codes that numbers are wanted from; () for the
+                account's own list.
+
+        Returns:
+            The vendor's id of the job.
+
+        Raises:
+            ValueError: the request cannot be right, and was not sent.
+            NotSent: nothing reached the vendor.
+            MaybeStarted: it may be running and billed.
+            VendorError: the class for the vendor's refusal; nothing is looked for.
+        """
+        if not LEAST_CONTACTS <= len(contacts) <= MOST_CONTACTS:
+            raise ValueError(
+                f"A bulk request takes {LEAST_CONTACTS} to {MOST_CONTACTS} contacts, "
+                f"not {len(contacts)}."
+            )
+        body = {"contacts": [_checked(contact, kind) for contact in contacts]}
+        extra = _extra(kind, webhook_url=webhook_url, phone_countries=phone_countries)
+        return self._started("/contacts/bulk_enrich", body | extra)
+
+    def single_enrich(
+        self,
+        contact: Contact,
+        *,
+        kind: EnrichmentType,
+        webhook_url: str | None = None,
+        phone_countries: Sequence[str] = (),
+    ) -> str:
+        """Look for one person. The result can be asked for with `contact`, unlike a bulk one's.
+
+        Args:
+            contact: whom to look for.
+            kind: what to look for.
+            webhook_url: where the vendor posts the result as well; None for nowhere.
+            phone_countries: as for `bulk_enrich`.
+
+        Returns:
+            The vendor's id of the search, for `contact`.
+
+        Raises:
+            ValueError: the request cannot be right, and was not sent.
+            VendorError: as for `bulk_enrich`.
+        """
+        extra = _extra(kind, webhook_url=webhook_url, phone_countries=phone_countries)
+        return self._started("/contacts/single_enrich", _checked(contact, kind) | extra)
+
+    def contact(self, enrichment_id: str) -> Reply:
+        """Ask for the result of a single search, which may not have ended.
+
+        Raises:
+            NotFound: no search of this account has the id.
+            VendorError: as for every free read.
+        """
+        return self._api.read(f"/contacts/{quote(enrichment_id, safe='')}")
+
+    def credits(self) -> Decimal | None:
+        """Give the account's balance, None if it cannot be made out.
+
+        The fields of the answer are not documented: the one number, or the one that is called so.
+
+        Raises:
+            VendorError: as for every free read.
+        """
+        balance = object_or_empty(self._api.read("/credits").document)
+        balance = object_or_empty(balance.get("credits")) or balance
+        for name in ("enrichment_credits", "credits", "remaining", "balance", "credits_remaining"):
+            if (amount := number(balance.get(name))) is not None:
+                return amount
+        return None
+
+    def _started(self, path: str, body: Mapping[str, Any]) -> str:
+        reply = self._api.pay(path, body)
+        answer = object_or_empty(reply.document)
+        # Copies of the documents show the id alone, with a `status`, and as `id`.
+        started = text(answer.get("enrichment_id")) or text(answer.get("id"))
+        if started is None:
+            raise self._api.unreadable_sale(reply.response)
+        return started
+
+
+def _checked(contact: Contact, kind: EnrichmentType) -> dict[str, Any]:
+    if problem := contact.lacks(kind):
+        raise ValueError(f"A contact cannot be looked for: {problem}.")
+    return contact.as_request()
+
+
+def _extra(
+    kind: EnrichmentType, *, webhook_url: str | None, phone_countries: Sequence[str]
+) -> dict[str, Any]:
+    extra: dict[str, Any] = {"enrichment_type": [kind.value]}
+    if webhook_url is not None:
+        extra["webhook_url"] = webhook_url
+    if phone_countries and kind is EnrichmentType.PHONE:
+        # Named so by the vendor's own n8n node; the documents leave the name out.
+        extra["phone_country_codes"] = list(phone_countries)
+    return extra
+
+
+def pronto_refusal(
+    response: httpx.Response, *, paid: bool, secret: str, now: Callable[[], datetime]
+) -> errors.VendorError:
+    """Make the error for a 4xx, which proves that nothing was looked for."""
+    match response.status_code:
+        case 403:
+            known = circumstances(response, secret=secret)
+            # The vendor's own command line takes it for 401's sibling.
+            return errors.InvalidKey("The vendor does not accept the API key: check it", **known)
+        case 422:
+            return _unprocessable(response, secret=secret)
+        case _:
+            return refusal(response, paid=paid, secret=secret, now=now)
+
+
+def _unprocessable(response: httpx.Response, *, secret: str) -> errors.VendorError:
+    """Tell the causes of a 422 apart by its words."""
+    said = _message(response)
+    known = circumstances(response, secret=secret)
+    known["vendor_message"] = masked(said, secret=secret)
+    if _ABOUT_CREDITS.search(said):
+        return errors.OutOfCredits("The account has too few credits left", **known)
+    if _ABOUT_CONSENT.search(said):
+        return errors.NotPermitted(
+            "Personal e-mails need the vendor's terms accepted in the account's settings", **known
+        )
+    if _ABOUT_PLAN.search(said):
+        return errors.NotPermitted("The account's plan does not include this", **known)
+    if words := sorted({word.lower() for word in _ABOUT_INPUT.findall(said)}):
+        # Such a message may repeat a name that was sent: only its known words are shown.
+        known["vendor_message"] = ", ".join(words)
+        return errors.InvalidRequest("The vendor refused the request as it was written", **known)
+    return errors.NotUnderstood(
+        "The vendor refused the request for a reason that is not known", **known
+    )
+
+
+def _message(response: httpx.Response) -> str:
+    """Give the vendor's words: `error`, else `message`, else all of `errors`."""
+    try:
+        body: Json = object_or_empty(json.loads(response.content))
+    except ValueError:
+        return response.text[:1000]
+    listed = body.get("errors")
+    return (
+        text(body.get("error"))
+        or text(body.get("message"))
+        or " ".join(texts(listed) or [str(entry) for entry in objects(listed)])
+    )
