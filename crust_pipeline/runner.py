@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from crust_pipeline.batching.dispatch import fill_slots
 from crust_pipeline.batching.engine import Engine
@@ -32,6 +32,9 @@ from crust_pipeline.tables import LoadReport
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY})
 UNREACHABLE_TRIES = 3
+LANDINGS_TRIED = 10
+# Jobs at a vendor that does not answer go on by themselves; somebody should know, though.
+SILENCE_ENDURED = timedelta(minutes=10)
 LEAST_IDLE_SECONDS, MOST_IDLE_SECONDS = 0.05, 1.0
 
 
@@ -133,8 +136,11 @@ def _wait(
     # Landing has a thread of its own: a large file must not keep slots empty.
     with ThreadPoolExecutor(max_workers=1) as beside:
         landing_now: Future[Landed] | None = None
+        last_answer = engine.now()
         while True:
-            poll_jobs(engine)
+            polled = poll_jobs(engine)
+            if polled.trouble is None:
+                last_answer = engine.now()
             reconcile(engine)
             fill_slots(engine)
             if landing_now is not None and landing_now.done():
@@ -150,6 +156,8 @@ def _wait(
             show(Progress(summary=summary, rows=waiting.rows, rows_open=waiting.rows_open))
             if not waiting.rows_open:
                 return None
+            if engine.now() - last_answer > SILENCE_ENDURED:
+                return polled.trouble
             if landing_now is None and (reason := _stuck(summary)):
                 return reason
             sleep(_seconds_to_next_look(engine))
@@ -177,11 +185,14 @@ def _plan_identified(
 
 def _stuck(summary: Summary) -> str | None:
     """Why waiting longer makes no sense, if it does not."""
-    at_vendor = sum(
-        summary.batches.get(state, 0) for state in ("pending", "processing", "completed")
-    )
+    if summary.batches.get("pending", 0) + summary.batches.get("processing", 0):
+        return None
+    if summary.landing_tries is not None:
+        if summary.landing_tries < LANDINGS_TRIED:
+            return None
+        return "the vendor's files could not be kept, see `crust-pipeline status`"
     pause = summary.pause
-    if at_vendor or pause is None:
+    if pause is None:
         return None
     if pause.kind in NEEDS_A_PERSON:
         return pause.detail

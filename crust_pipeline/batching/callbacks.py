@@ -35,12 +35,12 @@ def adopt_called_back(engine: Engine, unknown: Sequence[UnknownSubmit]) -> list[
 
 def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
     named = inbox.jobs_named(engine.ledger, submit.submission_id)
-    taken = progress.jobs_known(engine.ledger, named)
+    ours, foreign = progress.jobs_known(engine.ledger, named)
     actions = engine.products[submit.product].actions | progress.actions_seen(
         engine.ledger, submit.product
     )
     for batch_id in named:
-        if batch_id in taken:
+        if batch_id in ours or batch_id in foreign:
             continue
         try:
             job = engine.client.job(batch_id)

@@ -25,6 +25,10 @@ from crust_pipeline.vendor.models import Answers, Job
 # The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
 LINK_LIVES = timedelta(days=5)
 CHECKS_BEFORE_TAKING_AS_IT_IS = 3
+# A file that breaks off every time is paid for all the same: its whole lines are used.
+TRIES_BEFORE_TAKING_WHAT_COMES = 6
+# So many fresh links, each of them dead: there is no file any more, whatever the clocks say.
+DEAD_LINKS_BELIEVED = 8
 
 
 class FileCheckError(Exception):
@@ -73,12 +77,13 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
         job = engine.client.job(due.batch_id)  # free, and its links are the freshest there are
         file, read = _keep(engine, due, job)
     except (errors.LinkDead, errors.NotFound) as error:
-        if engine.now() - due.completed_at > LINK_LIVES:
+        too_late = engine.now() - due.completed_at > LINK_LIVES
+        if too_late or due.dead_links + 1 >= DEAD_LINKS_BELIEVED:
             reason = f"the link died before the file was kept: {error}"
             landing.expired(engine.ledger, due.submission_id, reason=reason, now=engine.now())
             done.expired.append(due.submission_id)
         else:
-            _try_later(engine, due, str(error), done)
+            _try_later(engine, due, str(error), done, dead_link=True)
     except FileCheckError as error:
         _try_later(engine, due, str(error), done, sha256=error.sha256)
     except (errors.VendorError, OSError) as error:
@@ -96,11 +101,22 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
 
 
 def _try_later(
-    engine: Engine, due: DueLanding, error: str, done: Landed, *, sha256: str | None = None
+    engine: Engine,
+    due: DueLanding,
+    error: str,
+    done: Landed,
+    *,
+    sha256: str | None = None,
+    dead_link: bool = False,
 ) -> None:
     wait = backoff(due.tries, first_seconds=max(engine.poll_seconds, 1), most_seconds=900)
     landing.land_again(
-        engine.ledger, due.submission_id, at=engine.now() + wait, error=error, sha256=sha256
+        engine.ledger,
+        due.submission_id,
+        at=engine.now() + wait,
+        error=error,
+        sha256=sha256,
+        dead_link=dead_link,
     )
     done.later.append(due.submission_id)
     done.trouble = error
@@ -115,14 +131,14 @@ def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFi
     # With nothing found the vendor may still give a link, to an object that was never written.
     if job.result_count == 0 or not (job.download_url or job.download_urls):
         if job.result_count != 0 and job.entities_fulfilled != 0:
-            raise FileCheckError(
-                "the job is completed and has results, but the vendor gives no link"
-            )
+            raise errors.LinkDead("The job has results, but the vendor gives no link to them")
         return LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
     name = _file_name(engine, due.product, due.submission_id)
     kept = engine.raw / name
     kept.parent.mkdir(parents=True, exist_ok=True)
-    size, sha256 = _download(engine, job, kept)
+    size, sha256 = _download(
+        engine, job, kept, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
+    )
     read = engine.read_file(kept, due.operation)
     note = _problem(read, job)
     same_again = sha256 == due.last_sha256
@@ -135,16 +151,16 @@ def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFi
     )
 
 
-def _download(engine: Engine, job: Job, kept: Path) -> tuple[int, str]:
+def _download(engine: Engine, job: Job, kept: Path, *, take_what_comes: bool) -> tuple[int, str]:
     """The merged file, or its parts put together: gzip members may follow each other."""
     if job.download_url:
-        merged = engine.client.download(job.download_url, kept)
+        merged = engine.client.download(job.download_url, kept, take_what_comes=take_what_comes)
         return merged.bytes, merged.sha256
     whole = kept.with_suffix(".parts")
     with whole.open("wb") as out:
         for number, url in enumerate(job.download_urls):
             part = kept.with_suffix(f".part{number}")
-            engine.client.download(url, part)
+            engine.client.download(url, part, take_what_comes=take_what_comes)
             with part.open("rb") as source:
                 shutil.copyfileobj(source, out)
             part.unlink()

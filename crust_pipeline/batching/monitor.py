@@ -42,7 +42,9 @@ def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -
         try:
             job = engine.client.job(due.batch_id)
         except errors.RateLimited as error:
-            _ask_later(engine, submission_id, error, seconds=error.retry_after_seconds)
+            # All of them: another job's poll would only be refused as well.
+            until = engine.now() + timedelta(seconds=error.retry_after_seconds)
+            progress.postpone_polls(engine.ledger, until=until)
             done.trouble = str(error)
             break
         except (errors.NotFound, errors.InvalidRequest) as error:

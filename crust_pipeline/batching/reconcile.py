@@ -1,11 +1,12 @@
 """Reconcile: find the jobs of submits whose fate nobody knows.
 
-The vendor's list of jobs is walked from the newest back. A job fits when its action and number of
-identifiers are those of the submit, it was created when the submit was under way, and no other batch
-has it. Landing verifies the match by the identifiers in the file.
+The vendor lists its jobs newest first. A job fits when its action and number of identifiers are those
+of the submit, no other batch has it, and it was created when the submit was under way: by the clock, or
+by its place among jobs of ours, since the vendor's clock need not be ours. Landing verifies every match
+by the identifiers in the file and undoes a wrong one, so that a match by its place alone is safe.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -51,7 +52,7 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
     if not unknown:
         return done
     try:
-        jobs = list(_unclaimed_jobs(engine, since=unknown[0].intent_at))
+        listed = _listed_jobs(engine, since=unknown[0].intent_at)
     except errors.VendorError as error:
         done.trouble = str(error)
         for submit in unknown:
@@ -67,9 +68,9 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
         )
         job = None
         if not engine.products[submit.product].is_synchronous:  # those are in no list of jobs
-            job = _fitting(submit, jobs, actions=actions)
+            job = fitting(submit, listed, actions=actions)
         if job is not None:
-            jobs.remove(job)
+            listed = [item for item in listed if item.job is not job]
             progress.adopt(
                 engine.ledger,
                 submit.submission_id,
@@ -89,44 +90,77 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
     return done
 
 
-def _unclaimed_jobs(engine: Engine, *, since: datetime) -> Iterator[Job]:
-    """Jobs of the account that no batch of ours has, oldest first, their times set to our clock."""
-    found: list[Job] = []
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A job of the vendor's list, its time set to our clock.
+
+    `submitted_at` is when we submitted it; None when no batch of ours has it; `foreign` when it is
+    known to be somebody else's.
+    """
+
+    job: Job
+    submitted_at: datetime | None = None
+    foreign: bool = False
+
+
+def _listed_jobs(engine: Engine, *, since: datetime) -> list[Listed]:
+    """The account's jobs, newest first, back to the last one we submitted before `since`."""
+    listed: list[Listed] = []
     cursor: str | None = None
     for _ in range(PAGES_A_SEARCH):
         page = engine.client.jobs(cursor=cursor)
         skew = page.server_time - engine.now() if page.server_time else timedelta(0)
         if abs(skew) < BEFORE_INTENT:
             skew = timedelta(0)  # the Date header is only good to the second
-        known = progress.jobs_known(engine.ledger, [job.batch_id for job in page.jobs])
-        found += [_in_our_time(job, skew) for job in page.jobs if job.batch_id not in known]
-        oldest = page.jobs[-1].created_at if page.jobs else None
+        ours, foreign = progress.jobs_known(engine.ledger, [job.batch_id for job in page.jobs])
+        for job in page.jobs:
+            submitted_at = ours.get(job.batch_id)
+            listed.append(Listed(_in_our_time(job, skew), submitted_at, job.batch_id in foreign))
+            if submitted_at is not None and submitted_at < since:
+                return listed
         if not page.has_more or page.next_cursor is None:
             break
-        if oldest is not None and oldest - skew < since - BEFORE_INTENT:
-            break
         cursor = page.next_cursor
-    return reversed(found)
+    return listed
 
 
 def _in_our_time(job: Job, skew: timedelta) -> Job:
     return replace(job, created_at=job.created_at - skew) if job.created_at else job
 
 
-def _fitting(submit: UnknownSubmit, jobs: Sequence[Job], *, actions: frozenset[str]) -> Job | None:
-    """The oldest job that can be this submit's: they are created in the order of their intents."""
-    for job in jobs:
-        in_time = job.created_at is not None and (
+def fitting(
+    submit: UnknownSubmit, listed: Sequence[Listed], *, actions: frozenset[str]
+) -> Job | None:
+    """The job that is most likely a submit's: by the clock, else by its place, else the only one."""
+    before = [
+        place
+        for place, item in enumerate(listed)
+        if item.submitted_at is not None and item.submitted_at <= submit.intent_at
+    ]
+    # Newest first: what stands above the last job that we submitted before is newer than that.
+    oldest_place = min(before, default=None)
+    alike = [
+        (place, item.job)
+        for place, item in enumerate(listed)
+        if item.submitted_at is None
+        and not item.foreign
+        and item.job.identifier_count == submit.identifier_count
+        and (item.job.action is None or item.job.action in actions)
+    ]
+    # Jobs are created in the order of their submits: of several the oldest belongs to the first.
+    for _, job in reversed(alike):
+        if job.created_at is not None and (
             submit.intent_at - BEFORE_INTENT <= job.created_at <= submit.intent_at + AFTER_INTENT
-        )
-        same_size = job.identifier_count == submit.identifier_count
-        if in_time and same_size and (job.action is None or job.action in actions):
+        ):
             return job
-    return None
+    for place, job in reversed(alike):
+        if oldest_place is not None and place < oldest_place:
+            return job
+    return alike[0][1] if len(alike) == 1 else None
 
 
 def abandon(engine: Engine, submission_id: str, *, reason: str) -> None:
-    """A person decides that an unknown submit never started; its identifiers may be planned anew."""
+    """A person decides that an unknown submit never started: its identifiers are free again."""
     dispatching.rejected(
         engine.ledger, submission_id, reason=f"abandoned: {reason}", now=engine.now()
     )

@@ -25,6 +25,7 @@ class DueLanding:
     fields: tuple[str, ...]
     adopted: bool
     tries: int
+    dead_links: int
     completed_at: datetime
     owner: str | None
     taken_at: datetime
@@ -84,7 +85,8 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
                 fields=tuple(row.field_set.split(",")),
                 adopted=row.adopted,
                 tries=row.tries,
-                completed_at=row.vendor_completed_at or row.completed_at,
+                dead_links=row.dead_links,
+                completed_at=row.completed_at,
                 owner=row.owner,
                 taken_at=row.intent_at,
                 last_sha256=row.file_sha256,
@@ -108,9 +110,24 @@ def take(ledger: Ledger, due: DueLanding, *, owner: str, now: datetime) -> bool:
 
 
 def land_again(
-    ledger: Ledger, submission_id: str, *, at: datetime, error: str, sha256: str | None
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    at: datetime,
+    error: str,
+    sha256: str | None = None,
+    dead_link: bool = False,
 ) -> None:
-    """The file could not be kept this time; `sha256` is that of a file which failed its checks."""
+    """The file could not be kept this time.
+
+    Args:
+        ledger: the ledger.
+        submission_id: the batch.
+        at: when to try again.
+        error: what happened, for people.
+        sha256: of a file that came and failed its checks.
+        dead_link: the storage did not serve the link.
+    """
     with ledger.write() as tx:
         if BatchState(tx.submission(submission_id).state) is BatchState.COMPLETED:
             tx.update(
@@ -118,6 +135,7 @@ def land_again(
                 owner=None,
                 not_before=at,
                 tries=submissions.c.tries + 1,
+                dead_links=submissions.c.dead_links + 1 if dead_link else 0,
                 error=error[:ERROR_CHARS],
                 file_sha256=sha256,
             )

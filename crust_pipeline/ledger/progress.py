@@ -124,6 +124,20 @@ def poll_again(
         tx.update(submission_id, not_before=at, error=error and error[:ERROR_CHARS])
 
 
+def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
+    """No job is asked about before that time."""
+    with ledger.write() as tx:
+        tx.con.execute(
+            submissions.update()
+            .where(
+                submissions.c.account == ledger.account,
+                submissions.c.state.in_(AT_VENDOR),
+                submissions.c.not_before < until,
+            )
+            .values(not_before=until)
+        )
+
+
 def reported(
     ledger: Ledger, submission_id: str, report: JobReport, *, poll_at: datetime, now: datetime
 ) -> None:
@@ -239,16 +253,25 @@ def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:
             tx.update(submission_id, not_before=at, tries=submissions.c.tries + 1)
 
 
-def jobs_known(ledger: Ledger, batch_ids: Sequence[str]) -> set[str]:
-    """Those of these vendor jobs that belong to a batch of ours, or are known to be somebody else's."""
+def jobs_known(
+    ledger: Ledger, batch_ids: Sequence[str]
+) -> tuple[dict[str, datetime], frozenset[str]]:
+    """What is known of these vendor jobs.
+
+    Returns:
+        Those of batches of ours with the time of their submit, and those that are somebody else's.
+    """
+    ours = sa.select(submissions.c.batch_id, submissions.c.submitted_at).where(
+        submissions.c.account == ledger.account, submissions.c.batch_id.in_(batch_ids)
+    )
+    foreign = sa.select(foreign_jobs.c.batch_id).where(
+        foreign_jobs.c.account == ledger.account, foreign_jobs.c.batch_id.in_(batch_ids)
+    )
     with ledger.read() as con:
-        ours = sa.select(submissions.c.batch_id).where(
-            submissions.c.account == ledger.account, submissions.c.batch_id.in_(batch_ids)
+        return (
+            {row.batch_id: row.submitted_at for row in con.execute(ours)},
+            frozenset(con.execute(foreign).scalars()),
         )
-        foreign = sa.select(foreign_jobs.c.batch_id).where(
-            foreign_jobs.c.account == ledger.account, foreign_jobs.c.batch_id.in_(batch_ids)
-        )
-        return set(con.execute(ours).scalars()) | set(con.execute(foreign).scalars())
 
 
 def actions_seen(ledger: Ledger, product: str) -> frozenset[str]:
@@ -282,7 +305,7 @@ def adopt(
             batch_id=batch_id,
             action=action,
             adopted=True,
-            submitted_at=created_at or now,
+            submitted_at=tx.submission(submission_id).intent_at,
             vendor_created_at=created_at,
             error=None,
         )

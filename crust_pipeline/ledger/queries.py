@@ -60,6 +60,7 @@ class Summary:
     credits_reserved: Decimal
     credits_computed: Decimal
     oldest_link: datetime | None
+    landing_tries: int | None  # of the completed batch that was tried least often
     next_submit: datetime | None
 
 
@@ -263,11 +264,11 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
         computed = con.execute(
             sa.select(sa.func.sum(submissions.c.credits_computed)).where(ours)
         ).scalar_one()
-        oldest = con.execute(
-            sa.select(sa.func.min(submissions.c.completed_at)).where(
-                ours, submissions.c.state == BatchState.COMPLETED
-            )
-        ).scalar_one()
+        oldest, landing_tries = con.execute(
+            sa.select(
+                sa.func.min(submissions.c.completed_at), sa.func.min(submissions.c.tries)
+            ).where(ours, submissions.c.state == BatchState.COMPLETED)
+        ).one()
         due = con.execute(
             sa.select(sa.func.min(submissions.c.not_before)).where(
                 ours, submissions.c.state == BatchState.PLANNED
@@ -280,6 +281,7 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
             credits_reserved=reserved or Decimal(0),
             credits_computed=computed or Decimal(0),
             oldest_link=oldest,
+            landing_tries=landing_tries,
             next_submit=due,
         )
 

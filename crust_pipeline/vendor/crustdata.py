@@ -299,8 +299,13 @@ class CrustdataClient:
                 return
             params["cursor"] = str(cursor)
 
-    def download(self, url: str, to: Path) -> Downloaded:
+    def download(self, url: str, to: Path, *, take_what_comes: bool = False) -> Downloaded:
         """Bring a result file to `to`; it appears there whole or not at all. Free.
+
+        Args:
+            url: the signed link.
+            to: where the file belongs.
+            take_what_comes: keep the beginning of a file that breaks off again and again.
 
         Raises:
             LinkDead: the storage does not serve the link; ask for the job again.
@@ -308,7 +313,7 @@ class CrustdataClient:
             Unavailable: the storage cannot be reached or fails.
             OSError: the file cannot be written.
         """
-        return download(self._http, url, to, sleep=self._sleep)
+        return download(self._http, url, to, sleep=self._sleep, take_what_comes=take_what_comes)
 
     def _readable(self, reply: Reply, read: Callable[[Any], _Shape]) -> _Shape:
         try:

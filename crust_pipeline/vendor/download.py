@@ -27,9 +27,21 @@ _NOT_NOW: Final = frozenset({408, 416, 425, 429})
 
 
 def download(
-    client: httpx.Client, url: str, to: Path, *, sleep: Callable[[float], None]
+    client: httpx.Client,
+    url: str,
+    to: Path,
+    *,
+    sleep: Callable[[float], None],
+    take_what_comes: bool = False,
 ) -> Downloaded:
     """Bring the file behind `url` to `to`, which appears only when all of it is safe on disk.
+
+    Args:
+        client: for the storage; has no header of the API's.
+        url: the signed link.
+        to: where the file belongs.
+        sleep: waits that many seconds between two attempts.
+        take_what_comes: keep the beginning of a file that breaks off again and again.
 
     Raises:
         LinkDead: the storage does not serve the link.
@@ -49,7 +61,11 @@ def download(
                 else:
                     break
             else:
-                transfer.go_on()
+                try:
+                    transfer.go_on()
+                except errors.DownloadBroken:
+                    if not take_what_comes:
+                        raise
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(to)
