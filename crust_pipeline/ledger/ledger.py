@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import ArgumentError
 
 from crust_pipeline.ledger import schema
 from crust_pipeline.ledger.schema import days, submission_days, submissions, transitions
@@ -34,7 +35,7 @@ class Ledger:
 
     def __init__(self, url: str, *, account: str) -> None:
         self.account = account
-        self._url = sa.engine.make_url(url)
+        self._url = _checked(url)
         self._engine: sa.Engine | None = None
 
     @property
@@ -51,16 +52,11 @@ class Ledger:
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = sa.create_engine(self._url)
+            engine = _postgres_engine(self._url)
             event.listen(engine, "begin", _begin_postgres)
-        try:
-            with engine.connect().execution_options(crust_write=True) as con, con.begin():
-                _create_or_check(con)
-        except OperationalError as error:
-            raise LedgerError(
-                f"The ledger cannot be opened ({error.orig}). Nothing was spent. Check CRUST_LEDGER_URL, "
-                "and that its folder exists and can be written."
-            ) from None
+        event.listen(engine, "handle_error", _explain)
+        with engine.connect().execution_options(crust_write=True) as con, con.begin():
+            _create_or_check(con)
         return engine
 
     @contextmanager
@@ -147,6 +143,37 @@ class Transaction:
             .where(days.c.partition_date.in_(waiting))
             .values(version=days.c.version + 1, load_requests=0)
         )
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = sa.engine.make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise LedgerError(
+            "CRUST_LEDGER_URL is not the URL of an SQLite or Postgres database. Give one such as "
+            "sqlite:///data/ledger.db or postgresql+psycopg://user@host/database."
+        )
+    return parsed
+
+
+def _postgres_engine(url: URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url)
+    except ModuleNotFoundError as error:
+        raise LedgerError(
+            f"CRUST_LEDGER_URL needs the Python package {error.name}, which is not installed."
+        ) from None
+
+
+def _explain(context: ExceptionContext) -> None:
+    """Tell what the database refuses without the statement, which may hold people's identifiers."""
+    raise LedgerError(
+        f"The ledger's database refused ({context.original_exception}). This step wrote nothing. "
+        "Check CRUST_LEDGER_URL, that its folder can be written and that its disk is not full. Of a "
+        "damaged ledger restore a backup; without it, what is paid for would be bought again."
+    ) from None
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
