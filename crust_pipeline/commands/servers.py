@@ -18,6 +18,9 @@ from crust_pipeline.commands.common import (
 @click.option("--port", default=0, show_default=True, help="The API's port; 0: a free one.")
 @click.option("--storage-port", default=0, show_default=True, help="The download storage's port.")
 @click.option(
+    "--pronto-port", default=0, show_default=True, help="The port of the other vendor's API."
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True),
     help="Switches and faults, a JSON file.",
@@ -34,13 +37,15 @@ def sandbox(
     host: str,
     port: int,
     storage_port: int,
+    pronto_port: int,
     config: Path | None,
     state: Path | None,
     time_scale: float | None,
 ) -> int:
-    """Run a local server that behaves as the vendor's documents say. Its API key is `sandbox-key`.
+    """Run a local server that behaves as the vendors' documents say. Its API key is `sandbox-key`.
 
-    The first line it prints is the API's address, the second that of its storage and controls.
+    The first line it prints is the API's address, the second that of its storage and controls, the
+    third that of Pronto, the other vendor.
     """
     from dataclasses import replace
 
@@ -52,7 +57,7 @@ def sandbox(
         chosen = replace(chosen, switches=switches)
     if state is not None:
         chosen = replace(chosen, state_file=state)
-    serve(host=host, port=port, storage_port=storage_port, config=chosen)
+    serve(host=host, port=port, storage_port=storage_port, pronto_port=pronto_port, config=chosen)
     return DONE
 
 

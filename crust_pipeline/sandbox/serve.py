@@ -1,4 +1,4 @@
-"""Runs a sandbox: two listeners in threads of their own, for the command line and for tests."""
+"""Runs a sandbox: its listeners in threads of their own, for the command line and for tests."""
 
 import json
 import signal
@@ -19,6 +19,9 @@ from starlette.types import ASGIApp
 from crust_pipeline.sandbox.app import Api
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.control import Control
+from crust_pipeline.sandbox.pronto.account import ProntoAccount, ProntoSwitches
+from crust_pipeline.sandbox.pronto.app import ProntoApi
+from crust_pipeline.sandbox.pronto.deliveries import Deliveries
 from crust_pipeline.sandbox.state import DEFAULT_CREDITS, DEFAULT_KEY, Sandbox
 from crust_pipeline.sandbox.switches import Fault, Switches
 from crust_pipeline.sandbox.webhooks import Webhooks
@@ -34,6 +37,7 @@ class SandboxConfig:
         keys: API keys that are accepted.
         credits: The balance at the start.
         state_file: Where jobs and purchases are remembered from one run to the next.
+        pronto: Choices where the other vendor's documents are silent.
     """
 
     switches: Switches = field(default_factory=Switches)
@@ -41,6 +45,7 @@ class SandboxConfig:
     keys: tuple[str, ...] = (DEFAULT_KEY,)
     credits: Decimal = DEFAULT_CREDITS
     state_file: Path | None = None
+    pronto: ProntoSwitches = field(default_factory=ProntoSwitches)
 
     @staticmethod
     def read(path: Path) -> "SandboxConfig":
@@ -55,7 +60,11 @@ class SandboxConfig:
         config = cast("dict[str, Any]", given)
         if unknown := set(config) - {f.name for f in fields(SandboxConfig)}:
             raise ValueError(f"a sandbox configuration has no {sorted(unknown)}")
+        pronto = config.get("pronto", {})
+        if unknown := set(pronto) - {f.name for f in fields(ProntoSwitches)}:
+            raise ValueError(f"the sandbox's Pronto has no {sorted(unknown)}")
         return SandboxConfig(
+            pronto=ProntoSwitches(**pronto),
             switches=Switches().with_changes(config.get("switches", {})),
             faults=tuple(Fault.from_json(item) for item in config.get("faults", [])),
             keys=tuple(config.get("keys", (DEFAULT_KEY,))),
@@ -115,11 +124,23 @@ class Listener:
 
 
 class RunningSandbox:
-    """A sandbox with its two addresses."""
+    """A sandbox with its addresses: two of Crustdata, and Pronto's."""
 
-    def __init__(self, sandbox: Sandbox, *, host: str, port: int, storage_port: int) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        pronto: ProntoAccount,
+        *,
+        host: str,
+        port: int,
+        storage_port: int,
+        pronto_port: int,
+    ) -> None:
         """Take the addresses and serve."""
         self.state = sandbox
+        self.pronto = pronto
+        self._pronto_api = Listener(ProntoApi(pronto).build(), host=host, port=pronto_port)
+        self._deliveries = Deliveries(pronto)
         self._storage = Listener(Control(sandbox).build(), host=host, port=storage_port)
         sandbox.storage_url = self._storage.url
         self._api = Listener(Api(sandbox).build(), host=host, port=port)
@@ -127,6 +148,8 @@ class RunningSandbox:
         self._storage.start()
         self._api.start()
         self._webhooks.start()
+        self._pronto_api.start()
+        self._deliveries.start()
 
     @property
     def base_url(self) -> str:
@@ -137,6 +160,11 @@ class RunningSandbox:
     def storage_url(self) -> str:
         """The address of downloads and of the control requests."""
         return self._storage.url
+
+    @property
+    def pronto_url(self) -> str:
+        """The address of Pronto's API."""
+        return f"{self._pronto_api.url}/api/v2"
 
     @property
     def api_key(self) -> str:
@@ -162,10 +190,12 @@ class RunningSandbox:
             self._api.start()
 
     def stop(self) -> None:
-        """End both listeners."""
-        self._api.end_soon()
-        self._storage.end_soon()
+        """End all listeners."""
+        for listener in (self._api, self._storage, self._pronto_api):
+            listener.end_soon()
         self._webhooks.stop()
+        self._deliveries.stop()
+        self._pronto_api.stop()
         self._api.stop()
         self._storage.stop()
 
@@ -179,6 +209,7 @@ def running_sandbox(
     host: str = "127.0.0.1",
     port: int = 0,
     storage_port: int = 0,
+    pronto_port: int = 0,
 ) -> Generator[RunningSandbox]:
     """A sandbox on loopback while inside, on free ports unless told otherwise.
 
@@ -189,6 +220,7 @@ def running_sandbox(
         host: Where to listen.
         port: Port of the API; 0: a free one.
         storage_port: Port of storage and control; 0: a free one.
+        pronto_port: Port of Pronto's API; 0: a free one.
     """
     config = config or SandboxConfig()
     sandbox = Sandbox(
@@ -199,7 +231,17 @@ def running_sandbox(
         state_file=config.state_file,
     )
     sandbox.faults.set(list(config.faults))
-    running = RunningSandbox(sandbox, host=host, port=port, storage_port=storage_port)
+    pronto = ProntoAccount(
+        keys=config.keys, credits_at_start=config.credits, switches=config.pronto
+    )
+    running = RunningSandbox(
+        sandbox,
+        pronto,
+        host=host,
+        port=port,
+        storage_port=storage_port,
+        pronto_port=pronto_port,
+    )
     try:
         yield running
     finally:
@@ -211,9 +253,10 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     storage_port: int = 0,
+    pronto_port: int = 0,
     config: SandboxConfig | None = None,
 ) -> None:
-    """Run until SIGINT or SIGTERM; prints the API's address, then that of storage and control."""
+    """Run until SIGINT or SIGTERM; prints the addresses of API, storage and control, and Pronto."""
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -221,8 +264,10 @@ def serve(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with running_sandbox(config=config, host=host, port=port, storage_port=storage_port) as running:
-        _print_lines((running.base_url, running.storage_url))
+    with running_sandbox(
+        config=config, host=host, port=port, storage_port=storage_port, pronto_port=pronto_port
+    ) as running:
+        _print_lines((running.base_url, running.storage_url, running.pronto_url))
         ended.wait()
 
 

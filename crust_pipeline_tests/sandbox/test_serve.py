@@ -1,4 +1,4 @@
-"""The sandbox as a real server: sockets, broken connections, the command's two lines."""
+"""The sandbox as a real server: sockets, broken connections, the command's lines."""
 
 import signal
 import subprocess
@@ -173,7 +173,7 @@ def test_a_callback_that_is_not_taken_is_tried_three_times(
     assert len({body for _, body in receiver.got}) == 1
 
 
-def test_the_module_prints_both_addresses_and_ends_on_sigterm(tmp_path: Path) -> None:
+def test_the_module_prints_its_addresses_and_ends_on_sigterm(tmp_path: Path) -> None:
     config = tmp_path / "sandbox.json"
     config.write_text('{"switches": {"submit_status": 202}, "credits": 12.5, "keys": ["k"]}')
     code = (
@@ -184,22 +184,30 @@ def test_the_module_prints_both_addresses_and_ends_on_sigterm(tmp_path: Path) ->
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        base, storage = (process.stdout.readline().decode().strip() for _ in range(2))
+        base, storage, pronto = (process.stdout.readline().decode().strip() for _ in range(3))
         headers = {**HEADERS, "authorization": "Bearer k"}
         assert httpx.get(f"{base}/user/credits", headers=headers).json() == {"credits": 12.5}
         response = httpx.post(f"{base}{ENRICH}", json={URLS: [SAM]}, headers=headers)
         assert response.status_code == 202
         assert httpx.get(f"{storage}/_control/state").json()["credits"] == 12.5
+        assert httpx.get(f"{pronto}/credits", headers={"x-api-key": "k"}).json()["credits"] == 12.5
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert process.stderr.read() == b""
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", '{"switch": {}}', '{"switches": {"nope": 1}}', '{"faults": [{"fault": "x"}]}']
+    "text",
+    [
+        "[]",
+        '{"pronto": {"nope": 1}}',
+        '{"switch": {}}',
+        '{"switches": {"nope": 1}}',
+        '{"faults": [{"fault": "x"}]}',
+    ],
 )
 def test_a_wrong_configuration_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "sandbox.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"configuration|switch|Fault"):
+    with pytest.raises(ValueError, match=r"configuration|switch|Fault|Pronto"):
         SandboxConfig.read(path)
