@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 
 class SettingsError(ValueError):
@@ -44,6 +45,18 @@ def _positive_int(text: str) -> int:
     if int(text) < 1:
         raise ValueError(text)
     return int(text)
+
+
+def _hour(text: str) -> int:
+    """an hour of the day, 0 to 23"""  # noqa: D403, D415
+    if not 0 <= int(text) <= 23:
+        raise ValueError(text)
+    return int(text)
+
+
+def _time_zone(text: str) -> str:
+    """a time zone such as Europe/Berlin"""  # noqa: D403, D415
+    return ZoneInfo(text).key
 
 
 def _not_negative(text: str) -> float:
@@ -184,6 +197,15 @@ class Settings:
         date(2026, 1, 1),
         date.fromisoformat,
         "The first day that is a partition.",
+    )
+    daily_hour: int = setting(
+        "CRUST_DAILY_HOUR", 6, _hour, "The hour at which the schedule daily_plan plans yesterday."
+    )
+    daily_time_zone: str = setting(
+        "CRUST_DAILY_TIME_ZONE",
+        "UTC",
+        _time_zone,
+        "The time zone of that hour, and of what counts as yesterday.",
     )
     enrich_fields: tuple[str, ...] = setting(
         "CRUST_ENRICH_FIELDS",

@@ -89,8 +89,13 @@ def _read_upstream(pipeline: Pipeline, *, start: date, end: date) -> Upstream:
         start=start,
         end=end,
         first_day=pipeline.settings.partitions_start,
-        today=pipeline.clock().astimezone(UTC).date(),
+        today=today_of(pipeline),
     )
+
+
+def today_of(pipeline: Pipeline) -> date:
+    """The last day that is a partition (UTC)."""
+    return pipeline.clock().astimezone(UTC).date()
 
 
 def _quarantine_upstream(pipeline: Pipeline, upstream: Upstream, *, day: date, run_id: str) -> None:

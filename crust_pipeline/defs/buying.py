@@ -1,5 +1,6 @@
 """The assets that decide and spend: the upstream table and, for each operation, its batches."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,8 @@ from crust_pipeline.tables import TABLES
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
 SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
+# Dagster's own tags tell what asked for a run, not whether it may go first.
+SCHEDULED_TAGS: Mapping[str, str] = {"crust/scheduled": "true"}
 
 
 class BuyingConfig(dg.Config):
@@ -95,7 +98,7 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         pipeline = crust.get_pipeline()
         days = days_of(context)
-        scheduled = "dagster/schedule_name" in context.run.tags
+        scheduled = SCHEDULED_TAGS.items() <= context.run.tags.items()
         policy = replace(
             pipeline.policy,
             refresh=config.refresh,
@@ -119,6 +122,11 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata)
 
     return batches
+
+
+def new_rows_only(operation: str) -> Mapping[str, Any]:
+    """The run config of a plan that leaves rows alone which an earlier plan has asked for."""
+    return {"ops": {f"{operation}_batches": {"config": {"new_rows_only": True}}}}
 
 
 def _counts(verdicts: dict[str, int]) -> dict[str, int]:

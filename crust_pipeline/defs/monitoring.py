@@ -1,18 +1,22 @@
 """The sensor that watches the vendor, and the jobs it asks for."""
 
 import time
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from crust_pipeline.batching.advance import advance
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.watch import Watch, watch
+from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_rows_only
+from crust_pipeline.defs.partitions import range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger import loading
 from crust_pipeline.ledger.dispatching import backoff
+from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.loading import DueRange, ranges
+from crust_pipeline.marts import MARTS
 from crust_pipeline.pipeline import OPERATIONS, Pipeline
 from crust_pipeline.settings import SettingsError
 from crust_pipeline.tables import tables_of
@@ -22,7 +26,7 @@ TICK_BUDGET_SECONDS = 40.0
 # Below Dagster's own loop of 5 s nothing is gained.
 TICK_SECONDS = 5
 # A tick goes on looking for almost as long, so that a job's end is seen at once.
-LOOK_SECONDS, LEAST_IDLE_SECONDS = 4.0, 0.1
+LOOK_SECONDS, LEAST_IDLE_SECONDS, MOST_IDLE_SECONDS = 4.0, 0.1, 1.0
 # A run that loads days is asked for again when nothing has come of it; its key counts the requests.
 FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 60.0, 3600.0
 
@@ -74,6 +78,7 @@ load_jobs = {
             "batches",
             "quarantine",
             "warehouse",
+            *MARTS,
         ],
         description=f"Flattens the landed files of {operation} into tables.",
     )
@@ -127,13 +132,14 @@ def batch_monitor(
 
 
 def _watch_for_a_while(engine: Engine, *, may_go_on: Callable[[], bool]) -> Watch:
-    """Look, and look again at jobs that are to be asked about before the next tick."""
+    """Look, and look again while jobs run: one may end, or the inbox may hear of its end."""
     until = engine.now() + timedelta(seconds=LOOK_SECONDS)
     while True:
         seen = watch(engine, may_go_on=may_go_on)
-        if seen.cause or seen.next_look is None or seen.next_look > until or not may_go_on():
+        if seen.cause or not seen.next_look or engine.now() >= until or not may_go_on():
             return seen
-        time.sleep(max((seen.next_look - engine.now()).total_seconds(), LEAST_IDLE_SECONDS))
+        wait = (seen.next_look - engine.now()).total_seconds()
+        time.sleep(min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS))
 
 
 def _unfinished(context: dg.SensorEvaluationContext, job: str, *, now: datetime) -> bool:
@@ -142,25 +148,37 @@ def _unfinished(context: dg.SensorEvaluationContext, job: str, *, now: datetime)
 
 
 def _plan_again_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
-    days = [day for name, day in loading.days_identified(pipeline.ledger) if name == operation]
-    attempt = int(pipeline.clock().timestamp()) // int(FIRST_RETRY_SECONDS)
-    config = {"new_rows_only": True}
+    ledger, now = pipeline.ledger, pipeline.clock()
+    identified = [day for name, day in loading.days_identified(ledger) if name == operation]
+    # A limit per run is one for each day's automatic run: sooner, it would be no limit.
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    causes = (
+        ("plan", identified, int(now.timestamp()) // int(FIRST_RETRY_SECONDS)),
+        (
+            "budget",
+            loading.days_over_budget(ledger, operation, planned_before=midnight),
+            now.date(),
+        ),
+    )
     return [
         dg.RunRequest(
-            run_key=f"plan:{operation}:{start}:{end}:{attempt}",
+            run_key=f"{cause}:{operation}:{start}:{end}:{attempt}",
             job_name=plan_again_jobs[operation].name,
-            tags=_range_tags(start, end),
-            run_config={"ops": {f"{operation}_batches": {"config": config}}},
+            tags={**range_tags(start, end), **tags},
+            run_config=new_rows_only(operation),
         )
-        for start, end in ranges(days)
+        for cause, days, attempt in causes
+        for tags, of_priority in _by_priority(ledger, days)
+        for start, end in ranges(of_priority)
     ]
 
 
-def _range_tags(start: date, end: date) -> dict[str, str]:
-    return {
-        "dagster/asset_partition_range_start": start.isoformat(),
-        "dagster/asset_partition_range_end": end.isoformat(),
-    }
+def _by_priority(
+    ledger: Ledger, days: Sequence[date]
+) -> list[tuple[Mapping[str, str], Sequence[date]]]:
+    """Days that a schedule planned, which go on going first, and the others."""
+    first = loading.days_of_priority(ledger, days, priority=SCHEDULED_PRIORITY)
+    return [(SCHEDULED_TAGS, sorted(first)), ({}, [day for day in days if day not in first])]
 
 
 def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
@@ -175,7 +193,7 @@ def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
             dg.RunRequest(
                 run_key=f"load:{operation}:{due.start}:{due.end}:{due.version}:{due.requests + 1}",
                 job_name=load_jobs[operation].name,
-                tags=_range_tags(due.start, due.end),
+                tags=range_tags(due.start, due.end),
             )
         )
     return requests

@@ -18,3 +18,11 @@ one_run = dg.BackfillPolicy.single_run()
 def days_of(context: dg.AssetExecutionContext) -> list[date]:
     """The days that this run is for, in order."""
     return sorted(date.fromisoformat(key) for key in context.partition_keys)
+
+
+def range_tags(start: date, end: date) -> dict[str, str]:
+    """Tags of one run over the days from start to end."""
+    return {
+        "dagster/asset_partition_range_start": start.isoformat(),
+        "dagster/asset_partition_range_end": end.isoformat(),
+    }

@@ -130,6 +130,48 @@ def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
         return [(row.operation, row.partition_date) for row in con.execute(query)]
 
 
+def days_planned(ledger: Ledger, operation: str) -> dict[date, int]:
+    """The days that were planned, with how many input rows each had then."""
+    query = sa.select(days.c.partition_date, days.c.input_rows).where(days.c.operation == operation)
+    with ledger.read() as con:
+        return {row.partition_date: row.input_rows for row in con.execute(query)}
+
+
+def days_over_budget(ledger: Ledger, operation: str, *, planned_before: datetime) -> list[date]:
+    """Days with rows that were over a credit limit when the day was last planned, before a time."""
+    query = (
+        sa.select(rows.c.partition_date)
+        .join(
+            days,
+            (days.c.partition_date == rows.c.partition_date)
+            & (days.c.operation == rows.c.operation),
+        )
+        .where(
+            rows.c.operation == operation,
+            rows.c.verdict == Verdict.OVER_BUDGET,
+            days.c.planned_at < planned_before,
+        )
+        .distinct()
+        .order_by(rows.c.partition_date)
+    )
+    with ledger.read() as con:
+        return list(con.execute(query).scalars())
+
+
+def days_of_priority(ledger: Ledger, partitions: Sequence[date], *, priority: int) -> set[date]:
+    """Those of these days for which a batch of at least this priority was planned."""
+    if not partitions:
+        return set()
+    query = (
+        sa.select(submission_days.c.partition_date)
+        .join(submissions, submissions.c.submission_id == submission_days.c.submission_id)
+        .where(submission_days.c.partition_date.in_(partitions), submissions.c.priority <= priority)
+        .distinct()
+    )
+    with ledger.read() as con:
+        return set(con.execute(query).scalars())
+
+
 def load_requested(ledger: Ledger, due: DueRange, *, now: datetime) -> None:
     """A run was asked for to load these days."""
     with ledger.write() as tx:

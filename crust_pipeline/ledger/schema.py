@@ -162,6 +162,7 @@ rows = sa.Table(
     sa.Column("detail", sa.String),
 )
 sa.Index("rows_by_submission", rows.c.submission_id)
+sa.Index("rows_by_verdict", rows.c.operation, rows.c.verdict, rows.c.partition_date)
 
 days = sa.Table(
     "days",

@@ -12,7 +12,7 @@ import pytest
 from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING
 from crust_pipeline.dagster_client import RANGE_END_TAG, RANGE_START_TAG
 from crust_pipeline.definitions import build_defs
-from crust_pipeline.defs import resource
+from crust_pipeline.defs import monitoring, resource
 from crust_pipeline.defs.monitoring import batch_monitor
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.ledger import queries
@@ -149,6 +149,7 @@ def installation(
     with dg.DagsterInstance.ephemeral() as instance:
         clock = Clock()
         monkeypatch.setattr(resource, "Pipeline", partial(Pipeline, clock=clock))
+        monkeypatch.setattr(monitoring, "LOOK_SECONDS", 0)  # one look, without waiting
         pipeline = Pipeline(settings=Settings.from_env(), clock=clock)
         yield Installation(clock, pipeline, instance, build_defs())
         pipeline.ledger.close()

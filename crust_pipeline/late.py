@@ -1,0 +1,60 @@
+"""Late: days of the upstream table that have grown since they were planned.
+
+They are planned with `new_rows_only`, so that only rows which nobody has asked for are paid.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from glob import glob
+from pathlib import Path
+
+from crust_pipeline.ledger import loading
+from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.steps import days_between, rows_in_lake, today_of
+from crust_pipeline.tables import UpstreamError, read_upstream
+
+
+def grown_days(planned: Mapping[date, int], rows: Mapping[date, int]) -> list[date]:
+    """Days with more rows than were planned, and days with rows after the last planned one.
+
+    Earlier days that were never planned are left alone: a past is bought on purpose only.
+
+    Args:
+        planned: rows of each planned day, of one operation.
+        rows: rows that each day has now.
+    """
+    if not planned:
+        return []
+    last = max(planned)
+    return sorted(
+        day
+        for day, count in rows.items()
+        if count > planned.get(day, 0) and (day in planned or day > last)
+    )
+
+
+def late_days(pipeline: Pipeline, operation: str) -> list[date]:
+    """Days to plan again because of late rows, from the upstream table or from `profile_urls`."""
+    return grown_days(loading.days_planned(pipeline.ledger, operation), rows_now(pipeline))
+
+
+def rows_now(pipeline: Pipeline) -> dict[date, int]:
+    """How many rows each day has in the upstream table, or in `profile_urls` if those are more."""
+    first, today = pipeline.settings.partitions_start, today_of(pipeline)
+    rows = Counter(rows_in_lake(pipeline, "profile_urls", days_between(first, today)))
+    try:
+        upstream = read_upstream(
+            pipeline.settings.upstream, start=first, end=today, first_day=first, today=today
+        )
+    except UpstreamError:
+        return rows  # brought by an asset of one's own, or missing: that is said when it is planned
+    days = (day for day in upstream.rows["partition_date"].to_pylist() if day)
+    return rows | Counter(days)  # the larger count of each day
+
+
+def upstream_mark(pipeline: Pipeline) -> str:
+    """What changes whenever a local upstream file does; '' for object storage."""
+    files = sorted(glob(pipeline.settings.upstream, recursive=True))  # noqa: PTH207 - absolute too
+    states = ((name, Path(name).stat()) for name in files)
+    return ";".join(f"{name}:{state.st_mtime_ns}:{state.st_size}" for name, state in states)
