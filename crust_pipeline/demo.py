@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from crust_pipeline.dagster_client import InstanceError
-from crust_pipeline.display import ProgressDisplay, print_table
+from crust_pipeline.display import ProgressDisplay, open_console, print_table
 from crust_pipeline.instance import DagsterInstance, running_instance
 from crust_pipeline.ledger import loading, queries
 from crust_pipeline.ledger.ledger import Ledger
@@ -77,7 +77,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
             instance.start_daemon()
             ledger = Ledger(settings.ledger_url, account=settings.account)
             with ProgressDisplay(
-                Console(stderr=True), max_active=settings.max_active_batches
+                open_console(stderr=True), max_active=settings.max_active_batches
             ) as display:
                 _follow(instance, ledger, display)
             done = _print_summary(console, settings)

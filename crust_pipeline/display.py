@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crust_pipeline.runner import Progress
 
 LOG_EVERY_SECONDS = 10.0
+NO_WIDTH = 1_000_000
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - anything a report may hold
@@ -54,11 +55,13 @@ def print_table(
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401
-    if value is None:
-        return ""
-    if isinstance(value, Decimal):
-        return f"{value.normalize():,f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return f"{value.normalize():f}"
+        case _:
+            return str(value)
 
 
 def counts_in_words(counts: Mapping[str, int]) -> str:
@@ -76,10 +79,18 @@ def progress_line(progress: "Progress", *, max_active: int) -> str:
         f"{progress.rows - progress.rows_open:,} of {progress.rows:,} rows done | "
         f"slots {summary.slots_held} of {max_active} | "
         f"batches: {counts_in_words(summary.batches)} | "
-        f"credits: {_cell(summary.credits_reserved)} reserved, "
-        f"{_cell(summary.credits_computed)} spent"
+        f"credits: {summary.credits_reserved.normalize():,f} reserved, "
+        f"{summary.credits_computed.normalize():,f} spent"
     )
     return f"{line} | waiting: {summary.pause.detail}" if summary.pause else line
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Standard output, or error. Text is shown as it is; in a pipe, which has no width, uncut."""
+    console = Console(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = NO_WIDTH
+    return console
 
 
 class ProgressDisplay:

@@ -11,7 +11,6 @@ from crust_pipeline.commands.common import (
     FAILED,
     complain,
     json_option,
-    open_console,
     open_pipeline,
     readable_errors,
 )
@@ -24,7 +23,7 @@ from crust_pipeline.settings import Settings
 def status(*, as_json: bool) -> int:
     """Batches, slots, credits, what waits and for what, and what needs a decision."""
     from crust_pipeline.batching.forecast import day_ends, in_ranges
-    from crust_pipeline.display import counts_in_words, print_json
+    from crust_pipeline.display import counts_in_words, open_console, print_json
     from crust_pipeline.ledger import progress, queries
     from crust_pipeline.ledger.ledger import Ledger
     from crust_pipeline.ledger.queue import queue
@@ -107,6 +106,7 @@ def status(*, as_json: bool) -> int:
 def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: str | None) -> int:
     """Look for the jobs of submits whose fate is unknown, or decide about one."""
     from crust_pipeline.batching import reconcile as reconciling
+    from crust_pipeline.display import open_console
 
     engine = open_pipeline().engine
     console = open_console()

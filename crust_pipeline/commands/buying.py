@@ -11,10 +11,10 @@ import click
 from crust_pipeline.commands.common import (
     DONE,
     FAILED,
+    check_days,
     checked_operations,
     from_option,
     json_option,
-    open_console,
     open_pipeline,
     operation_option,
     readable_errors,
@@ -43,15 +43,16 @@ def run(
     """
     from dataclasses import replace
 
-    from rich.console import Console
-
-    from crust_pipeline.display import ProgressDisplay
+    from crust_pipeline.display import ProgressDisplay, open_console
     from crust_pipeline.runner import run_to_end
 
-    chosen = checked_operations(start, end, operations)
+    chosen = checked_operations(operations)
     pipeline = open_pipeline()
+    check_days(pipeline, start, end)
     _ = pipeline.engine  # a missing key is said before anything is read
-    display = ProgressDisplay(Console(stderr=True), max_active=pipeline.settings.max_active_batches)
+    display = ProgressDisplay(
+        open_console(stderr=True), max_active=pipeline.settings.max_active_batches
+    )
     with display:
         report = run_to_end(
             pipeline,
@@ -68,7 +69,7 @@ def run(
 
 
 def _print_run(report: "RunReport", *, as_json: bool) -> None:
-    from crust_pipeline.display import counts_in_words, print_json
+    from crust_pipeline.display import counts_in_words, open_console, print_json
 
     console = open_console()
     if as_json:
@@ -119,14 +120,15 @@ def plan(
     """Show what a run would submit and could cost at worst. Spends and writes nothing."""
     from dataclasses import replace
 
-    from crust_pipeline.display import counts_in_words, print_json
+    from crust_pipeline.display import counts_in_words, open_console, print_json
     from crust_pipeline.steps import preview_plan
 
     pipeline = open_pipeline()
+    check_days(pipeline, start, end)
     policy = replace(pipeline.policy, refresh=refresh)
     reports = [
         preview_plan(pipeline, operation, start=start, end=end, policy=policy)
-        for operation in checked_operations(start, end, operations)
+        for operation in checked_operations(operations)
     ]
     console = open_console()
     if as_json:

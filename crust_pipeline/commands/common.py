@@ -1,8 +1,9 @@
 """What all commands share: options, exit codes, and errors that people can read."""
 
+import os
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -11,8 +12,6 @@ import click
 from crust_pipeline.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from crust_pipeline.pipeline import Pipeline
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -41,11 +40,16 @@ def readable_errors(command: Callable[P, int | None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             code = command(*args, **kwargs)
+            sys.stdout.flush()
         except SettingsError as error:
             complain(str(error))
             code = WRONG_USAGE
         except KeyboardInterrupt:
             complain("Interrupted. Nothing is lost: run the same command again to go on.")
+            code = FAILED
+        except BrokenPipeError:
+            # The reader of our output has seen enough; Python would complain at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = FAILED
         except Exception as error:
             if not _is_known(error):
@@ -58,8 +62,10 @@ def readable_errors(command: Callable[P, int | None]) -> Callable[P, None]:
 
 
 def _is_known(error: Exception) -> bool:
-    # Only the modules that were imported can have raised.
+    # By name: only modules that were imported can have raised, and none is imported to find out.
     known = {
+        ("builtins", "OSError"),
+        ("_duckdb", "IOException"),
         ("crust_pipeline.vendor.errors", "VendorError"),
         ("crust_pipeline.ledger.states", "LedgerError"),
         ("crust_pipeline.batching.plan", "OverBudgetError"),
@@ -81,13 +87,6 @@ def open_pipeline() -> "Pipeline":
     return Pipeline(settings=Settings.from_env())
 
 
-def open_console() -> "Console":
-    """Standard output, for people and scripts."""
-    from rich.console import Console
-
-    return Console(soft_wrap=True)
-
-
 from_option = click.option(
     "--from", "start", type=Day(), required=True, help="First day, YYYY-MM-DD."
 )
@@ -106,12 +105,24 @@ refresh_option = click.option(
 )
 
 
-def checked_operations(start: date, end: date, operations: tuple[str, ...]) -> list[str]:
-    """What to buy, in the order in which it is planned; refuses what makes no sense."""
-    from crust_pipeline.pipeline import OPERATIONS
-
+def check_days(pipeline: "Pipeline", start: date, end: date) -> None:
+    """Refuse days that are no partitions."""
     if end < start:
         raise click.BadParameter(f"--to {end} is before --from {start}")
+    first = pipeline.settings.partitions_start
+    if start < first:
+        raise click.BadParameter(
+            f"--from {start} is before the first partition, {first} (CRUST_PARTITIONS_START)"
+        )
+    today = pipeline.clock().astimezone(UTC).date()
+    if end > today:
+        raise click.BadParameter(f"--to {end} is after today, {today} (UTC)")
+
+
+def checked_operations(operations: tuple[str, ...]) -> list[str]:
+    """What to buy, in the order in which it is planned; all there is when nothing is named."""
+    from crust_pipeline.pipeline import OPERATIONS
+
     if unknown := set(operations) - set(OPERATIONS):
         raise click.BadParameter(
             f"there is no operation {', '.join(sorted(unknown))}; "

@@ -7,7 +7,6 @@ import click
 from crust_pipeline.commands.common import (
     DONE,
     FAILED,
-    open_console,
     open_pipeline,
     readable_errors,
 )
@@ -86,6 +85,7 @@ def inbox(*, host: str, port: int) -> int:
 def demo(*, exits: bool) -> int:
     """Enrich the sample people through a real Dagster against the sandbox."""
     from crust_pipeline.demo import run_demo
+    from crust_pipeline.display import open_console
 
     return DONE if run_demo(open_console(), exits=exits) else FAILED
 
@@ -96,6 +96,7 @@ def demo(*, exits: bool) -> int:
 def dev(*, port: int) -> int:
     """Start Dagster's UI and daemon on the real API."""
     from crust_pipeline.demo import run_dev
+    from crust_pipeline.display import open_console
 
     _ = open_pipeline().engine  # says clearly what is missing
     run_dev(open_console(), port=port)

@@ -8,7 +8,6 @@ from crust_pipeline.commands.common import (
     DONE,
     FAILED,
     complain,
-    open_console,
     open_pipeline,
     readable_errors,
 )
@@ -28,7 +27,7 @@ def sql(*, query: str, style: str) -> int:
     """Ask the tables a question in SQL. Reads the lake, so it never waits for a writer."""
     import duckdb
 
-    from crust_pipeline.display import print_json, print_table
+    from crust_pipeline.display import open_console, print_json, print_table
 
     pipeline = open_pipeline()
     try:

@@ -232,10 +232,13 @@ class _CsvFile:
         with self._open() as file:
             lines = _Lines(self._decoded(file))
             header = next(lines, "").removeprefix("\ufeff")
-            delimiter = max(
-                _DELIMITERS, key=lambda mark: len(set(_split(header, mark)) & set(_KNOWN))
-            )
-            columns = _split(header, delimiter)
+            try:
+                delimiter = max(
+                    _DELIMITERS, key=lambda mark: len(set(_split(header, mark)) & set(_KNOWN))
+                )
+                columns = _split(header, delimiter)
+            except csv.Error as error:
+                raise UpstreamError(f"{self._name} is not CSV: {error}") from None
             _check_columns(self._name, columns)
             yield from self._records(lines, columns, delimiter)
         if self._other_encoding:

@@ -231,6 +231,13 @@ def test_a_parquet_file_without_the_columns_is_named(tmp_path: Path) -> None:
         _read(tmp_path / "people.parquet")
 
 
+def test_a_file_that_is_no_text_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_bytes(b"\x89PNG\r\x1a\0" * 10)
+
+    with pytest.raises(UpstreamError, match="is not CSV"):
+        _read(tmp_path / "people.csv")
+
+
 def test_a_file_that_is_no_parquet_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "people.parquet").write_text("hello")
 
