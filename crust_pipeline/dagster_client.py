@@ -285,6 +285,8 @@ class DagsterClient:
         except (httpx.HTTPError, ValueError) as error:
             message = f"Dagster's web server at {self.ui_url} does not answer: {error}."
             raise InstanceUnreachableError(message) from error
+        if not isinstance(body, dict) or not body.keys() & {"data", "errors"}:
+            raise InstanceUnreachableError(f"What answers at {self.ui_url} is not Dagster.")
         if "errors" in body:
             raise InstanceError(f"Dagster refused the question: {body['errors'][0]['message']}")
         (answer,) = body["data"].values()

@@ -73,6 +73,7 @@ class Pipeline:
 
         Raises:
             SettingsError: there is no usable API key.
+            OSError: there is no folder to keep files in.
         """
         if not self.settings.api_key:
             raise SettingsError(
@@ -83,6 +84,8 @@ class Pipeline:
             client = CrustdataClient(api_key=self.settings.api_key, base_url=self.settings.base_url)
         except ValueError as error:
             raise SettingsError(f"CRUSTDATA_API_KEY cannot be used: {error}") from None
+        # What is bought must be kept: better to fail now than when it has been paid for.
+        self.settings.raw.mkdir(parents=True, exist_ok=True)
         return Engine(
             ledger=self.ledger,
             client=client,

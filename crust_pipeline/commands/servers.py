@@ -50,7 +50,10 @@ def sandbox(
 
     from crust_pipeline.sandbox.serve import SandboxConfig, serve
 
-    chosen = SandboxConfig.read(config) if config else SandboxConfig()
+    try:
+        chosen = SandboxConfig.read(config) if config else SandboxConfig()
+    except ValueError as error:
+        raise click.BadParameter(f"{config} cannot be used: {error}") from None
     if time_scale is not None:
         switches = chosen.switches.with_changes({"time_scale": time_scale})
         chosen = replace(chosen, switches=switches)

@@ -48,7 +48,14 @@ class PipelineResource(_SettingsResource):
         return Pipeline(settings=Settings.from_env({**os.environ, **laid_over}))
 
 
-KNOWN_ERRORS = (SettingsError, UpstreamError, VendorError, LedgerError, OverBudgetError)
+KNOWN_ERRORS = (
+    SettingsError,
+    UpstreamError,
+    VendorError,
+    LedgerError,
+    OverBudgetError,
+    OSError,  # a disk that is full, a folder that is not ours
+)
 
 
 @contextmanager
