@@ -98,6 +98,8 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
             .join(submissions, submissions.c.submission_id == claims.c.submission_id)
             .where(
                 claims.c.account == tx.account,
+                # Named one by one, so that the primary key is used and history is not walked.
+                claims.c.operation.in_(sa.select(days.c.operation).distinct()),
                 (claims.c.operation == operation) | (claims.c.answer == Answer.REDACTED),
                 claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
             )

@@ -136,6 +136,8 @@ identifiers = sa.Table(
     sa.Column("unrequested", sa.String),
 )
 
+sa.Index("identifiers_by_day", identifiers.c.partition_date)
+
 # Who owns a purchase: the memory that keeps anyone from buying it again.
 claims = sa.Table(
     "claims",
@@ -162,7 +164,7 @@ rows = sa.Table(
     sa.Column("detail", sa.String),
 )
 sa.Index("rows_by_submission", rows.c.submission_id)
-sa.Index("rows_by_verdict", rows.c.operation, rows.c.verdict, rows.c.partition_date)
+sa.Index("rows_by_verdict", rows.c.verdict, rows.c.operation, rows.c.partition_date)
 
 days = sa.Table(
     "days",
