@@ -14,7 +14,7 @@ from crust_pipeline.identity import InvalidIdentifier, key_of_echo, key_of_url
 from crust_pipeline.tables.files import ReadFile
 from crust_pipeline.tables.judge import Verdict
 from crust_pipeline.tables.landed import lines_at, stored_text
-from crust_pipeline.tables.reading import column_sources
+from crust_pipeline.tables.reading import columns_in_lines
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.staging import line_id, line_of, scratch_name
 
@@ -66,7 +66,7 @@ def assign(
 
 def finished_select(connection: "DuckDBPyConnection", table: Table) -> str:
     """Give the SELECT of a table's rows, of all days, with all columns."""
-    in_lines = column_sources(table)
+    in_lines = {column.name for column in columns_in_lines(table)}
     rows = f"{scratch_name(table)} AS r JOIN answers AS a USING (line_id)"
     columns: list[str] = []
     for column in table.columns:

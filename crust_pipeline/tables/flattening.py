@@ -29,14 +29,21 @@ from crust_pipeline.tables.lake import (
 from crust_pipeline.tables.landed import DamagedFile, LandedText, Piece
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.specs import TABLES, tables_of
-from crust_pipeline.tables.staging import create_scratch_tables, load_piece
+from crust_pipeline.tables.staging import (
+    create_scratch_tables,
+    gather_scratch_tables,
+    load_piece,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 # More bad lines than this in one file mean that the vendor's format has changed.
 BAD_LINES_LIMIT: Final = 1000
-_PIECE_BYTES: Final = 24 << 20
+# Two pieces of the larger size at a time fit into the memory below; for less than the smaller, the
+# planning of the statements (0.1 s a piece) would cost more than a second worker saves.
+_PIECE_BYTES: Final = 40 << 20
+_SMALL_PIECE_BYTES: Final = 8 << 20
 _MEMORY: Final = "320MB"
 
 
@@ -77,9 +84,9 @@ def flatten(
         # The workers are the threads; DuckDB's own would only be in their way.
         open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=folder) as connection,
     ):
-        for operation in operations:
-            create_scratch_tables(connection, operation)
+        create_scratch_tables(connection, tables)
         _read(connection, reads, Path(folder))
+        gather_scratch_tables(connection, tables)
         assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
         writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
         partitions = writer.write_all(tables)
@@ -123,11 +130,20 @@ def _pieces(reads: list[ReadFile], folder: Path) -> Iterator[tuple[ReadFile, Pie
         place = folder / str(read.number)
         place.mkdir()
         try:
-            for piece in text.pieces(place, _PIECE_BYTES):
+            for piece in text.pieces(place, _piece_bytes(text.size())):
                 yield read, piece
         except DamagedFile as damage:
             read.set_aside = str(damage)
         read.note = text.note
+
+
+def _piece_bytes(text_bytes: int) -> int:
+    """Give the size of pieces that keeps all workers busy to the end."""
+    pieces = -(-text_bytes // _PIECE_BYTES)
+    if text_bytes > 2 * _SMALL_PIECE_BYTES:
+        pieces += -pieces % _workers()
+    # A little more, for what line ends and blocks add up to.
+    return min(_PIECE_BYTES, text_bytes // max(pieces, 1) + (text_bytes >> 5) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,45 +159,44 @@ class _Writer:
     def write_all(self, tables: list[Table]) -> list[PartitionWritten]:
         """Write the partitions of all tables, and of quarantine."""
         notes = self._notes()
-        queries = {table: finished_select(self.connection, table) for table in tables}
+        rows = {table: finished_select(self.connection, table) for table in tables}
         digests: dict[Table, dict[date, tuple[int, str]]] = {}
-
-        def digest(table: Table, query: str) -> None:
-            rows = self.connection.cursor().execute(
-                f"SELECT {PARTITION}, {digest_columns(table)} FROM ({query}) GROUP BY {PARTITION}"
-            )
-            digests[table] = {day: (rows, total) for day, rows, total in rows.fetchall()}
-
-        _side_by_side([partial(digest, table, query) for table, query in queries.items()])
+        _side_by_side([partial(self._digest, table, rows[table], digests) for table in tables])
         partitions = {
-            PartitionWritten(table.name, day, rows, content_hash(table, rows, total)): table
+            PartitionWritten(table.name, day, count, content_hash(table, count, total)): table
             for table in tables
             for day in self.days
-            for rows, total in [digests[table].get(day, (0, "0"))]
+            for count, total in [digests[table].get(day, (0, "0"))]
         }
 
-        def write(table: Table, partition: PartitionWritten) -> None:
-            query = self._of_day(table, queries[table], partition.day)
-            self.lake.write(
-                self.connection.cursor(), table, query, partition, metadata=notes[partition.day]
-            )
+        def write(table: Table, part: PartitionWritten) -> None:
+            query = self._of_day(table, rows[table], part.day)
+            self.lake.write(self.connection.cursor(), table, query, part, metadata=notes[part.day])
 
         _side_by_side([partial(write, table, part) for part, table in partitions.items()])
-        quarantine = TABLES["quarantine"]
-        quarantined = quarantined_select(self.connection, self.reads)
+        return [*partitions, *self._write_quarantine(notes)]
+
+    def _digest(
+        self, table: Table, rows: str, digests: dict[Table, dict[date, tuple[int, str]]]
+    ) -> None:
+        found = self.connection.cursor().execute(
+            f"SELECT {PARTITION}, {digest_columns(table)} FROM ({rows}) GROUP BY {PARTITION}"
+        )
+        digests[table] = {day: (count, total) for day, count, total in found.fetchall()}
+
+    def _write_quarantine(self, notes: dict[date, dict[str, str]]) -> list[PartitionWritten]:
+        table = TABLES["quarantine"]
+        rows = quarantined_select(self.connection, self.reads)
         return [
-            *partitions,
-            *(
-                self.lake.replace(
-                    self.connection,
-                    quarantine,
-                    day,
-                    self._of_day(quarantine, quarantined, day),
-                    operations=self.operations,
-                    metadata=notes[day],
-                )
-                for day in self.days
-            ),
+            self.lake.replace(
+                self.connection,
+                table,
+                day,
+                self._of_day(table, rows, day),
+                operations=self.operations,
+                metadata=notes[day],
+            )
+            for day in self.days
         ]
 
     @staticmethod

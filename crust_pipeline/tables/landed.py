@@ -4,6 +4,7 @@ isal inflates several times faster than DuckDB would, and checks the CRC, which 
 file that is not gzip is read as it is: some programs inflate while downloading.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final, Protocol, cast
 from isal import isal_zlib
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_SIZE_BYTES: Final = 4
 _BOM: Final = b"\xef\xbb\xbf"
 _READ_BYTES: Final = 1 << 16
 # What is read may be a thousand times as much when inflated.
@@ -75,6 +77,16 @@ class LandedText:
         self._path = path
         self._cut_off = False
 
+    def size(self) -> int:
+        """Give how many bytes of text the file says it has; below 4 GB, if it says the truth."""
+        with self._path.open("rb") as file:
+            packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            end = file.seek(0, os.SEEK_END)
+            if not packed or end < _GZIP_SIZE_BYTES:
+                return end
+            file.seek(-_GZIP_SIZE_BYTES, os.SEEK_END)
+            return int.from_bytes(file.read(_GZIP_SIZE_BYTES), "little")
+
     def lines(self) -> Iterator[bytes]:
         """Give the lines, without their ends. A line that is cut off is left out.
 
@@ -104,7 +116,7 @@ class LandedText:
                     written += len(chunk)
                     longest = max(longest, len(chunk))
                     # The first of a file in full, so that a small file is sampled as a whole.
-                    many = 200 if first_line == 1 and not sample else 1
+                    many = 100 if first_line == 1 and not sample else 1
                     sample += chunk[:-1].split(b"\n", many)[:many]
                     chunk = next(chunks, None)
             yield Piece(path, first_line, lines, longest, tuple(sample))

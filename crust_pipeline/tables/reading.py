@@ -42,13 +42,11 @@ class Reading:
     """How one source's rows of a table are read from staged lines.
 
     Args:
-        columns: The columns that come out of the lines; the others are known only later.
-        select: A SELECT of `line_id`, `odd` and those columns; `odd` says that some value is there
-            but not of its column's type.
+        select: A SELECT of `line_id`, `odd` and the columns that come out of the lines; `odd` says
+            that some value is there but not of its column's type.
         odd_values: A SELECT of `line_id, reason, value` of those values.
     """
 
-    columns: tuple[Column, ...]
     select: str
     odd_values: str
 
@@ -63,14 +61,13 @@ def readings(table: Table, operation: str, staged: str) -> tuple[Reading, ...]:
     )
 
 
-def column_sources(table: Table) -> frozenset[str]:
-    """Give the names of the columns that come out of the lines."""
-    return frozenset(
-        column.name
-        for source in table.sources
+def columns_in_lines(table: Table) -> list[Column]:
+    """Give the columns that come out of the lines; the others are known only later."""
+    return [
+        column
         for column in table.columns
-        if _in_lines(column, source)
-    )
+        if any(_in_lines(column, source) for source in table.sources)
+    ]
 
 
 def identifier_sql(operation: str) -> str:
@@ -101,8 +98,11 @@ class _Rows:
 
     def reading(self, staged: str) -> Reading:
         """Build the statements."""
-        columns = tuple(column for column in self._table.columns if _in_lines(column, self._source))
-        selected = [f"{self._column(column)} AS {quoted(column.name)}" for column in columns]
+        selected = [
+            f"{self._column(column)} AS {quoted(column.name)}"
+            for column in self._table.columns
+            if _in_lines(column, self._source)
+        ]
         rows = self._from(staged)
         any_odd = " OR ".join(condition for _, _, condition in self._odd) or "false"
         select = f"SELECT line_id, {any_odd} AS odd, {', '.join(selected)} FROM {rows}"
@@ -118,7 +118,7 @@ class _Rows:
             f"FROM {rows} WHERE {condition}"
             for reason, value, condition in self._odd
         ]
-        return Reading(columns, select, " UNION ALL ".join(odd_values) or nothing)
+        return Reading(select, " UNION ALL ".join(odd_values) or nothing)
 
     def _column(self, column: Column) -> str:
         """Give the SQL of a column: the first of its paths that is there and can be cast."""

@@ -4,6 +4,7 @@ The strict read comes first, for all lines together. Only when DuckDB refuses a 
 fewer answers than lines, are the lines looked at one by one; a clean file never pays for that.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,12 @@ import duckdb
 
 from crust_pipeline.tables.judge import NO_ANSWER, Judge, Verdict, divide
 from crust_pipeline.tables.landed import Piece, stored_text
-from crust_pipeline.tables.reading import identifier_sql, readings, unusable_sql
+from crust_pipeline.tables.reading import (
+    columns_in_lines,
+    identifier_sql,
+    readings,
+    unusable_sql,
+)
 from crust_pipeline.tables.shape import read_columns
 from crust_pipeline.tables.spec import Table, literal, quoted
 from crust_pipeline.tables.specs import tables_of
@@ -36,20 +42,34 @@ def line_of(identity: int) -> tuple[int, int]:
 
 
 def scratch_name(table: Table) -> str:
-    """Give the name of the scratch table that collects a table's unnested rows."""
+    """Give the name under which the scratch database has all unnested rows of a table."""
     return quoted(f"unnested_{table.name}")
 
 
-def create_scratch_tables(connection: "DuckDBPyConnection", operation: str) -> None:
-    """Make the tables that `load_piece` fills for an operation, where they are not there yet."""
-    connection.execute("CREATE TABLE IF NOT EXISTS lines (line_id BIGINT, identifier VARCHAR)")
-    for table in tables_of(operation):
-        (reading, *_) = readings(table, operation, "answers")
-        columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in reading.columns)
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {scratch_name(table)} "
-            f"(line_id BIGINT, odd BOOLEAN, {columns})"
+def create_scratch_tables(connection: "DuckDBPyConnection", tables: Iterable[Table]) -> None:
+    """Prepare the scratch database for `load_piece`."""
+    connection.execute("CREATE TABLE lines (line_id BIGINT, identifier VARCHAR)")
+    for table in tables:
+        # One table per piece: appending to a common one would copy all rows once more.
+        connection.execute(f"CREATE SCHEMA {quoted(table.name)}")
+
+
+def gather_scratch_tables(connection: "DuckDBPyConnection", tables: Iterable[Table]) -> None:
+    """Make the unnested rows of all pieces visible under their `scratch_name`s."""
+    for table in tables:
+        columns = ", ".join(
+            f"NULL::{column.type} AS {quoted(column.name)}" for column in columns_in_lines(table)
         )
+        pieces = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?", [table.name]
+        ).fetchall()
+        rows = " UNION ALL BY NAME ".join(
+            [
+                f"SELECT NULL::BIGINT AS line_id, false AS odd, {columns} WHERE false",
+                *(f"FROM {quoted(table.name)}.{quoted(name)}" for (name,) in pieces),
+            ]
+        )
+        connection.execute(f"CREATE VIEW {scratch_name(table)} AS {rows}")
 
 
 def load_piece(
@@ -76,18 +96,17 @@ def load_piece(
         f"INSERT INTO lines SELECT line_id, {identifier_sql(operation)} FROM answers"
     )
     for table in tables_of(operation):
-        for reading in readings(table, operation, "answers"):
-            into = scratch_name(table)
-            connection.execute(f"INSERT INTO {into} BY NAME {reading.select}")
-            odd = f"SELECT count(*) FROM {into} WHERE odd AND line_id >= {start}"
-            ((found,),) = connection.execute(
-                f"{odd} AND line_id < {start + piece.lines}"
-            ).fetchall()
-            if found:
-                verdicts += [
-                    Verdict(line_of(identity)[1], reason, stored_text(value.encode()), field=True)
-                    for identity, reason, value in connection.execute(reading.odd_values).fetchall()
-                ]
+        found = readings(table, operation, "answers")
+        rows = " UNION ALL BY NAME ".join(reading.select for reading in found)
+        into = f"{quoted(table.name)}.{quoted(str(start))}"
+        connection.execute(f"CREATE TABLE {into} AS {rows}")
+        ((odd,),) = connection.execute(f"SELECT count(*) FROM {into} WHERE odd").fetchall()
+        if odd:
+            odd_values = " UNION ALL ".join(reading.odd_values for reading in found)
+            verdicts += [
+                Verdict(line_of(identity)[1], reason, stored_text(value.encode()), field=True)
+                for identity, reason, value in connection.execute(odd_values).fetchall()
+            ]
     connection.execute("DROP VIEW answers; DROP TABLE staged")
     return verdicts
 
