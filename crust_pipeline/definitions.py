@@ -3,10 +3,12 @@
 import dagster as dg
 
 from crust_pipeline.defs.buying import build_batches_asset, profile_urls
+from crust_pipeline.defs.checks import asset_checks
+from crust_pipeline.defs.marts import marts
 from crust_pipeline.defs.monitoring import advance_job, batch_monitor, load_jobs
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.defs.results import accounts, build_result_assets, warehouse
-from crust_pipeline.defs.schedules import daily_plan, plan_job
+from crust_pipeline.defs.schedules import daily_plan, late_jobs, plan_job, upstream_monitor
 from crust_pipeline.pipeline import OPERATIONS
 
 
@@ -30,9 +32,11 @@ def build_defs(
             *(build_result_assets(operation) for operation in OPERATIONS),
             accounts,
             warehouse,
+            marts,
         ],
-        jobs=[advance_job, plan_job, *load_jobs.values()],
-        sensors=[batch_monitor],
+        asset_checks=asset_checks,
+        jobs=[advance_job, plan_job, *load_jobs.values(), *late_jobs.values()],
+        sensors=[batch_monitor, upstream_monitor],
         schedules=[daily_plan],
         resources={"crust": PipelineResource(), **(resource_overrides or {})},
         # About 2 s from request to asset code and one process, instead of one more for every step.

@@ -3,6 +3,7 @@
 The comment that opens a file is the mart's documentation: what a row is, then one line per column.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Mart:
         """What it holds, for people."""
         comment = self.sql.split("\n--\n", maxsplit=1)[0]
         return " ".join(line.removeprefix("-- ") for line in comment.splitlines())
+
+    @cached_property
+    def version(self) -> str:
+        """A short hash that changes with the file."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()[:12]
 
     @cached_property
     def columns(self) -> Mapping[str, str]:

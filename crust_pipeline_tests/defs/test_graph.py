@@ -72,11 +72,11 @@ def test_everything_is_described() -> None:
     assert not silent
 
 
-def test_every_result_table_has_a_code_version() -> None:
+def test_every_table_and_mart_has_a_code_version() -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert (node.code_version is None) == ("parquet" not in node.kinds), key
+        assert (node.code_version is None) == (not node.kinds & {"parquet", "sql"}), key
 
 
 def test_what_spends_is_never_retried_by_dagster() -> None:

@@ -1,0 +1,227 @@
+"""What is checked of tables and ledger, as questions with numbers for an answer; no Dagster.
+
+`defs/checks.py` says which of them belongs to which asset and which of them stop a run.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from crust_pipeline.batching.land import LINK_LIVES
+from crust_pipeline.ledger import progress, queries
+from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.tables import TABLES, Table
+from crust_pipeline.tables.lake import open_duckdb
+
+# With what days are compared: the four weeks before them, so that every weekday counts alike.
+TRAILING_DAYS = 28
+# A share that is off by less than this, or by what chance explains, is as usual.
+LEAST_DIFFERENCE, STANDARD_ERRORS = 0.10, 3.0
+# A file is landed within minutes; a link of which a fifth is left has a reason to be looked at.
+LINK_NEAR_END = LINK_LIVES * 0.8
+EMAIL_STATUSES = ("deliverable", "catch_all", "invalid", "unknown")
+
+# What makes a row unique where that is less than what it is sorted by.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "profile_urls": ("row_id",),
+    "outcomes": ("row_id", "operation"),
+}
+# Without these a row can neither be joined nor traced.
+NEVER_NULL = frozenset({"row_id", "operation", "outcome", "submission_id", "source_file"})
+MAY_BE_NULL: Mapping[str, frozenset[str]] = {
+    "outcomes": frozenset({"submission_id"}),
+    "batches": frozenset({"source_file"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. `numbers` are shown also when it passed."""
+
+    passed: bool
+    numbers: Mapping[str, int | float | str]
+
+
+def keys_are_unique(pipeline: Pipeline, table: Table, days: Sequence[date]) -> Finding:
+    """Whether no two rows of a day have the same key."""
+    key = KEYS.get(table.name) or tuple(name.split()[0] for name in table.order)
+    with open_duckdb() as con:
+        ((rows, distinct),) = con.execute(
+            f"SELECT count(*), count(DISTINCT ({', '.join(('partition_date', *key))})) "  # noqa: S608 - our own names
+            f"FROM {pipeline.lake.scan(table.name, days[0], days[-1])}"
+        ).fetchall()
+    return Finding(
+        rows == distinct,
+        {"rows": rows, "rows_again": rows - distinct, "key": ", ".join(("partition_date", *key))},
+    )
+
+
+def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[date]) -> Finding:
+    """Whether every file has the columns of the spec, typed, and nulls only where they may be."""
+    import pyarrow.parquet as pq
+
+    paths = [path for day in days if (path := pipeline.lake.path(table.name, day)).exists()]
+    wrong: set[str] = set()
+    for path in paths:
+        # JSON is kept as text of an extension type.
+        types = {
+            field.name: getattr(field.type, "storage_type", field.type)
+            for field in pq.read_schema(path)
+        }
+        wrong |= {
+            field.name for field in table.arrow_schema() if types.get(field.name) != field.type
+        }
+    needed = [
+        column.name
+        for column in table.stored_columns()
+        if column.name in NEVER_NULL - MAY_BE_NULL.get(table.name, frozenset())
+    ]
+    nulls = 0
+    if paths and needed and not wrong:
+        with open_duckdb() as con:
+            ((nulls,),) = con.execute(
+                f"SELECT count(*) FILTER ({' OR '.join(f'{name} IS NULL' for name in needed)}) "  # noqa: S608 - our own names
+                f"FROM {pipeline.lake.scan(table.name, days[0], days[-1])}"
+            ).fetchall()
+    return Finding(
+        not wrong and not nulls,
+        {
+            "files": len(paths),
+            "columns": len(table.columns),
+            "columns_wrong": ", ".join(sorted(wrong)) or "none",
+            "rows_with_forbidden_nulls": nulls,
+        },
+    )
+
+
+def fill_rate_is_usual(pipeline: Pipeline, operation: str, days: Sequence[date]) -> Finding:
+    """Whether about as many rows were found as in the four weeks before."""
+    return _compare_shares(
+        pipeline,
+        "fill_rate",
+        "SELECT count(*) FILTER (outcome IN ('matched', 'reused')), count(*) "  # noqa: S608 - our own names
+        f"FROM {{outcomes}} WHERE operation = '{operation}' "
+        "AND outcome IN ('matched', 'reused', 'not_found', 'dropped', 'no_data', 'redacted')",
+        days,
+    )
+
+
+def email_statuses_are_usual(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+    """Whether as many addresses are deliverable as usual, and all statuses are known words."""
+    words = ", ".join(f"'{status}'" for status in EMAIL_STATUSES)
+    with open_duckdb() as con:
+        ((new_words,),) = con.execute(
+            "SELECT count(*) "  # noqa: S608 - our own names
+            f"FROM {pipeline.lake.scan('contact_emails', days[0], days[-1])} "
+            f"WHERE status NOT IN ({words})"
+        ).fetchall()
+    mix = _compare_shares(
+        pipeline,
+        "share_deliverable",
+        "SELECT count(*) FILTER (status = 'deliverable'), count(*) FROM {contact_emails}",
+        days,
+    )
+    return Finding(
+        mix.passed and not new_words, {**mix.numbers, "addresses_of_unknown_status": new_words}
+    )
+
+
+def _compare_shares(pipeline: Pipeline, name: str, query: str, days: Sequence[date]) -> Finding:
+    """Compare a share, given as a query for (part, whole), with that of the days before."""
+    before = (days[0] - timedelta(days=TRAILING_DAYS), days[0] - timedelta(days=1))
+    lake = pipeline.lake
+    with open_duckdb() as con:
+        (part, whole), (usual_part, usual_whole) = (
+            con.execute(
+                query.format(**{table: lake.scan(table, start, end) for table in TABLES})
+            ).fetchall()[0]
+            for start, end in ((days[0], days[-1]), before)
+        )
+    numbers: dict[str, int | float | str] = {"rows": whole, "rows_before": usual_whole}
+    if not whole or not usual_whole:
+        return Finding(passed=True, numbers=numbers | {"compared": "no: nothing to compare with"})
+    share, usual = part / whole, usual_part / usual_whole
+    by_chance = STANDARD_ERRORS * math.sqrt(usual * (1 - usual) * (1 / whole + 1 / usual_whole))
+    return Finding(
+        abs(share - usual) <= max(LEAST_DIFFERENCE, by_chance),
+        numbers | {name: share, f"{name}_before": usual},
+    )
+
+
+def credits_are_as_reported(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+    """Whether the vendor took what we computed, for batches whose price it tells."""
+    with open_duckdb() as con:
+        ((batches, differing, computed, reported),) = con.execute(
+            "WITH usage AS (SELECT submission_id, sum(credits_computed) AS computed, "  # noqa: S608 - our own names
+            f"sum(credits_reported) AS reported FROM "
+            f"{pipeline.lake.scan('credit_usage', days[0], days[-1])} "
+            "WHERE credits_computed IS NOT NULL AND credits_reported IS NOT NULL GROUP BY ALL) "
+            "SELECT count(*), count(*) FILTER (abs(computed - reported) >= 0.01), "
+            "coalesce(sum(computed), 0), coalesce(sum(reported), 0) FROM usage"
+        ).fetchall()
+    return Finding(
+        differing == 0,
+        {
+            "batches_with_a_report": batches,
+            "batches_that_differ": differing,
+            "credits_computed": float(computed),
+            "credits_reported": float(reported),
+        },
+    )
+
+
+def files_are_as_long_as_the_vendor_says(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+    """Whether every landed file has the lines that the vendor announced."""
+    landed = [
+        batch
+        for batch in queries.batches(pipeline.ledger, first_partitions=days)
+        if batch["file_lines"] is not None and batch["result_count"] is not None
+    ]
+    differing = [batch for batch in landed if batch["file_lines"] != batch["result_count"]]
+    return Finding(
+        not differing,
+        {
+            "files": len(landed),
+            "files_that_differ": len(differing),
+            "lines_announced": sum(batch["result_count"] for batch in landed),
+            "lines_landed": sum(batch["file_lines"] for batch in landed),
+            "batches": ", ".join(batch["submission_id"] for batch in differing) or "none",
+        },
+    )
+
+
+def no_submit_is_unknown(pipeline: Pipeline) -> Finding:
+    """Whether the fate of every submit is known."""
+    unknown = progress.unknown_submits(pipeline.ledger)
+    return Finding(
+        not unknown,
+        {
+            "unknown_submits": len(unknown),
+            "identifiers": sum(submit.identifier_count for submit in unknown),
+            "batches": ", ".join(submit.submission_id for submit in unknown) or "none",
+        },
+    )
+
+
+def no_link_is_near_its_end(pipeline: Pipeline) -> Finding:
+    """Whether every completed file was landed long before its link dies."""
+    now = pipeline.clock()
+    summary = queries.summary(pipeline.ledger, now=now)
+    if summary.oldest_link is None:
+        return Finding(passed=True, numbers={"files_to_land": 0})
+    age = now - summary.oldest_link
+    return Finding(
+        age < LINK_NEAR_END,
+        {
+            "files_to_land": summary.batches.get("completed", 0),
+            "oldest_hours": age.total_seconds() / 3600,
+            "hours_left": (LINK_LIVES - age).total_seconds() / 3600,
+        },
+    )
+
+
+def warehouse_is_up_to_date(pipeline: Pipeline) -> Finding:
+    """Whether the warehouse holds what the lake holds."""
+    behind = pipeline.warehouse.behind(pipeline.lake)
+    return Finding(behind == 0, {"partitions_behind": behind})

@@ -1,0 +1,190 @@
+"""The checks: which question is asked of which asset, and which answer stops a run.
+
+Loss and double counting stop a run before the warehouse is loaded; the rest warns. A run asks each
+question once for all of its days, so that a backfill does not drown the event log.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from crust_pipeline import checking
+from crust_pipeline.checking import Finding
+from crust_pipeline.dagster_client import RANGE_END_TAG, RANGE_START_TAG
+from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.steps import days_between
+from crust_pipeline.tables import TABLES, Table, tables_of
+
+PARTITION_TAG = "dagster/partition"
+DaysQuestion = Callable[[Pipeline, Sequence[date]], Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of one asset."""
+
+    name: str
+    asset: str
+    description: str
+    ask: DaysQuestion
+    blocks: bool = False
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """What Dagster shows of it."""
+        return dg.AssetCheckSpec(
+            self.name, asset=self.asset, description=self.description, blocking=self.blocks
+        )
+
+
+def _of_table(table: Table) -> list[Check]:
+    """What follows from a table's spec."""
+
+    def keys(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+        return checking.keys_are_unique(pipeline, table, days)
+
+    def columns(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+        return checking.columns_are_as_specified(pipeline, table, days)
+
+    return [
+        Check(
+            name="keys_are_unique",
+            asset=table.name,
+            description="No two rows of a day have the same key: nothing is counted twice.",
+            ask=keys,
+            blocks=True,
+        ),
+        Check(
+            name="columns_are_as_specified",
+            asset=table.name,
+            description="All columns are there, typed; what joins and traces is not null.",
+            ask=columns,
+            blocks=True,
+        ),
+    ]
+
+
+def _of_now(ask: Callable[[Pipeline], Finding]) -> DaysQuestion:
+    def ask_whatever_the_days(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+        del days
+        return ask(pipeline)
+
+    return ask_whatever_the_days
+
+
+def _fill_rate(operation: str) -> Check:
+    def ask(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+        return checking.fill_rate_is_usual(pipeline, operation, days)
+
+    return Check(
+        name=f"{operation}_fill_rate_is_usual",
+        asset="outcomes",
+        description="About as many rows were found as in the four weeks before these days.",
+        ask=ask,
+    )
+
+
+# By the step that asks them: each runs right after what it asks about.
+CHECKS: Mapping[str, Sequence[Check]] = {
+    "upstream_checks": _of_table(TABLES["profile_urls"]),
+    **{
+        f"{operation}_checks": [
+            check for table in tables_of(operation) for check in _of_table(table)
+        ]
+        for operation in OPERATIONS
+    },
+    "email_checks": [
+        Check(
+            name="statuses_are_usual",
+            asset="contact_emails",
+            description="As many addresses are deliverable as in the four weeks before; no status "
+            "is a word that the vendor's documents do not know.",
+            ask=checking.email_statuses_are_usual,
+        )
+    ],
+    "account_checks": [
+        *(
+            check
+            for name in ("outcomes", "credit_usage", "batches")
+            for check in _of_table(TABLES[name])
+        ),
+        *map(_fill_rate, OPERATIONS),
+        Check(
+            name="computed_as_reported",
+            asset="credit_usage",
+            description="The vendor took the credits that we computed, where it tells.",
+            ask=checking.credits_are_as_reported,
+        ),
+        Check(
+            name="files_are_complete",
+            asset="batches",
+            description="Every landed file has as many lines as the vendor announced.",
+            ask=checking.files_are_as_long_as_the_vendor_says,
+        ),
+        Check(
+            name="no_submit_is_unknown",
+            asset="batches",
+            description="No submit may be running and billed without our knowing. If one is: "
+            "`crust-pipeline reconcile`.",
+            ask=_of_now(checking.no_submit_is_unknown),
+        ),
+        Check(
+            name="no_link_is_near_its_end",
+            asset="batches",
+            description="No file waits to be landed so long that its link may die.",
+            ask=_of_now(checking.no_link_is_near_its_end),
+        ),
+    ],
+    "warehouse_checks": [
+        Check(
+            name="is_up_to_date",
+            asset="warehouse",
+            description="The warehouse holds what the lake holds. If it does not, a reader had it "
+            "open; materialise `warehouse`.",
+            ask=_of_now(checking.warehouse_is_up_to_date),
+        )
+    ],
+}
+
+
+def check_result(check: dg.AssetCheckSpec, finding: Finding) -> dg.AssetCheckResult:
+    """A finding as Dagster keeps it: an error where it stops a run, a warning otherwise."""
+    severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        asset_key=check.asset_key,
+        check_name=check.name,
+        passed=finding.passed,
+        severity=severity,
+        metadata=dict(finding.numbers),
+    )
+
+
+def _days(tags: Mapping[str, str], pipeline: Pipeline) -> list[date]:
+    """The days of a run; without any, those for which there is input."""
+    start = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
+    end = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
+    if start and end:
+        return days_between(date.fromisoformat(start), date.fromisoformat(end))
+    return pipeline.lake.days("profile_urls")
+
+
+def _build(step: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(name=step, specs=[check.spec for check in checks], can_subset=True)
+    def ask(
+        context: dg.AssetCheckExecutionContext, crust: PipelineResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        with told_as_failure():
+            pipeline = crust.get_pipeline()
+            days = _days(context.run.tags, pipeline)
+        for check in checks:
+            if check.spec.key in context.selected_asset_check_keys:
+                finding = check.ask(pipeline, days) if days else Finding(passed=True, numbers={})
+                yield check_result(check.spec, finding)
+
+    return ask
+
+
+asset_checks = [_build(step, checks) for step, checks in CHECKS.items()]
