@@ -230,7 +230,9 @@ def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
     """
     kept = engine.raw / _file_name(engine, intent.product, intent.submission_id)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answers.rows)
+    lines = "".join(
+        json.dumps(row, ensure_ascii=False, default=float) + "\n" for row in answers.rows
+    )
     unfinished = kept.with_suffix(".unfinished")
     with unfinished.open("wb") as file:
         file.write(gzip.compress(lines.encode(), mtime=0))
