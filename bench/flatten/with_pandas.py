@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from usage import peak_mb
+from usage import cpu_seconds, peak_mb
 
 _LISTS: dict[str, list[str]] = {
     "education": ["data", "education", "schools"],
@@ -17,7 +17,7 @@ _LISTS: dict[str, list[str]] = {
     "honors": ["data", "honors"],
     "dev_platform_profiles": ["data", "dev_platform_profiles"],
 }
-_META = ["internal_id", "original_identifier"]
+_META: list[str | list[str]] = ["internal_id", "original_identifier"]
 
 
 def _filled(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -68,4 +68,5 @@ def flatten(folder: Path) -> None:
 if __name__ == "__main__":
     start = time.perf_counter()
     flatten(Path(sys.argv[1]))
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak_mb": peak_mb()}))
+    took = {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds()}
+    print(json.dumps(took | {"peak_mb": peak_mb()}))

@@ -72,7 +72,7 @@ def finished_select(connection: "DuckDBPyConnection", table: Table) -> str:
     for column in table.columns:
         name = quoted(column.name)
         if column.name in in_lines:
-            columns.append(f"r.{name}")
+            columns.append(f"r.{name}::{column.type} AS {name}")
         elif column.name == "identity_mismatch":
             _own_keys(connection, table)
             rows += " LEFT JOIN own_keys AS o ON o.url = r.profile_url"

@@ -4,7 +4,7 @@ Knows the specs, and nothing of how flattening works: no SQL, no shapes, no vect
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -95,24 +95,31 @@ def _cast(kind: str, value: Any) -> Any:
     if kind == "VARCHAR" or text is None:
         return text
     try:
-        match kind:
-            case "BIGINT":
-                number = int(text)
-                return number if -(2**63) <= number < 2**63 else None
-            case "INTEGER":
-                number = int(text)
-                return number if -(2**31) <= number < 2**31 else None
-            case "DOUBLE":
-                return float(text)
-            case "BOOLEAN":
-                return True if text in _TRUE else False if text in _FALSE else None
-            case "DATE":
-                return date.fromisoformat(text[:10])
-            case _:
-                moment = datetime.fromisoformat(text)
-                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except ValueError:
+        return _CASTS[kind](text)
+    except (ValueError, KeyError):
         return None
+
+
+def _whole(bits: int) -> Callable[[str], int | None]:
+    def cast(text: str) -> int | None:
+        return int(text) if -(2**bits) <= int(text) < 2**bits else None
+
+    return cast
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_CASTS: dict[str, Callable[[str], Any]] = {
+    "INTEGER": _whole(31),
+    "BIGINT": _whole(63),
+    "DOUBLE": float,
+    "BOOLEAN": {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}.__getitem__,
+    "DATE": lambda text: date.fromisoformat(text[:10]),
+    "TIMESTAMPTZ": _moment,
+}
 
 
 def _text(value: Any) -> str | None:

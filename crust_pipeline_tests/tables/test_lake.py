@@ -6,12 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables import TABLES, Lake
+from crust_pipeline.tables import TABLES, Lake, tables_of
 from crust_pipeline_tests.tables.landing import (
     DAY,
     LOADED_AT,
@@ -91,6 +92,33 @@ def test_the_file_describes_its_columns_and_its_origin(tmp_path: Path) -> None:
         f"results.jsonl.gz sha256:{file.sha256}"
     )
     assert notes[b"crust_pipeline.spec_version"].decode() == TABLES["people"].version
+
+
+def test_the_files_have_the_types_of_the_spec(tmp_path: Path) -> None:
+    record = {
+        "experience": {"employment_details": {"current": [{"name": "A"}]}},
+        "education": {"schools": [{"start_year": 2001}]},
+        "skills": {"professional_network_skills": ["Go"]},
+        "certifications": [{"issue_date": "2024-01-01"}],
+        "honors": [{"title": "A"}],
+        "dev_platform_profiles": [{"all_topics": ["a"], "repos": [{"stars": 1}]}],
+    }
+    lake = flattened(
+        tmp_path, landed(tmp_path, [enriched("ada", **record)], asked=[url("ada")])
+    ).lake
+
+    with duckdb.connect() as connection:
+        for table in tables_of("enrich"):
+            described = connection.execute(
+                f"DESCRIBE FROM '{lake.path(table.name, DAY)}'"
+            ).fetchall()
+            types = {
+                name: kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+                for name, kind, *_ in described
+            }
+            types.pop("partition_date")
+            assert types == {column.name: column.type for column in table.stored_columns()}
+            assert connection.execute(f"FROM '{lake.path(table.name, DAY)}'").fetchall()
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
