@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo dev test lint format lock clean
+.PHONY: demo dev test lint format lock clean bench
 
 # --no-deps: the lock file is complete, and pip 23 cannot match hashes of extras such as gql[requests].
 .venv/installed: requirements.txt pyproject.toml
@@ -29,6 +29,10 @@ lint: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# BENCH: flatten, slots, scale, inbox; docs/performance.md says what each needs and how long it takes.
+bench: .venv/installed
+	$(BIN)/python -m bench.$(BENCH) $(ARGS)
 
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --python-version 3.11 \

@@ -7,13 +7,13 @@ asynchronous jobs compete too.
 """
 
 import argparse
-import sys
+import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.slots.account import Account, Result, write_upstream
-from bench.slots.contestants import Contestant, airbyte, daemon, run, thread_pool
+from bench.slots.contestants import Contestant, airbyte, daemon, run, thread_pool, with_callbacks
 
 JOBS, JOB_ROWS = 40, 300
 # 30 to 60 s in a fixed disorder: 7 and 31 have no common divisor.
@@ -31,6 +31,8 @@ def main() -> None:
     given = arguments.parse_args()
     contestants: dict[str, Contestant] = {"run": run, "daemon": daemon}
     if not given.year:
+        contestants["run, callbacks"] = with_callbacks(run)
+        contestants["daemon, callbacks"] = with_callbacks(daemon)
         contestants["thread pool"] = thread_pool
         if given.airbyte:
             contestants["airbyte-cdk"] = airbyte(given.airbyte)
@@ -44,7 +46,7 @@ def main() -> None:
 
         def compete(name: str) -> Result:
             with Account(
-                Path(folder) / name.replace(" ", "-"),
+                Path(folder) / re.sub(r"\W+", "-", name),
                 upstream=upstream,
                 operation="enrich" if given.year else "identify",
                 days=days,
@@ -60,7 +62,7 @@ def main() -> None:
     for result in results:
         print(result.line())
         if result.note:
-            print(f"    {result.note}", file=sys.stdout)
+            print(f"    {result.note}")
 
 
 main()

@@ -29,6 +29,7 @@ class Result:
     jobs: int
     bound: float
     makespan: float
+    gap: float
     wall: float
     requests: float
     note: str
@@ -36,13 +37,14 @@ class Result:
     @staticmethod
     def header() -> str:
         names = (
-            "contestant | jobs | bound s | makespan s | ratio | wall s | status requests per job"
+            "contestant | jobs | bound s | makespan s | ratio | slot empty s | wall s | polls a job"
         )
-        return f"| {names} |\n{'|---' * 7}|"
+        return f"| {names} |\n{'|---' * 8}|"
 
     def line(self) -> str:
         numbers = f"{self.bound:.0f} | {self.makespan:.0f} | {self.makespan / self.bound:.3f}"
-        return f"| {self.name} | {self.jobs} | {numbers} | {self.wall:.0f} | {self.requests:.1f} |"
+        rest = f"{self.gap:.1f} | {self.wall:.0f} | {self.requests:.1f}"
+        return f"| {self.name} | {self.jobs} | {numbers} | {rest} |"
 
 
 class Account:
@@ -66,12 +68,24 @@ class Account:
         config = folder / "sandbox.json"
         config.write_text(json.dumps({"switches": switches, "credits": 10_000_000}))
         self._began = time.monotonic()
-        self._sandbox = TetheredProcess(
+        sandbox = TetheredProcess(
             [sys.executable, "-m", "crust_pipeline", "sandbox", "--config", str(config)],
             environment=dict(os.environ),
             log=folder / "sandbox.log",
         )
-        self.url, self._control = self._addresses()
+        self._servers = [sandbox]
+        self.more_settings: dict[str, str] = {}
+        self.url, self._control = _first_lines(sandbox, 2)
+
+    def start(self, *command: str, name: str) -> str:
+        """Start a server of ours beside the sandbox, and give the address that it prints."""
+        process = TetheredProcess(
+            [sys.executable, "-m", "crust_pipeline", *command],
+            environment=self.environment,
+            log=self.folder / f"{name}.log",
+        )
+        self._servers.append(process)
+        return _first_lines(process, 1)[0]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -82,6 +96,7 @@ class Account:
             "CRUST_UPSTREAM": str(self.upstream),
             "CRUST_PARTITIONS_START": FIRST_DAY.isoformat(),
             "CRUST_ENRICH_FIELDS": "basic_profile",
+            **self.more_settings,
         }
 
     def result(self, name: str) -> Result:
@@ -101,6 +116,7 @@ class Account:
             jobs=len(jobs),
             bound=list_schedule([(end - start).total_seconds() for start, end in spans]),
             makespan=(max(end for _, end in spans) - spans[0][0]).total_seconds(),
+            gap=mean_gap(spans),
             wall=time.monotonic() - self._began,
             requests=polls / len(jobs),
             note=self.note,
@@ -110,14 +126,25 @@ class Account:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sandbox.stop()
+        for server in reversed(self._servers):
+            server.stop()
 
-    def _addresses(self) -> tuple[str, str]:
-        while True:
-            lines = self._sandbox.log.read_text().splitlines()
-            if len(lines) > 1:
-                return lines[0], lines[1]
-            time.sleep(0.1)
+
+def _first_lines(server: TetheredProcess, count: int) -> list[str]:
+    while server.exit_code is None:
+        lines = server.log.read_text().splitlines()
+        if len(lines) >= count:
+            return lines[:count]
+        time.sleep(0.1)
+    raise RuntimeError(server.last_lines())
+
+
+def mean_gap(spans: Sequence[tuple[datetime, datetime]]) -> float:
+    """How long a slot is empty between the end of a job and the start of the next, on average."""
+    ends = sorted(end for _, end in spans)
+    starts = sorted(start for start, _ in spans)[SLOTS:]
+    gaps = [(start - end).total_seconds() for end, start in zip(ends, starts, strict=False)]
+    return sum(gaps) / len(gaps) if gaps else 0.0
 
 
 def list_schedule(seconds: Sequence[float]) -> float:

@@ -59,6 +59,17 @@ def daemon(account: Account) -> None:
     )
 
 
+def with_callbacks(contestant: Contestant) -> Contestant:
+    """The same, with the inbox started and the vendor told to call back when a job ends."""
+
+    def compete(account: Account) -> None:
+        url = account.start("inbox", "--port", "0", name="inbox")
+        account.more_settings["CRUST_INBOX_URL"] = url
+        contestant(account)
+
+    return compete
+
+
 def thread_pool(account: Account) -> None:
     """The script that anybody would write."""
     _call(account, [sys.executable, str(HERE / "thread_pool.py")])
