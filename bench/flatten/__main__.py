@@ -84,11 +84,18 @@ def _report(people: int, megabytes: float, contenders: list[_Contender]) -> None
         mine = "ours warehouse" if contender.name == "dlt duckdb" else mine
         took = seconds[contender.name]
         fastest = min(run["seconds"] for run in contender.runs)
-        print(
-            f"| {contender.name} | {len(contender.runs)} | {took:.2f} ({fastest:.2f}) "
-            f"| {contender.median('cpu_seconds'):.2f} | {people / took:,.0f} "
-            f"| {megabytes / took:,.0f} | {contender.median('peak_mb'):,.0f} | {took / seconds[mine]:.2f} |"
-        )
+        cpu = contender.median("cpu_seconds")
+        figures = [
+            contender.name,
+            str(len(contender.runs)),
+            f"{took:.2f} ({fastest:.2f})",
+            f"{cpu:.2f}",
+            f"{people / took:,.0f}",
+            f"{megabytes / took:,.0f}",
+            f"{contender.median('peak_mb'):,.0f}",
+            f"{took / seconds[mine]:.2f}",
+        ]
+        print(f"| {' | '.join(figures)} |")
     print(f"\nlake over floor: {seconds['ours lake'] / seconds['floor']:.2f}")
 
 
