@@ -183,7 +183,7 @@ def _plan_identified(
         plan_days(pipeline, operation, of_days, policy=only_new)
 
 
-def _stuck(summary: Summary) -> str | None:
+def _stuck(summary: Summary) -> str | None:  # noqa: PLR0911 - one return for each reason
     """Why waiting longer makes no sense, if it does not."""
     if summary.batches.get("pending", 0) + summary.batches.get("processing", 0):
         return None

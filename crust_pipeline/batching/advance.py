@@ -20,7 +20,7 @@ class Advanced:
 def advance(
     engine: Engine, *, run_id: str | None = None, may_go_on: Callable[[], bool] = lambda: True
 ) -> Advanced:
-    """Fill the free slots, then land every completed file; again while jobs have ended meanwhile."""
+    """Fill the free slots, land every completed file; again while jobs have ended meanwhile."""
     done = Advanced(Dispatched(), Landed())
     while True:
         done.dispatched.add(fill_slots(engine, run_id=run_id))

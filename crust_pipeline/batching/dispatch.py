@@ -1,8 +1,8 @@
 """Dispatch: submit planned batches while slots are free, one intent at a time.
 
-Every answer has one reaction, and only a 4xx (or a connection that was never made) proves that no job
-started. After anything else the batch is `unknown`: it is never sent again blindly, because the vendor
-has no idempotency key and no cancel.
+Every answer has one reaction, and only a 4xx (or a connection that was never made) proves that no
+job started. After anything else the batch is `unknown`: it is never sent again blindly, because the
+vendor has no idempotency key and no cancel.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ WAITS: dict[PauseKind, tuple[float, float]] = {
 
 @dataclass(slots=True)
 class Dispatched:
-    """What a pass over the free slots came to, as submission ids, and why it ended early if it did."""
+    """What a pass over the free slots came to, as submission ids, and why it ended early."""
 
     submitted: list[str] = field(default_factory=list[str])
     rejected: list[str] = field(default_factory=list[str])
@@ -162,7 +162,7 @@ def _drop_fields(
     error: errors.FieldsDenied | errors.FieldsUnsupported,
     done: Dispatched,
 ) -> None:
-    """Go on without the fields that the account may not have; give up if that leaves none or all."""
+    """Go on without fields that the account may not have; give up if that leaves none or all."""
     operation = engine.products[intent.product]
     if isinstance(error, errors.FieldsDenied):
         refused = error.fields
@@ -189,7 +189,7 @@ def _offered(name: str, offered: Sequence[str]) -> bool:
 def _isolate(
     engine: Engine, intent: Intent, error: errors.InvalidRequest, done: Dispatched
 ) -> None:
-    """A refused request costs nothing: halve it, so that one bad identifier does not stop the others."""
+    """A refused request costs nothing: halve it, so that one bad identifier stops no others."""
     dispatching.rejected(
         engine.ledger,
         intent.submission_id,
@@ -201,7 +201,7 @@ def _isolate(
 
 
 def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispatched) -> None:
-    """No job started: the batch is planned again, and every process waits before the next submit."""
+    """No job started: the batch is planned again, and all wait before the next submit."""
     told: float | None = None
     match error:
         case errors.SlotsFull():

@@ -1,4 +1,4 @@
-"""What every step needs: the ledger, the vendor's client, the operations, the limits and the clock."""
+"""What every step needs: the ledger, the vendor's client, the products, the limits, the clock."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ class ReadAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A vendor's file as read for settling. `unreadable`: (line number, identifier if it could be made out)."""
+    """A vendor's file as read for settling. `unreadable`: (line, identifier where it shows)."""
 
     lines: int
     answers: tuple[ReadAnswer, ...]
@@ -73,7 +73,7 @@ class Engine:
     prices: Prices = PRICES
     inbox_url: str | None = None
     clock: Callable[[], datetime] = utc_now
-    owner: str = field(default_factory=lambda: this_process())
+    owner: str = field(default_factory=lambda: this_process())  # noqa: PLW0108 - defined below
 
     def now(self) -> datetime:
         """The present time, aware."""
@@ -102,7 +102,7 @@ def is_gone(owner: str | None, *, at: datetime, now: datetime) -> bool:
 
 
 def _started(pid: int) -> str:
-    """The start time of a process in clock ticks, where the system tells; ids of processes are used again."""
+    """When a process started, in clock ticks, where the system tells: ids are used again."""
     with suppress(OSError):
         # Field 22, counted from behind the command, which may itself hold spaces and brackets.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]

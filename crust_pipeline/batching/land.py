@@ -1,7 +1,8 @@
 """Land: keep the vendor's file as received before anything parses it, then settle what was bought.
 
-Landing again is free, so whatever goes wrong is tried again until the link dies. A file that will not
-pass its checks is kept all the same in the end, because it is paid for: its readable lines are used.
+Landing again is free, so whatever goes wrong is tried again until the link dies. A file that will
+not pass its checks is kept all the same in the end, because it is paid for: its readable lines are
+used.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Monitor: ask the vendor how its jobs do, and write that down. Only free requests are made here."""
+"""Monitor: ask the vendor how its jobs do, and write that down. Only free requests are made."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -104,7 +104,7 @@ class PlanReport:
         return sum(counts[verdict] for counts in self.verdicts.values())
 
 
-def plan(
+def plan(  # noqa: PLR0913 - all that a plan depends on
     ledger: Ledger,
     products: Products,
     *,
@@ -349,9 +349,9 @@ def afford(
         return list(decisions)
     if policy.refuse_over_budget:
         raise OverBudgetError(
-            f"The plan could cost up to {needed:f} credits and only {max(available, Decimal(0)):f} may "
-            "be spent now. Nothing was planned or sent. Plan fewer days, raise the credit limit, or set "
-            "CRUST_ON_OVER_BUDGET=buy_what_fits."
+            f"The plan could cost up to {needed:f} credits and only "
+            f"{max(available, Decimal(0)):f} may be spent now. Nothing was planned or sent. Plan "
+            "fewer days, raise the credit limit, or set CRUST_ON_OVER_BUDGET=buy_what_fits."
         )
     left = available
     short: set[str | None] = set()

@@ -80,7 +80,8 @@ def _settled(
 ) -> Iterator[Settled]:
     missing = len(keys - answers.keys() - unreadable.keys())
     # The vendor leaves out whom it does not know. Where about as many lines are lost as people are
-    # missing, they are rather the lost ones: delivered and billed, and to be bought again only on purpose.
+    # missing, they are rather the lost ones: delivered and billed, and to be bought again only on
+    # purpose.
     lost_rather_than_dropped = 2 * (lost - len(unreadable)) >= missing > 0
     for key in sorted(keys):
         if answer := answers.get(key):

@@ -1,4 +1,4 @@
-"""Transactions of landing: which files are due, and what each says about every identifier of its batch."""
+"""Transactions of landing: which files are due, and what each says about every identifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class DueLanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandedFile:
-    """A vendor file as it was kept. `source_file` is its path below the raw folder; None: there was none to keep."""
+    """A vendor file as it was kept; `source_file`: below the raw folder, None if there was none."""
 
     source_file: str | None
     sha256: str | None
@@ -148,7 +148,7 @@ def not_ours(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) 
 
 
 def expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
-    """The link died before the file was kept. What was bought is lost; buying it again is a person's decision."""
+    """The link died before the file was kept: what was bought is lost, unless it comes back."""
     with ledger.write() as tx:
         tx.move(
             submission_id, BatchState.EXPIRED, now=now, reason=reason, error=reason[:ERROR_CHARS]

@@ -1,4 +1,4 @@
-"""Transactions of loading: which days' tables are behind, what they are made of, and that they are loaded."""
+"""Transactions of loading: which days are behind, what their tables are made of, what is loaded."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class DueRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A landed file, and who in it belongs to which of the days asked about: (identifier, profile_key, day)."""
+    """A landed file, and who in it belongs to which day: (identifier, profile_key, day)."""
 
     submission_id: str
     batch_id: str
@@ -48,7 +48,7 @@ def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> d
 
 
 def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
-    """Days whose batches are all final and whose tables are behind, as ranges of days next to each other."""
+    """Days whose batches are all final and whose tables are behind, as ranges of days."""
     waiting = (
         sa.select(1)
         .select_from(
@@ -118,7 +118,7 @@ def _ranges(found: Sequence[sa.Row[Any]]) -> Iterator[DueRange]:
 
 
 def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
-    """Days with rows whose people have been identified by now, to be planned again: (operation, day)."""
+    """Days with rows whose people are identified by now, to be planned again: (operation, day)."""
     query = (
         sa.select(rows.c.operation, rows.c.partition_date)
         .join(submissions, submissions.c.submission_id == rows.c.submission_id)
@@ -187,8 +187,8 @@ def load_requested(ledger: Ledger, due: DueRange, *, now: datetime) -> None:
 def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[Source]:
     """The landed files that the tables of these days are made of.
 
-    A day's tables hold the latest answered purchase of each key and set of fields that the day made; those that other
-    days made are in those days' tables.
+    A day's tables hold the latest answered purchase of each key and set of fields that it made;
+    those that other days made are in those days' tables.
     """
     latest = sa.func.row_number().over(
         partition_by=(

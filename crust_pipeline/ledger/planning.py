@@ -1,7 +1,7 @@
 """Transactions of the plan: what is known of each key, what is set aside, and the new batches.
 
-All of it runs inside one write transaction, so that two plans at the same time cannot buy the same key or spend
-the same credits.
+All of it runs inside one write transaction, so that two plans at the same time cannot buy the same
+key or spend the same credits.
 """
 
 import uuid
@@ -89,7 +89,7 @@ def field_set(fields: Iterable[str]) -> str:
 def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, list[Claim]]:
     """What is owned of each key: {profile_key: claims}, keys that nobody owns left out.
 
-    Whoever asked the vendor for removal is in it whatever the operation: they are asked for nowhere.
+    Whoever asked the vendor for removal is in it for every operation: they are asked for nowhere.
     """
     found: dict[str, list[Claim]] = {}
     for start in range(0, len(keys), KEYS_A_QUERY):
@@ -185,7 +185,7 @@ def credits_set_aside(tx: Transaction) -> Decimal:
 
 
 def credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
-    """What the plans of one calendar day cost: settled where known, else the worst case, in credits."""
+    """What the plans of one calendar day cost in credits: settled where known, else at worst."""
     cost = sa.case(
         (submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED]), 0),
         else_=sa.type_coerce(

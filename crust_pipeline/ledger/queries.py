@@ -1,4 +1,4 @@
-"""What the ledger can tell: outcomes, batches, credit usage, and the summary behind `status`. Reads only."""
+"""What the ledger can tell: outcomes, batches, credit usage, a summary for `status`. Reads only."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ class Summary:
     next_submit: datetime | None
 
 
-def outcome_of(
+def outcome_of(  # noqa: PLR0911 - one return for each kind of case
     verdict: Verdict,
     state: BatchState | None,
     answer: Answer | None,
@@ -110,7 +110,8 @@ def outcome_of(
             assert_never(state)
 
 
-# A rejected batch whose reason begins so was refused for lack of permission, not for what was in it.
+# A rejected batch whose reason begins so was refused for lack of permission, not for what was in
+# it.
 NOT_PERMITTED = "not permitted: "
 
 
@@ -201,7 +202,7 @@ def first_partitions_of(ledger: Ledger, partitions: Sequence[date]) -> list[date
 
 
 def credit_usage(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[CreditUsage]:
-    """What each batch cost each of these days. A batch's credits are those of its identifiers, by their day."""
+    """What each batch cost each of these days: the credits of its identifiers, by their day."""
     computed = sa.func.sum(identifiers.c.credits)
     found = sa.func.count(identifiers.c.source_line)
     query = (

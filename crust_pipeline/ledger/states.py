@@ -1,4 +1,4 @@
-"""What can become of a batch: its states, the steps allowed between them, and who holds a vendor slot."""
+"""What can become of a batch: its states, the steps between them, and who holds a vendor slot."""
 
 from enum import StrEnum
 
@@ -67,15 +67,15 @@ ALLOWED: dict[BatchState, frozenset[BatchState]] = {
     S.EXPIRED: frozenset({S.LANDED}),
 }
 
-# The vendor counts pending and processing jobs. One that is being submitted, or may have been, can be
-# among them: only the vendor's own word frees a slot, never a local time-out.
+# The vendor counts pending and processing jobs. One that is being submitted, or may have been, can
+# be among them: only the vendor's own word frees a slot, never a local time-out.
 HOLDS_SLOT = frozenset({S.SUBMITTING, S.PENDING, S.PROCESSING, S.UNKNOWN})
 
 # Jobs whose state only the vendor can tell.
 AT_VENDOR = frozenset({S.PENDING, S.PROCESSING})
 
-# A day with a batch in one of these still has something coming. Unknown is not among them: it may need a
-# person's decision, and the rest of its day should not wait for that.
+# A day with a batch in one of these still has something coming. Unknown is not among them: it may
+# need a person's decision, and the rest of its day should not wait for that.
 IN_PROGRESS = frozenset({S.PLANNED, S.SUBMITTING, S.PENDING, S.PROCESSING, S.COMPLETED})
 
 # Batches whose worst case is still set aside, because what they really cost is not known yet.

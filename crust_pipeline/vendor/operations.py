@@ -24,7 +24,7 @@ class Operation:
         identifier_keys: the request key for each identifier type that it takes.
         fields: what is asked for by default; () when the request has no `fields`.
         known_fields: all that can be asked for; a group stands for every leaf under it.
-        leaves: what is known to lie directly under a group, for when the vendor denies a part of it.
+        leaves: what is known to lie right under a group, for when the vendor denies a part of it.
         actions: the `action` words by which the vendor's job list is known to name it.
         needs_fields: an empty `fields` is refused.
         lists_unresolved: False when whom the vendor does not know is absent from the file.
@@ -54,7 +54,7 @@ class Operation:
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def without(self, fields: Iterable[str], denied: Collection[str]) -> tuple[str, ...]:
-        """Give `fields` less those denied; a group of which a part is denied gives its other parts."""
+        """Give `fields` less those denied; of a group partly denied, its other parts."""
         kept: list[str] = []
         for name in fields:
             if any(under(name, other) for other in denied):
@@ -211,7 +211,8 @@ CONTACT_SYNC: Final = Operation(
         "profile_url": "professional_network_profile_urls",
         "email": "business_emails",
     },
-    # Fields are called as in the batch: what was bought through one is not bought through the other.
+    # Fields are called as in the batch: what was bought through one is not bought through the
+    # other.
     fields=CONTACT.fields,
     known_fields=CONTACT.known_fields,
     leaves=CONTACT.leaves,
