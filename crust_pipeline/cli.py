@@ -2,7 +2,7 @@
 
 import click
 
-from crust_pipeline.commands import accounts, buying, servers, tables
+from crust_pipeline.commands import accounts, buying, servers, tables, upkeep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,6 +20,7 @@ for command in (
     buying.plan,
     accounts.status,
     accounts.reconcile,
+    upkeep.prune,
     tables.sql,
     servers.demo,
     servers.dev,
