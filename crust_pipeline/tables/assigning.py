@@ -4,7 +4,7 @@ An identifier comes back as it was sent, or at least as one with the same key. T
 key is its answer. All of this is settled after all lines are read, in SQL over line ids.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from crust_pipeline.identity import InvalidIdentifier, key_of_echo, key_of_url
 from crust_pipeline.tables.files import ReadFile
 from crust_pipeline.tables.judge import Verdict
 from crust_pipeline.tables.landed import lines_at, stored_text
+from crust_pipeline.tables.phones import e164
 from crust_pipeline.tables.reading import columns_in_lines
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.staging import line_id, line_of, scratch_name
@@ -74,14 +75,12 @@ def finished_select(connection: "DuckDBPyConnection", table: Table) -> str:
         if column.name in in_lines:
             columns.append(f"r.{name}::{column.type} AS {name}")
         elif column.name == "identity_mismatch":
-            _own_keys(connection, table)
-            rows += " LEFT JOIN own_keys AS o ON o.url = r.profile_url"
+            rows += _translated(connection, table, "profile_url", _key_or_none)
             asked_by_url = "starts_with(a.profile_key, 'linkedin.com/in/')"
-            columns.append(
-                f"CASE WHEN {asked_by_url} THEN o.own_key <> a.profile_key END AS {name}"
-            )
+            columns.append(f"CASE WHEN {asked_by_url} THEN t.made <> a.profile_key END AS {name}")
         elif column.name == "phone_e164":
-            columns.append(f"NULL::VARCHAR AS {name}")
+            rows += _translated(connection, table, "phone_number", e164)
+            columns.append(f"t.made AS {name}")
         else:
             columns.append(f"a.{name}")
     return f"SELECT {', '.join(columns)} FROM {rows}"
@@ -215,20 +214,26 @@ def _count(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
             ]
 
 
-def _own_keys(connection: "DuckDBPyConnection", table: Table) -> None:
-    """Make the table of keys of the profile URLs that stand in a table's records."""
-    query = f"SELECT DISTINCT profile_url FROM {scratch_name(table)} WHERE profile_url IS NOT NULL"
-    keys: dict[str, str] = {}
-    for (url,) in connection.execute(query).fetchall():
-        try:
-            keys[url] = key_of_url(url)
-        except InvalidIdentifier:
-            continue
-    given = pa.table(
-        {
-            "url": pa.array(list(keys), pa.string()),
-            "own_key": pa.array(list(keys.values()), pa.string()),
-        }
-    )
-    connection.register("own_keys_given", given)
-    connection.execute("CREATE OR REPLACE TABLE own_keys AS SELECT * FROM own_keys_given")
+def _translated(
+    connection: "DuckDBPyConnection",
+    table: Table,
+    column: str,
+    translate: Callable[[str], str | None],
+) -> str:
+    """Give the join that adds, as `t.made`, what Python makes of a column's values."""
+    distinct = f"SELECT DISTINCT {column} FROM {scratch_name(table)} WHERE {column} IS NOT NULL"
+    values = [value for (value,) in connection.execute(distinct).fetchall()]
+    made = [translate(value) for value in values]
+    given = pa.table({"value": pa.array(values, pa.string()), "made": pa.array(made, pa.string())})
+    connection.register("translations", given)
+    name = quoted(f"translated_{table.name}")
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM translations")
+    connection.unregister("translations")
+    return f" LEFT JOIN {name} AS t ON t.value = r.{column}"
+
+
+def _key_or_none(url: str) -> str | None:
+    try:
+        return key_of_url(url)
+    except InvalidIdentifier:
+        return None

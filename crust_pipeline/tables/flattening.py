@@ -63,6 +63,8 @@ def flatten(
     lake: Lake,
     run_id: str,
     loaded_at: datetime,
+    only: Collection[str] = (),
+    count_all_keys: bool = False,
 ) -> FlattenReport:
     """Write the result tables of some operations, and quarantine, for some days.
 
@@ -76,24 +78,34 @@ def flatten(
         lake: Where to.
         run_id: Fills the column of that name.
         loaded_at: Fills the column of that name; has a time zone.
+        only: Names of tables; others, quarantine included, are left alone. Empty: all.
+        count_all_keys: Look for unknown keys in every line, and not in a sample first.
     """
-    reads = [ReadFile(number, file) for number, file in enumerate(files)]
-    tables = list(dict.fromkeys(table for name in operations for table in tables_of(name)))
+    reads = [ReadFile(number, file, drifted=count_all_keys) for number, file in enumerate(files)]
+    tables = [
+        table
+        for table in dict.fromkeys(table for name in operations for table in tables_of(name))
+        if not only or table.name in only
+    ]
     with (
         TemporaryDirectory(prefix="flatten-") as folder,
         # The workers are the threads; DuckDB's own would only be in their way.
         open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=folder) as connection,
     ):
         create_scratch_tables(connection, tables)
-        _read(connection, reads, Path(folder))
+        _read(connection, reads, tables, Path(folder))
         gather_scratch_tables(connection, tables)
         assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
         writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
-        partitions = writer.write_all(tables)
+        partitions = writer.write_tables(tables)
+        if not only:
+            partitions += writer.write_quarantine()
     return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
 
 
-def _read(connection: "DuckDBPyConnection", reads: list[ReadFile], folder: Path) -> None:
+def _read(
+    connection: "DuckDBPyConnection", reads: list[ReadFile], tables: list[Table], folder: Path
+) -> None:
     """Read all files into the scratch tables, their pieces side by side."""
     pieces = _pieces(reads, folder)
     lock = threading.Lock()
@@ -108,7 +120,8 @@ def _read(connection: "DuckDBPyConnection", reads: list[ReadFile], folder: Path)
             read, piece = item
             verdicts: list[Verdict] = []
             if read.set_aside is None:
-                verdicts = load_piece(cursor, read.number, read.landed.operation, piece)
+                wanted = [table for table in tables if read.landed.operation in table.operations]
+                verdicts = load_piece(cursor, read.number, read.landed.operation, piece, wanted)
             piece.path.unlink()
             drifted = bool(unknown_keys(read.landed.operation, piece.sample))
             with lock:
@@ -156,8 +169,8 @@ class _Writer:
     days: list[date]
     lake: Lake
 
-    def write_all(self, tables: list[Table]) -> list[PartitionWritten]:
-        """Write the partitions of all tables, and of quarantine."""
+    def write_tables(self, tables: list[Table]) -> list[PartitionWritten]:
+        """Write the partitions of result tables."""
         notes = self._notes()
         rows = {table: finished_select(self.connection, table) for table in tables}
         digests: dict[Table, dict[date, tuple[int, str]]] = {}
@@ -174,7 +187,7 @@ class _Writer:
             self.lake.write(self.connection.cursor(), table, query, part, metadata=notes[part.day])
 
         _side_by_side([partial(write, table, part) for part, table in partitions.items()])
-        return [*partitions, *self._write_quarantine(notes)]
+        return list(partitions)
 
     def _digest(
         self, table: Table, rows: str, digests: dict[Table, dict[date, tuple[int, str]]]
@@ -184,7 +197,9 @@ class _Writer:
         )
         digests[table] = {day: (count, total) for day, count, total in found.fetchall()}
 
-    def _write_quarantine(self, notes: dict[date, dict[str, str]]) -> list[PartitionWritten]:
+    def write_quarantine(self) -> list[PartitionWritten]:
+        """Write the partitions of quarantine, of which other operations' rows stay."""
+        notes = self._notes()
         table = TABLES["quarantine"]
         rows = quarantined_select(self.connection, self.reads)
         return [

@@ -20,7 +20,6 @@ from crust_pipeline.tables.reading import (
 )
 from crust_pipeline.tables.shape import read_columns
 from crust_pipeline.tables.spec import Table, literal, quoted
-from crust_pipeline.tables.specs import tables_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,7 +72,11 @@ def gather_scratch_tables(connection: "DuckDBPyConnection", tables: Iterable[Tab
 
 
 def load_piece(
-    connection: "DuckDBPyConnection", file_number: int, operation: str, piece: Piece
+    connection: "DuckDBPyConnection",
+    file_number: int,
+    operation: str,
+    piece: Piece,
+    tables: Iterable[Table],
 ) -> list[Verdict]:
     """Read a piece into the scratch tables.
 
@@ -82,6 +85,7 @@ def load_piece(
         file_number: The number of the landed file among those of the flattening.
         operation: Whose file it is.
         piece: The piece; its file may be rewritten.
+        tables: The tables whose rows are wanted.
 
     Returns:
         What was wrong with which line.
@@ -95,7 +99,7 @@ def load_piece(
     connection.execute(
         f"INSERT INTO lines SELECT line_id, {identifier_sql(operation)} FROM answers"
     )
-    for table in tables_of(operation):
+    for table in tables:
         found = readings(table, operation, "answers")
         rows = " UNION ALL BY NAME ".join(reading.select for reading in found)
         into = f"{quoted(table.name)}.{quoted(str(start))}"

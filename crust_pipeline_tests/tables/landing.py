@@ -110,10 +110,19 @@ def flattened(
     days: Sequence[date] = (DAY,),
     run_id: str = "run-1",
     loaded_at: datetime = LOADED_AT,
+    only: Sequence[str] = (),
+    count_all_keys: bool = False,
 ) -> Flattened:
     """Flatten landed files into a lake in `folder`."""
     lake = Lake(folder / "lake")
     report = flatten(
-        files, operations=operations, days=days, lake=lake, run_id=run_id, loaded_at=loaded_at
+        files,
+        operations=operations,
+        days=days,
+        lake=lake,
+        run_id=run_id,
+        loaded_at=loaded_at,
+        only=only,
+        count_all_keys=count_all_keys,
     )
     return Flattened(lake, report)

@@ -68,13 +68,11 @@ def _at(
 ) -> Any:
     whole = source.path + path.removesuffix(".") if path.startswith(".") else path
     base: Any = line
-    place = 0
+    place, rest = 0, whole
     for inner, at, item in elements:
         if whole.replace("[].", "[]").startswith(inner.replace("[].", "[]")):
             base, place = item, at
             rest = whole.replace("[].", "[]").removeprefix(inner.replace("[].", "[]"))
-    if not elements or "[]" not in whole:
-        rest = whole
     return place if rest == "#" else _descend(base, rest)
 
 

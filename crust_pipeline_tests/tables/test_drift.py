@@ -46,3 +46,15 @@ def test_a_key_seen_in_the_sample_is_counted_in_the_whole_file(tmp_path: Path) -
 
 def test_bad_lines_do_not_hide_drift(tmp_path: Path) -> None:
     assert _drift(tmp_path, b"{", enriched("p1", new="x")) == (Drift("data.new", 1, "string"),)
+
+
+def test_all_keys_are_counted_when_asked_for_whatever_the_sample_shows(tmp_path: Path) -> None:
+    lines = [enriched(f"p{number}") for number in range(400)]
+    lines[300] = enriched("p300", rare=1)
+    file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(400)])
+
+    sampled = flattened(tmp_path, file).report.files[0].drift
+    counted = flattened(tmp_path, file, count_all_keys=True).report.files[0].drift
+
+    assert sampled == ()
+    assert counted == (Drift("data.rare", 1, "number"),)

@@ -189,3 +189,16 @@ def test_a_day_without_answers_is_an_empty_partition(tmp_path: Path) -> None:
         ("quarantine", 0),
     }
     assert result.rows("people") == []
+
+
+def test_one_table_can_be_written_anew_and_the_others_are_left_alone(tmp_path: Path) -> None:
+    file = landed(
+        tmp_path, [enriched("ada", basic_profile={"name": "Ada"}), b"?"], asked=[url("ada")]
+    )
+    flattened(tmp_path, file, run_id="first")
+
+    result = flattened(tmp_path, file, run_id="second", only=["people"])
+
+    assert [part.table for part in result.report.partitions] == ["people"]
+    assert result.row("people")["run_id"] == "second"
+    assert result.row("quarantine")["run_id"] == "first"

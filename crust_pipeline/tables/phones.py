@@ -1,0 +1,20 @@
+"""Phone numbers in international form."""
+
+import phonenumbers
+
+
+def e164(text: str) -> str | None:
+    """Give a phone number in E.164 form, or None when the country or the number cannot be told.
+
+    Vendors deliver numbers with a country code, after `+` or `00`. Without one nothing is guessed.
+    """
+    number = text.strip()
+    if number.startswith("00"):
+        number = f"+{number.removeprefix('00')}"
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
