@@ -22,6 +22,7 @@ for command in (
     accounts.reconcile,
     upkeep.prune,
     tables.sql,
+    tables.report,
     servers.demo,
     servers.dev,
     servers.sandbox,

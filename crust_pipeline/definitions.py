@@ -6,6 +6,7 @@ from crust_pipeline.defs.buying import build_batches_asset, profile_urls
 from crust_pipeline.defs.checks import asset_checks
 from crust_pipeline.defs.marts import marts
 from crust_pipeline.defs.monitoring import advance_job, batch_monitor, load_jobs
+from crust_pipeline.defs.report import daily_report, report, report_job
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.defs.results import accounts, build_result_assets, warehouse
 from crust_pipeline.defs.schedules import daily_plan, late_jobs, plan_job, upstream_monitor
@@ -33,11 +34,12 @@ def build_defs(
             accounts,
             warehouse,
             marts,
+            report,
         ],
         asset_checks=asset_checks,
-        jobs=[advance_job, plan_job, *load_jobs.values(), *late_jobs.values()],
+        jobs=[advance_job, plan_job, *load_jobs.values(), *late_jobs.values(), report_job],
         sensors=[batch_monitor, upstream_monitor],
-        schedules=[daily_plan],
+        schedules=[daily_plan, daily_report],
         resources={"crust": PipelineResource(), **(resource_overrides or {})},
         # About 2 s from request to asset code and one process, instead of one more for every step.
         executor=dg.in_process_executor,

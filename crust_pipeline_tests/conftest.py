@@ -8,6 +8,7 @@ import pytest
 
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline_tests.bought import bought as bought  # noqa: PLC0414 - a fixture for all
 from crust_pipeline_tests.people import DAYS, write_people
 
 

@@ -1,6 +1,7 @@
-"""Commands about the tables: sql."""
+"""Commands about the tables: sql, report."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -49,4 +50,25 @@ def sql(*, query: str, style: str) -> int:
         writer.writerows(rows)
     else:
         print_table(console, f"{len(rows):,} rows", columns, rows)
+    return DONE
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the page. Default: report.html in the data folder.",
+)
+@readable_errors
+def report(*, output: Path | None) -> int:
+    """Write one HTML page: spend, funnel, fill rate, slots in use and how each day stands."""
+    try:
+        from crust_pipeline.report.page import write_report
+    except ModuleNotFoundError as error:
+        complain(f"The plots need {error.name}: pip install 'crust-pipeline[report]'")
+        return FAILED
+    pipeline = open_pipeline()
+    path = output or pipeline.settings.data_dir / "report.html"
+    write_report(pipeline, path)
+    click.echo(f"Report: {path.resolve().as_uri()}")
     return DONE

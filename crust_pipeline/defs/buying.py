@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from crust_pipeline.batching.dispatch import fill_slots
-from crust_pipeline.defs.metadata import ROWS, add_by_day, table_schema
+from crust_pipeline.defs.metadata import OWNER, ROWS, add_by_day, table_schema
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
@@ -36,6 +36,7 @@ class BuyingConfig(dg.Config):
     partitions_def=daily,
     backfill_policy=one_run,
     group_name="upstream",
+    owners=[OWNER],
     kinds={"parquet"},
     code_version=TABLES["profile_urls"].version,
     metadata={"dagster/column_schema": table_schema(TABLES["profile_urls"])},
@@ -86,6 +87,7 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         partitions_def=daily,
         backfill_policy=one_run,
         group_name=operation,
+        owners=[OWNER],
         kinds={"crustdata"},
         description=(
             f"Batches of {operation}: planned for the days of the run, filled up to the vendor's "

@@ -1,15 +1,20 @@
 """The assets that hold what came back: result tables, the accounts kept of them, the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import dagster as dg
 
+from crust_pipeline.checking import Finding
+from crust_pipeline.defs.checks import check_result
 from crust_pipeline.defs.metadata import (
+    OWNER,
     ROWS,
     add_by_day,
     column_lineage,
     day_metadata,
     drift_metadata,
+    preview,
     table_schema,
 )
 from crust_pipeline.defs.partitions import daily, days_of, one_run
@@ -22,7 +27,7 @@ from crust_pipeline.steps import (
     load_warehouse,
     rows_in_lake,
 )
-from crust_pipeline.tables import TABLES, Table, tables_of
+from crust_pipeline.tables import TABLES, FileReport, Table, tables_of
 
 ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
 
@@ -35,20 +40,64 @@ def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
         group_name=group,
         kinds={"parquet"},
         code_version=table.version,
+        owners=[OWNER],
         partitions_def=daily,
         metadata={"dagster/column_schema": table_schema(table)},
     )
+
+
+LINES_ADD_UP = "lines_add_up"
+_FILE_CHECKS = {
+    LINES_ADD_UP: "Every line of the landed files became a row or is in quarantine.",
+    "no_unknown_keys": "The vendor sent no key that no column reads.",
+}
+
+
+def _of_files(files: Sequence[FileReport]) -> dict[str, Finding]:
+    lines = sum(file.lines for file in files)
+    loaded, quarantined = (
+        sum(file.records for file in files),
+        sum(file.quarantined for file in files),
+    )
+    drift = [found for file in files for found in file.drift]
+    return {
+        LINES_ADD_UP: Finding(
+            lines == loaded + quarantined,
+            {
+                "files": len(files),
+                "lines_landed": lines,
+                "lines_loaded": loaded,
+                "lines_quarantined": quarantined,
+                "lines_answered_before": sum(file.duplicates for file in files),
+                "files_set_aside": sum(file.set_aside is not None for file in files),
+            },
+        ),
+        "no_unknown_keys": Finding(
+            not drift,
+            {
+                "unknown_keys": len({found.path for found in drift}),
+                "paths": ", ".join(sorted({found.path for found in drift})) or "none",
+            },
+        ),
+    }
 
 
 def build_result_assets(operation: str) -> dg.AssetsDefinition:
     """The tables that an operation's files are flattened into, all in one pass over the files."""
     tables = tables_of(operation)
     source = f"{operation}_batches"
+    file_checks = {
+        name: dg.AssetCheckSpec(
+            name, asset=tables[0].name, description=description, blocking=name == LINES_ADD_UP
+        )
+        for name, description in _FILE_CHECKS.items()
+    }
 
     @dg.multi_asset(
         name=f"{operation}_tables",
         specs=[_spec(table, deps=[source], group=operation) for table in tables],
         backfill_policy=one_run,
+        check_specs=list(file_checks.values()),
     )
     def results(
         context: dg.AssetExecutionContext, crust: PipelineResource
@@ -68,7 +117,15 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
                 asset_key=dg.AssetKey(table.name),
                 partition_key=days[-1].isoformat(),
             )
-            yield dg.MaterializeResult(asset_key=table.name, metadata=drift_metadata(drift))
+            found = _of_files(report.files) if table is tables[0] else {}
+            yield dg.MaterializeResult(
+                asset_key=table.name,
+                metadata={
+                    **drift_metadata(drift),
+                    "crust/preview": preview(pipeline.lake, table, days[-1]),
+                },
+                check_results=[check_result(file_checks[name], found[name]) for name in found],
+            )
 
     return results
 
@@ -147,7 +204,12 @@ def accounts(
     deps=[*(name for name in TABLES)],
     group_name="accounts",
     kinds={"duckdb"},
+    owners=[OWNER],
     pool="duckdb_writer",
+    # A day that is planned is loaded within hours; after two days without a load somebody looks.
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=30), fail_window=timedelta(hours=54)
+    ),
 )
 def warehouse(context: dg.AssetExecutionContext, crust: PipelineResource) -> dg.MaterializeResult:
     """All tables in one DuckDB file, brought up to the lake; behind while a reader holds it."""

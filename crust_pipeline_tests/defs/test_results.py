@@ -180,3 +180,22 @@ def test_a_link_that_died_is_told_in_the_run_and_in_the_outcomes(
         clock.advance(6 * 86400)
     installation.settle()
     assert installation.outcomes(DAYS) == {"expired": 12, "invalid_input": 1}
+
+
+def test_a_preview_shows_what_is_filled_but_nobody(installation: Installation) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    shown = installation.metadata("people", DAYS[-1])["crust/preview"]
+    assert "| profile_key |" in shown
+    assert "characters)" in shown
+    assert "person-" not in shown
+
+
+def test_every_line_of_the_files_is_accounted_for_in_a_check(installation: Installation) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    checks = checks_of(installation.run("load_enrich", tags=range_tags(DAYS)))
+    numbers = {name: entry.value for name, entry in checks["lines_add_up"].metadata.items()}
+    assert checks["lines_add_up"].passed
+    assert numbers["lines_landed"] == numbers["lines_loaded"] == 9
+    assert numbers["lines_quarantined"] == 0

@@ -1,0 +1,100 @@
+"""What the report tells: rows from the marts and the ledger. Counts and ids only, no people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crust_pipeline.ledger import history, progress
+from crust_pipeline.pipeline import Pipeline
+
+Row = dict[str, Any]
+
+# The stages of the mart `enrichment_funnel`, in order, in words.
+STAGES = {
+    "input_rows": "input rows",
+    "identifiable": "identifiable",
+    "distinct_people": "distinct people",
+    "allowed": "allowed",
+    "answered": "answered",
+    "found": "found",
+}
+
+_SPEND = """
+SELECT spent_on::VARCHAR AS day, vendor, operation, batches, identifiers, delivered,
+    credits_computed::DOUBLE AS credits, credits_open::DOUBLE AS "open",
+    credits_lost::DOUBLE AS lost
+FROM credit_spend_daily ORDER BY ALL
+"""
+_FUNNEL = f"""
+UNPIVOT (
+    SELECT operation, {", ".join(f"sum({stage})::BIGINT AS {stage}" for stage in STAGES)}
+    FROM enrichment_funnel GROUP BY operation
+) ON {", ".join(STAGES)} INTO NAME stage VALUE "rows"
+"""  # noqa: S608 - the stages above
+_FILL_RATE = """
+SELECT partition_date::VARCHAR AS day, operation, sum(answered)::BIGINT AS answered,
+    sum(found)::BIGINT AS found, sum(found) / nullif(sum(answered), 0) AS fill_rate
+FROM enrichment_funnel GROUP BY ALL HAVING sum(answered) > 0 ORDER BY ALL
+"""
+_COST = """
+SELECT vendor, operation, coalesce(source, 'not given') AS source, asked, results, credits,
+    round(credits_per_result, 2) AS credits_per_result
+FROM cost_per_result ORDER BY ALL
+"""
+_DAYS = """
+SELECT partition_date::VARCHAR AS day, operation,
+    CASE
+        WHEN bool_or(outcome IN ('unknown', 'failed', 'expired')) THEN 'needs a decision'
+        WHEN bool_or(outcome = 'pending') THEN 'waiting'
+        WHEN bool_or(outcome = 'over_budget') THEN 'over budget'
+        ELSE 'complete'
+    END AS state,
+    count(*) AS "rows",
+    count(*) FILTER (
+        outcome IN ('pending', 'unknown', 'failed', 'expired', 'over_budget')
+    ) AS "open"
+FROM outcomes GROUP BY ALL ORDER BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that is on the page."""
+
+    made_at: datetime
+    account: str
+    slots: int
+    spend: list[Row]
+    funnel: list[Row]
+    fill_rate: list[Row]
+    cost: list[Row]
+    days: list[Row]
+    slots_held: list[Row]
+    unknown_submits: int
+
+
+def gather(pipeline: Pipeline) -> Facts:
+    """Ask the lake, which no writer blocks, and the ledger."""
+    with pipeline.lake.connect() as con:
+
+        def ask(query: str) -> list[Row]:
+            answer = con.execute(query)
+            names = [column[0] for column in answer.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+        spend, funnel, fill_rate, cost, days = map(ask, (_SPEND, _FUNNEL, _FILL_RATE, _COST, _DAYS))
+    return Facts(
+        made_at=pipeline.clock(),
+        account=pipeline.settings.account,
+        slots=pipeline.settings.max_active_batches,
+        spend=spend,
+        funnel=[row | {"stage": STAGES[row["stage"]]} for row in funnel],
+        fill_rate=fill_rate,
+        cost=cost,
+        days=days,
+        slots_held=[
+            {"at": moment.at.isoformat(timespec="milliseconds"), "held": moment.held}
+            for moment in history.slots_over_time(pipeline.ledger)
+        ],
+        unknown_submits=len(progress.unknown_submits(pipeline.ledger)),
+    )

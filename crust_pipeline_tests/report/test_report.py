@@ -1,0 +1,102 @@
+"""The report: complete, self-contained, accessible, without people; also when there is nothing."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from crust_pipeline.ledger import history
+from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.report.facts import Facts, gather
+from crust_pipeline.report.page import render, write_report
+from crust_pipeline.settings import Settings
+
+TITLES = ["Spend", "Funnel", "Fill rate", "Slots in use", "Days", "Cost of a result"]
+
+
+@pytest.fixture(scope="module")
+def facts(bought: Pipeline) -> Facts:
+    return gather(bought)
+
+
+@pytest.fixture(scope="module")
+def page(facts: Facts) -> str:
+    return render(facts)
+
+
+@pytest.fixture
+def nothing(tmp_path: Path) -> Iterator[Pipeline]:
+    pipeline = Pipeline(settings=Settings.from_env({"CRUST_DATA_DIR": str(tmp_path)}))
+    yield pipeline
+    pipeline.ledger.close()
+
+
+def test_every_section_has_its_title_and_every_plot_its_numbers(page: str) -> None:
+    assert re.findall(r"<h2 [^>]*>([^<]+)</h2>", page) == TITLES
+    assert page.count("<figure>") == page.count("</svg></figure>") == 5
+    assert page.count("<table>") == len(TITLES)
+
+
+def test_it_is_readable_without_a_network(page: str) -> None:
+    addresses = set(re.findall(r'https?://[^\s"<)]+', page))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert "<script" not in page
+    assert "@import" not in page
+
+
+def test_every_plot_is_described(page: str) -> None:
+    labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
+    assert [label.split(".")[0] for label in labels] == TITLES[:5]
+
+
+def test_text_follows_light_and_dark(page: str) -> None:
+    assert "prefers-color-scheme: dark" in page
+    assert set(re.findall(r'<text[^>]* fill="([^"]+)"', page)) == {"currentColor"}
+
+
+def test_every_element_is_closed(page: str) -> None:
+    open_tags: list[str] = []
+
+    class Balance(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag != "meta":
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_tags.pop() == tag
+
+    Balance().feed(page)
+    assert not open_tags
+
+
+def test_its_figures_are_those_of_the_accounts(facts: Facts, bought: Pipeline) -> None:
+    with bought.lake.connect() as con:
+        ((computed,),) = con.execute("SELECT sum(credits_computed) FROM credit_usage").fetchall()
+        ((rows,),) = con.execute("SELECT count(*) FROM outcomes").fetchall()
+    assert sum(row["credits"] for row in facts.spend) == computed > 0
+    assert round(sum(row["credits"] for row in facts.cost)) == computed
+    assert sum(row["rows"] for row in facts.days) == rows
+
+
+def test_no_more_slots_were_held_than_there_are(facts: Facts, bought: Pipeline) -> None:
+    held = [moment.held for moment in history.slots_over_time(bought.ledger)]
+    assert 0 < max(held) <= facts.slots
+    assert held[-1] == 0
+
+
+def test_nobody_is_on_it(page: str, bought: Pipeline) -> None:
+    with bought.lake.connect() as con:
+        found = con.execute(
+            "SELECT name FROM people UNION ALL SELECT email FROM contact_emails "
+            "UNION ALL SELECT profile_key FROM profile_urls WHERE profile_key IS NOT NULL"
+        ).fetchall()
+    assert len(found) > 1000
+    assert not [value for (value,) in found if value and value in page]
+
+
+def test_a_report_of_nothing_says_so(nothing: Pipeline, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.html"
+    write_report(nothing, path)
+    assert path.read_text(encoding="utf-8").count("Nothing yet.") == len(TITLES)
