@@ -2,7 +2,7 @@
 
 import click
 
-from crust_pipeline.commands import accounts, buying, servers, tables, upkeep
+from crust_pipeline.commands import accounts, buying, rebuilding, servers, tables, upkeep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,6 +23,8 @@ for command in (
     upkeep.prune,
     tables.sql,
     tables.report,
+    rebuilding.rebuild,
+    rebuilding.warehouse,
     servers.demo,
     servers.dev,
     servers.sandbox,

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
         read_upstream,
         upstream_rows,
     )
-    from crust_pipeline.tables.warehouse import LoadReport, Warehouse, publish_views
+    from crust_pipeline.tables.warehouse import (
+        LoadReport,
+        Warehouse,
+        WarehouseBusyError,
+        publish_views,
+    )
 
 _MODULES: Final = {
     "Answers": "answers",
@@ -39,6 +44,7 @@ _MODULES: Final = {
     "Upstream": "upstream",
     "UpstreamError": "upstream",
     "Warehouse": "warehouse",
+    "WarehouseBusyError": "warehouse",
     "flatten": "flattening",
     "publish_views": "warehouse",
     "read_answers": "answers",
@@ -63,6 +69,7 @@ __all__ = [  # noqa: RUF022 - in the order of _MODULES
     "Upstream",
     "UpstreamError",
     "Warehouse",
+    "WarehouseBusyError",
     "flatten",
     "publish_views",
     "read_answers",
