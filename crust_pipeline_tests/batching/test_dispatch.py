@@ -1,0 +1,328 @@
+"""Submits: one reaction to each answer, and never more jobs than the account may have."""
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from crust_pipeline.batching.dispatch import settle_orphans
+from crust_pipeline.ledger import dispatching
+from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, IDENTIFY, Operation
+from crust_pipeline_tests.batching.conftest import MONDAY, SAM, TUESDAY, World, people, person
+
+NOWHERE = "a-host-that-is-gone:1:1"
+
+
+def planned(world: World, count: int = 1, *, each: int = 1) -> list[str]:
+    """Plan batches of `each` people; their ids."""
+    return [
+        world.plan(*people(each, first=number * each), day=MONDAY.replace(day=number + 1))
+        .batches[0]
+        .submission_id
+        for number in range(count)
+    ]
+
+
+def test_an_accepted_batch_is_pending_and_knows_its_job(world: World) -> None:
+    (submission_id,) = planned(world)
+    assert world.submit().submitted == [submission_id]
+    batch = world.batch(submission_id)
+    assert batch["state"] == "pending"
+    assert batch["batch_id"] in world.sandbox.state.jobs
+    assert batch["action"] == "enrich"
+
+
+def test_no_more_jobs_are_submitted_than_are_allowed(world: World) -> None:
+    world.sandbox.state.change(instant_jobs=False)
+    world.with_engine(max_active=2)
+    planned(world, 4)
+    assert len(world.submit().submitted) == 2
+    assert len(world.submit().submitted) == 0
+    assert world.held() == 2
+
+
+def test_a_job_that_ended_makes_room_for_the_next(world: World) -> None:
+    world.sandbox.state.change(instant_jobs=False)
+    world.with_engine(max_active=2)
+    planned(world, 3)
+    world.submit()
+    assert len(world.poll().completed) == 2
+    assert len(world.submit().submitted) == 1
+
+
+@pytest.mark.parametrize("status", [402, 403])
+def test_without_credits_nothing_is_lost_and_a_top_up_lets_it_go_on(
+    world: World, status: int
+) -> None:
+    world.sandbox.state.change(no_credits_status=status)
+    world.sandbox.state.set_credits(Decimal(0))
+    (submission_id, _) = planned(world, 2)
+    done = world.submit()
+    assert (done.submitted, done.rejected, done.unknown) == ([], [], [])
+    assert world.pause() == "credits"
+    assert world.states() == {BatchState.PLANNED: 2}
+    assert world.held() == 0
+    assert world.sandbox.state.requests["POST /batch/person/enrich"] == 1
+    world.sandbox.state.set_credits(Decimal(100))
+    world.wait(minutes=15)
+    world.until_quiet()
+    assert world.state(submission_id) is BatchState.LANDED
+    assert world.pause() is None
+
+
+def test_a_job_stopped_by_an_empty_account_delivers_what_was_paid_for(world: World) -> None:
+    world.sandbox.state.set_credits(Decimal(2))
+    world.plan(*people(3), fields=("basic_profile",))
+    world.until_quiet()
+    assert world.outcomes().count("matched") == 2
+
+
+def test_a_key_that_is_refused_stops_all_submits_for_a_while(world: World) -> None:
+    planned(world, 2)
+    world.sandbox.state.keys = frozenset({"another-key"})
+    world.submit()
+    assert world.pause() == "key"
+    assert world.states() == {BatchState.PLANNED: 2}
+
+
+def test_jobs_of_others_on_the_account_are_waited_for_longer_and_longer(world: World) -> None:
+    world.sandbox.state.change(instant_jobs=False)
+    others = [world.sandbox.state.add_foreign_job(seconds=3600) for _ in range(5)]
+    planned(world)
+    waits: list[float] = []
+    for _ in range(4):
+        pause = world.submit().pause
+        assert pause is not None
+        waits.append((pause.until - world.now()).total_seconds())
+        assert world.pause() == "slots"
+        assert world.submit().pause is None  # nothing is even tried while it lasts
+        world.wait(seconds=waits[-1])
+    assert waits == [10, 20, 40, 80]
+    assert len(others) == sum(job.order is None for job in world.sandbox.state.jobs.values())
+    assert world.held() == 0
+
+
+def test_together_with_jobs_of_others_the_accounts_limit_is_never_passed(world: World) -> None:
+    world.sandbox.state.change(instant_jobs=False)
+    for _ in range(3):
+        world.sandbox.state.add_foreign_job(seconds=60)
+    planned(world, 6)
+    for _ in range(60):
+        world.submit()
+        now = world.sandbox.clock.now()
+        assert sum(job.is_active(now) for job in world.sandbox.state.jobs.values()) <= 5
+        world.poll()
+        world.land()
+    assert world.states() == {BatchState.LANDED: 6}
+    assert max(world.sold().values()) == 1
+
+
+def test_the_requests_rate_is_waited_for_as_long_as_told(world: World) -> None:
+    world.sandbox.fail("rate_limited", path="/batch/person/enrich", value=37)
+    planned(world)
+    pause = world.submit().pause
+    assert pause is not None
+    assert pause.kind is dispatching.PauseKind.RATE
+    assert 0 < (pause.until - world.now()).total_seconds() <= 60
+    world.until_quiet()
+    assert world.states() == {BatchState.LANDED: 1}
+
+
+def test_a_connection_that_is_refused_proves_that_nothing_was_sent(world: World) -> None:
+    planned(world)
+    with world.sandbox.refusing():
+        world.submit()
+    assert world.pause() == "unreachable"
+    assert world.states() == {BatchState.PLANNED: 1}
+    assert world.held() == 0
+    world.wait(minutes=1)
+    assert len(world.submit().submitted) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "server_error",
+        "server_error_after_accept",
+        "connection_lost",
+        "connection_lost_after_accept",
+        "empty_answer",
+        "unreadable_answer",
+        "no_batch_id",
+    ],
+)
+def test_after_an_answer_that_proves_nothing_the_batch_is_unknown_and_keeps_its_slot(
+    world: World, fault: str
+) -> None:
+    world.sandbox.fail(fault, path="/batch/person/enrich")
+    (submission_id,) = planned(world)
+    assert world.submit().unknown == [submission_id]
+    assert world.state(submission_id) is BatchState.UNKNOWN
+    assert world.held() == 1
+    assert world.submit().submitted == []
+    assert world.outcomes(MONDAY.replace(day=1)) == ["unknown"]
+
+
+def test_an_error_of_our_own_in_the_middle_of_a_submit_is_unknown_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (submission_id,) = planned(world)
+    monkeypatch.setattr(type(world.engine.client), "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        world.submit()
+    assert world.state(submission_id) is BatchState.UNKNOWN
+
+
+def test_an_intent_whose_process_is_gone_is_unknown(world: World) -> None:
+    (submission_id,) = planned(world)
+    dispatching.claim_next(world.ledger, max_active=5, owner=NOWHERE, now=world.now())
+    settle_orphans(world.engine)
+    assert world.state(submission_id) is BatchState.SUBMITTING  # another machine: who knows
+    world.wait(minutes=6)
+    settle_orphans(world.engine)
+    assert world.state(submission_id) is BatchState.UNKNOWN
+
+
+def test_an_intent_of_a_process_that_lives_is_left_alone(world: World) -> None:
+    (submission_id,) = planned(world)
+    dispatching.claim_next(world.ledger, max_active=5, owner=world.engine.owner, now=world.now())
+    settle_orphans(world.engine)
+    assert world.state(submission_id) is BatchState.SUBMITTING
+
+
+@pytest.mark.parametrize("number", [1, 4, 7])
+def test_one_identifier_that_a_request_is_refused_for_ends_up_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    send = world.engine.client.submit
+    bad = f"https://www.{person(number)}"
+
+    def picky(operation: Operation, *, identifiers: tuple[str, ...], **rest: Any) -> object:
+        if bad in identifiers:
+            raise errors.InvalidRequest("One of the identifiers is not to the vendor's taste")
+        return send(operation, identifiers=identifiers, **rest)
+
+    monkeypatch.setattr(world.engine.client, "submit", picky)
+    world.plan(*people(8))
+    world.until_quiet()
+    outcomes = world.outcomes()
+    assert [place for place, outcome in enumerate(outcomes) if outcome == "failed"] == [number]
+    assert outcomes.count("matched") == 7
+    assert max(world.sold().values()) == 1
+
+
+def test_refused_batches_free_their_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise errors.InvalidRequest("No")
+
+    monkeypatch.setattr(world.engine.client, "submit", refuse)
+    world.plan(SAM)
+    world.until_quiet()
+    assert world.outcomes() == ["failed"]
+    monkeypatch.undo()
+    world.plan(SAM)
+    world.until_quiet()
+    assert world.outcomes() == ["matched"]
+
+
+@pytest.mark.parametrize(
+    ("denied", "asked", "sent"),
+    [
+        ("skills", ("basic_profile", "skills"), ["basic_profile"]),
+        ("certifications", ("certifications", "honors"), ["honors"]),
+    ],
+)
+def test_a_field_that_is_denied_is_left_out_and_the_rest_is_bought(
+    world: World, denied: str, asked: tuple[str, ...], sent: list[str]
+) -> None:
+    world.sandbox.state.change(denied_fields=[denied])
+    world.buy(SAM, fields=asked)
+    (job,) = world.sandbox.state.jobs.values()
+    assert job.order is not None
+    assert sorted(job.order.fields or ()) == sent
+    assert world.outcomes() == ["matched"]
+
+
+def test_a_denied_part_of_a_group_costs_only_that_part(world: World) -> None:
+    world.sandbox.state.change(denied_fields=["basic_profile.summary"])
+    world.buy(SAM, fields=("basic_profile",))
+    (job,) = world.sandbox.state.jobs.values()
+    assert job.order is not None
+    assert "basic_profile.name" in (job.order.fields or ())
+    assert "basic_profile.summary" not in (job.order.fields or ())
+
+
+def test_a_batch_of_which_every_field_is_denied_is_not_permitted(world: World) -> None:
+    world.sandbox.state.change(denied_fields=["skills"])
+    world.plan(SAM, fields=("skills",))
+    world.until_quiet()
+    assert world.outcomes() == ["not_permitted"]
+
+
+@pytest.mark.parametrize("shape", ["list", "object"])
+def test_a_field_that_the_vendor_does_not_know_is_left_out(world: World, shape: str) -> None:
+    world.sandbox.state.change(bad_fields_metadata=shape)
+    world.buy(SAM, fields=("basic_profile", "horoscope"))
+    (job,) = world.sandbox.state.jobs.values()
+    assert job.order is not None
+    assert job.order.fields == ("basic_profile",)
+    assert world.outcomes() == ["matched"]
+
+
+def test_an_endpoint_that_is_not_on_the_plan_stops_only_its_operation(world: World) -> None:
+    world.sandbox.state.change(disabled_endpoints=["/batch/person/identify"])
+    world.plan(SAM, product=IDENTIFY, fields=())
+    world.plan(SAM)
+    world.until_quiet()
+    assert world.outcomes(operation="identify") == ["not_permitted"]
+    assert world.outcomes() == ["matched"]
+
+
+def test_a_synchronous_request_takes_no_slot(world: World) -> None:
+    world.sandbox.state.change(instant_jobs=False)
+    for _ in range(5):
+        world.sandbox.state.add_foreign_job()
+    planned(world)
+    world.plan("sam@example.com", product=CONTACT)
+    done = world.submit()
+    assert [world.batch(one)["product"] for one in done.submitted] == ["contact_sync"]
+    assert world.pause() == "slots"
+    assert world.outcomes(operation="contact") == ["matched"]
+
+
+def test_the_answer_to_a_synchronous_request_is_kept_as_a_file(world: World) -> None:
+    submission_id = world.buy("sam@example.com", product=CONTACT_SYNC)
+    batch = world.batch(submission_id)
+    kept = gzip.decompress((world.engine.raw / batch["source_file"]).read_bytes())
+    assert [json.loads(line)["matched_on"] for line in kept.splitlines()] == ["sam@example.com"]
+    assert batch["credits_reported"] == batch["credits_computed"]
+
+
+def test_an_answer_that_was_kept_and_not_noted_is_not_bought_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends between keeping the file and telling the ledger."""
+    world.plan("sam@example.com", product=CONTACT_SYNC)
+    with monkeypatch.context() as patched:
+        patched.setattr("crust_pipeline.batching.land._land_answer", lambda *_, **__: None)
+        world.submit()
+    assert world.states() == {BatchState.SUBMITTING: 1}
+    world.wait(minutes=6)
+    world.until_quiet()
+    assert world.outcomes(operation="contact") == ["matched"]
+    assert set(world.sold().values()) == {1}
+
+
+def test_the_worst_case_of_a_batch_in_flight_stays_reserved(world: World) -> None:
+    world.sandbox.state.change(instant_jobs=False)
+    world.plan(*people(3))
+    world.submit()
+    report = world.plan(*people(3, first=3), day=TUESDAY, balance=Decimal(8))
+    assert report.credits_available == 2
