@@ -1,9 +1,10 @@
 """Reconcile: find the jobs of submits whose fate nobody knows.
 
-The vendor lists its jobs newest first. A job fits when its action and number of identifiers are those
-of the submit, no other batch has it, and it was created when the submit was under way: by the clock, or
-by its place among jobs of ours, since the vendor's clock need not be ours. Landing verifies every match
-by the identifiers in the file and undoes a wrong one, so that a match by its place alone is safe.
+The vendor lists its jobs newest first. A job fits when its action and number of identifiers are
+those of the submit, no other batch has it, and it was created when the submit was under way: by the
+clock, or by its place among jobs of ours, since the vendor's clock need not be ours. Landing
+verifies every match by the identifiers in the file and undoes a wrong one, so that a match by its
+place alone is safe.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from datetime import datetime, timedelta
 
 from crust_pipeline.batching.callbacks import adopt_called_back
 from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.replan import replacements
+from crust_pipeline.batching.replan import same_again
 from crust_pipeline.ledger import dispatching, progress
 from crust_pipeline.ledger.dispatching import backoff
 from crust_pipeline.ledger.progress import UnknownSubmit
+from crust_pipeline.ledger.states import BatchState, LedgerError
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Job
 
@@ -71,16 +73,9 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
             job = fitting(submit, listed, actions=actions)
         if job is not None:
             listed = [item for item in listed if item.job is not job]
-            progress.adopt(
-                engine.ledger,
-                submit.submission_id,
-                batch_id=job.batch_id,
-                action=job.action,
-                created_at=job.created_at,
-                now=engine.now(),
-            )
-            done.adopted.append(submit.submission_id)
-        elif engine.resubmit_unknown and submit.searches >= SEARCHES_BEFORE_DECIDING:
+            if _adopt(engine, submit.submission_id, job):
+                done.adopted.append(submit.submission_id)
+        elif engine.resubmit_unknown and _is_lost(submit, now=engine.now()):
             resubmit(engine, submit.submission_id, reason="CRUST_ON_UNKNOWN is resubmit")
             done.resubmitted.append(submit.submission_id)
         else:
@@ -88,6 +83,11 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
             progress.search_again(engine.ledger, submit.submission_id, at=engine.now() + wait)
             done.held.append(submit.submission_id)
     return done
+
+
+def _is_lost(submit: UnknownSubmit, *, now: datetime) -> bool:
+    """Whether a job that could still show up would have done so by now."""
+    return submit.searches >= SEARCHES_BEFORE_DECIDING and now - submit.intent_at > AFTER_INTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _in_our_time(job: Job, skew: timedelta) -> Job:
 def fitting(
     submit: UnknownSubmit, listed: Sequence[Listed], *, actions: frozenset[str]
 ) -> Job | None:
-    """The job that is most likely a submit's: by the clock, else by its place, else the only one."""
+    """The job that is most likely a submit's: by the clock, by its place, or the only one."""
     before = [
         place
         for place, item in enumerate(listed)
@@ -162,7 +162,11 @@ def fitting(
 def abandon(engine: Engine, submission_id: str, *, reason: str) -> None:
     """A person decides that an unknown submit never started: its identifiers are free again."""
     dispatching.rejected(
-        engine.ledger, submission_id, reason=f"abandoned: {reason}", now=engine.now()
+        engine.ledger,
+        submission_id,
+        reason=f"abandoned: {reason}",
+        now=engine.now(),
+        state=BatchState.UNKNOWN,
     )
 
 
@@ -173,7 +177,8 @@ def resubmit(engine: Engine, submission_id: str, *, reason: str) -> None:
         submission_id,
         reason=f"submitted again: {reason}",
         now=engine.now(),
-        instead=replacements(engine, submission_id, whole=True),
+        instead=[same_again(engine, submission_id)],
+        state=BatchState.UNKNOWN,
     )
 
 
@@ -182,9 +187,17 @@ def adopt_by_hand(engine: Engine, submission_id: str, *, batch_id: str) -> None:
 
     Raises:
         NotFound: the vendor has no such job.
+        LedgerError: the batch is not of unknown fate, or another batch has the job.
     """
-    job = engine.client.job(batch_id)
-    progress.adopt(
+    if not _adopt(engine, submission_id, engine.client.job(batch_id)):
+        raise LedgerError(
+            f"Batch {submission_id} is not of unknown fate, or job {batch_id} is another batch's: "
+            "nothing was adopted."
+        )
+
+
+def _adopt(engine: Engine, submission_id: str, job: Job) -> bool:
+    return progress.adopt(
         engine.ledger,
         submission_id,
         batch_id=job.batch_id,

@@ -5,10 +5,13 @@ make a batch fail end up alone. A line of re-plans has a limit: when the vendor 
 halving 10,000 identifiers down to single ones would make thousands of jobs.
 """
 
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.ledger import progress
+from crust_pipeline.ledger.ledger import submission
 from crust_pipeline.ledger.planning import NewBatch, new_submission_id
 
 # Isolating one bad identifier among 10,000 takes 14 halvings, each with one failure.
@@ -25,38 +28,51 @@ def replacements(
         submission_id: the batch that ended.
         whole: try it once more as it is, if this was its first attempt.
     """
-    with engine.ledger.write() as tx:
-        batch = tx.submission(submission_id)
-        identifiers: list[tuple[str, str, date]] = [
-            (row.profile_key, row.identifier, row.partition_date)
-            for row in progress.identifiers_of(tx.con, submission_id)
-        ]
+    batch, identifiers = _batch(engine, submission_id)
     if progress.failures_in_line(engine.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
         return ()
     if whole and batch.attempt == 1:
-        parts = [identifiers]
-    elif len(identifiers) > 1:
-        middle = (len(identifiers) + 1) // 2
-        parts = [identifiers[:middle], identifiers[middle:]]
-    else:
+        return (_in_place_of(batch, identifiers, of=len(identifiers)),)
+    if len(identifiers) == 1:
         return ()
+    middle = (len(identifiers) + 1) // 2
     return tuple(
-        NewBatch(
-            submission_id=new_submission_id(),
-            vendor=batch.vendor,
-            operation=batch.operation,
-            product=batch.product,
-            takes_slot=batch.takes_slot,
-            identifier_type=batch.identifier_type,
-            fields=tuple(batch.field_set.split(",")),
-            covers=tuple(batch.covers.split(",")),
-            identifiers=part,
-            priority=batch.priority,
-            credits_reserved=batch.credits_reserved * len(part) / len(identifiers),
-            attempt=batch.attempt + 1,
-            parent_submission_id=submission_id,
-            root_submission_id=batch.root_submission_id,
-            run_id=batch.run_id,
-        )
-        for part in parts
+        _in_place_of(batch, part, of=len(identifiers))
+        for part in (identifiers[:middle], identifiers[middle:])
+    )
+
+
+def same_again(engine: Engine, submission_id: str) -> NewBatch:
+    """The same batch once more, whatever became of the first."""
+    batch, identifiers = _batch(engine, submission_id)
+    return _in_place_of(batch, identifiers, of=len(identifiers))
+
+
+def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:
+    """A batch's row, and its identifiers as a new batch takes them."""
+    with engine.ledger.read() as con:
+        return submission(con, submission_id), [
+            (row.profile_key, row.identifier, row.partition_date)
+            for row in progress.identifiers_of(con, submission_id)
+        ]
+
+
+def _in_place_of(batch: Any, identifiers: Sequence[tuple[str, str, date]], *, of: int) -> NewBatch:
+    """A batch with some of the identifiers of another; `of` is how many that one has."""
+    return NewBatch(
+        submission_id=new_submission_id(),
+        vendor=batch.vendor,
+        operation=batch.operation,
+        product=batch.product,
+        takes_slot=batch.takes_slot,
+        identifier_type=batch.identifier_type,
+        fields=tuple(batch.field_set.split(",")),
+        covers=tuple(batch.covers.split(",")),
+        identifiers=identifiers,
+        priority=batch.priority,
+        credits_reserved=batch.credits_reserved * len(identifiers) / of,
+        attempt=batch.attempt + 1,
+        parent_submission_id=batch.submission_id,
+        root_submission_id=batch.root_submission_id,
+        run_id=batch.run_id,
     )

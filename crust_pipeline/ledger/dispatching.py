@@ -1,7 +1,7 @@
-"""Transactions around a submit: claim a batch and a slot, write the intent, then write what came of it.
+"""Transactions around a submit: claim a batch and a slot, write the intent, write what came of it.
 
-The intent is committed before the request leaves. Whoever finds a batch in `submitting` whose owner is gone knows
-that money may have been spent and that nobody saw the answer.
+The intent is committed before the request leaves. Whoever finds a batch in `submitting` whose owner
+is gone knows that money may have been spent and that nobody saw the answer.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.planning import NewBatch, re_plan
 from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
-from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
+from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError
 
 
 class PauseKind(StrEnum):
@@ -148,8 +148,20 @@ def accepted(
     poll_at: datetime,
     now: datetime,
 ) -> None:
-    """The vendor took the job."""
+    """The vendor took the job.
+
+    Raises:
+        LedgerError: the batch was given up meanwhile, so that the job will be billed for nothing.
+    """
     with ledger.write() as tx:
+        batch = tx.submission(submission_id)
+        if batch.batch_id == batch_id:
+            return  # the answer took so long that another process found the job first
+        if batch.state not in {BatchState.SUBMITTING, BatchState.UNKNOWN}:
+            raise LedgerError(
+                f"The vendor accepted batch {submission_id} as job {batch_id} after the batch had "
+                f"become {batch.state}. The job will be billed, and nobody waits for it."
+            )
         tx.move(
             submission_id,
             BatchState.PENDING,
@@ -186,7 +198,7 @@ def fields_refused(
     kept: Sequence[str],
     now: datetime,
 ) -> None:
-    """The account may not have some of the fields: remember that, and plan the batch without them."""
+    """The account may not have some of the fields: remember that, plan the batch without them."""
     with ledger.write() as tx:
         batch = tx.submission(submission_id)
         remaining = ",".join(sorted(kept))
@@ -233,6 +245,7 @@ def rejected(
     reason: str,
     now: datetime,
     instead: Sequence[NewBatch] = (),
+    state: BatchState = BatchState.SUBMITTING,
 ) -> None:
     """The vendor refused the job for good: nothing started, nothing was billed, its keys are free.
 
@@ -242,8 +255,16 @@ def rejected(
         reason: why, for people.
         now: the present time.
         instead: batches that take its place.
+        state: the only one from which this may be said.
+
+    Raises:
+        LedgerError: the batch is in another state.
     """
     with ledger.write() as tx:
+        if (found := tx.state(submission_id)) is not state:
+            raise LedgerError(
+                f"Batch {submission_id} is {found}, not {state}: nothing was decided about it."
+            )
         tx.move(
             submission_id, BatchState.REJECTED, now=now, reason=reason, error=reason[:ERROR_CHARS]
         )
@@ -255,6 +276,8 @@ def rejected(
 def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
     """Nobody saw a usable answer: a job may be running and billed. The slot stays taken."""
     with ledger.write() as tx:
+        if tx.state(submission_id) is not BatchState.SUBMITTING:
+            return  # its process reported after all, or another one said this first
         tx.move(
             submission_id, BatchState.UNKNOWN, now=now, reason=reason, error=reason[:ERROR_CHARS]
         )

@@ -1,7 +1,8 @@
 """Opens the ledger's database and hands out its two kinds of transactions.
 
-A write transaction takes the one write lock at its start, so that what it reads (free slots, credits set aside,
-claims) still holds when it writes. Everything that decides about money happens inside one.
+A write transaction takes the one write lock at its start, so that what it reads (free slots,
+credits set aside, claims) still holds when it writes. Everything that decides about money happens
+inside one.
 """
 
 from collections.abc import Generator
@@ -34,6 +35,7 @@ class Ledger:
     """
 
     def __init__(self, url: str, *, account: str) -> None:
+        """Take the address; nothing is opened yet."""
         self.account = account
         self._url = _checked(url)
         self._engine: sa.Engine | None = None
@@ -79,20 +81,20 @@ class Ledger:
 
 
 class Transaction:
-    """A write transaction, with the two writes that every activity needs: a step of a batch, and news for days."""
+    """A write transaction, with what every activity writes: a step of a batch, news for days."""
 
     def __init__(self, con: sa.Connection, *, account: str) -> None:
+        """Wrap a connection that is inside a transaction."""
         self.con = con
         self.account = account
 
     def submission(self, submission_id: str) -> sa.Row[Any]:
         """One batch, whole."""
-        found = self.con.execute(
-            sa.select(submissions).where(submissions.c.submission_id == submission_id)
-        ).one_or_none()
-        if found is None:
-            raise LedgerError(f"The ledger has no batch {submission_id}.")
-        return found
+        return submission(self.con, submission_id)
+
+    def state(self, submission_id: str) -> BatchState:
+        """Where a batch is in its life."""
+        return BatchState(self.submission(submission_id).state)
 
     def move(
         self,
@@ -108,7 +110,7 @@ class Transaction:
         Raises:
             LedgerError: its present state does not allow that step.
         """
-        before = BatchState(self.submission(submission_id).state)
+        before = self.state(submission_id)
         if to not in ALLOWED[before]:
             raise LedgerError(f"Batch {submission_id} is {before} and cannot become {to}.")
         values = {"not_before": now, "tries": 0} | values
@@ -145,6 +147,19 @@ class Transaction:
         )
 
 
+def submission(con: sa.Connection, submission_id: str) -> sa.Row[Any]:
+    """One batch, whole.
+
+    Raises:
+        LedgerError: there is none of that id.
+    """
+    query = sa.select(submissions).where(submissions.c.submission_id == submission_id)
+    found = con.execute(query).one_or_none()
+    if found is None:
+        raise LedgerError(f"The ledger has no batch {submission_id}.")
+    return found
+
+
 def _checked(url: str) -> URL:
     try:
         parsed = sa.engine.make_url(url)
@@ -171,16 +186,18 @@ def _explain(context: ExceptionContext) -> None:
     """Tell what the database refuses without the statement, which may hold people's identifiers."""
     raise LedgerError(
         f"The ledger's database refused ({context.original_exception}). This step wrote nothing. "
-        "Check CRUST_LEDGER_URL, that its folder can be written and that its disk is not full. Of a "
+        "Check CRUST_LEDGER_URL, that its folder can be written and its disk is not full. Of a "
         "damaged ledger restore a backup; without it, what is paid for would be bought again."
     ) from None
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
-    # The driver's own transaction handling would start write transactions too late; see _begin_sqlite.
+    # The driver's own transaction handling would start write transactions too late; see
+    # _begin_sqlite.
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
-    # An intent must survive a power cut, or a paid job could be forgotten: NORMAL may lose the last commits.
+    # An intent must survive a power cut, or a paid job could be forgotten: NORMAL may lose the last
+    # commits.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 
@@ -203,5 +220,6 @@ def _create_or_check(con: sa.Connection) -> None:
     elif version != schema.VERSION:
         raise LedgerError(
             f"The ledger was made by version {version} of its schema, this program knows version "
-            f"{schema.VERSION}. Nothing was changed. Use the release that made it, or its migration notes."
+            f"{schema.VERSION}. Nothing was changed. Use the release that made it, or its "
+            "migration notes."
         )

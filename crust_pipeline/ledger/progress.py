@@ -182,7 +182,7 @@ def failed(
         submission_id: the batch.
         reason: what the vendor said, for people.
         now: the present time.
-        instead: batches that take its place; none: its identifiers are given up, and free to be planned anew.
+        instead: batches that take its place; none: its identifiers are free to be planned anew.
         not_before: when those may be submitted.
 
     Returns:
@@ -216,7 +216,7 @@ def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
 
 
 def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[Any, Any, Any]]:
-    """The identifiers of a batch, as (profile_key, identifier, partition_date), in the order of its days."""
+    """The identifiers of a batch: (profile_key, identifier, partition_date), in order of days."""
     query = (
         sa.select(identifiers.c.profile_key, identifiers.c.identifier, identifiers.c.partition_date)
         .where(identifiers.c.submission_id == submission_id)
@@ -294,9 +294,18 @@ def adopt(
     action: str | None,
     created_at: datetime | None,
     now: datetime,
-) -> None:
-    """A job of the vendor's list is taken for an unknown submit; landing verifies it by its identifiers."""
+) -> bool:
+    """A job of the vendor's list is taken for an unknown submit; landing verifies it.
+
+    Returns:
+        False when the submit's fate is known by now, or another batch has the job.
+    """
     with ledger.write() as tx:
+        taken = sa.select(submissions.c.submission_id).where(
+            submissions.c.account == ledger.account, submissions.c.batch_id == batch_id
+        )
+        if tx.state(submission_id) is not BatchState.UNKNOWN or tx.con.execute(taken).first():
+            return False
         tx.move(
             submission_id,
             BatchState.PENDING,
@@ -310,6 +319,7 @@ def adopt(
             error=None,
         )
         tx.has_news(submission_id)
+    return True
 
 
 def undo_adoption(tx: Transaction, submission_id: str, *, reason: str, now: datetime) -> None:
