@@ -68,14 +68,22 @@ class DagsterInstance(DagsterClient):
             *(f"--module-name={self._module}", f"--location-name={LOCATION}"),
         )
         self._wait_until_listening()
+        self.start_web_server()
+        if daemon:
+            self.start_daemon()
+
+    def start_web_server(self) -> None:
+        """Start the web server and wait until it answers."""
         self._start_process(
             "webserver",
             *("dagster_webserver", f"--workspace={self._workspace}"),
             *("--host=127.0.0.1", f"--port={self._port}"),
         )
         self._wait_until_loaded()
-        if daemon:
-            self.start_daemon()
+
+    def kill_web_server(self) -> None:
+        """Kill the web server as a crash would. Daemon and runs go on."""
+        self._processes.pop("webserver").kill()
 
     def start_daemon(self) -> None:
         """Start the daemon. Its first look for queued runs and backfills is at its start."""
