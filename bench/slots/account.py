@@ -16,7 +16,7 @@ import httpx
 
 from crust_pipeline.processes import TetheredProcess
 
-FIRST_DAY = date(2026, 1, 1)
+FIRST_DAY = date(2025, 1, 1)
 SLOTS = 5
 KEY = "sandbox-key"
 
