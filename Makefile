@@ -18,8 +18,9 @@ demo: .venv/installed
 dev: .venv/installed
 	$(BIN)/crust-pipeline dev $(ARGS)
 
+# Two workers: what the tests start (Dagster, sandboxes) keeps more cores busy than that.
 test: .venv/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check

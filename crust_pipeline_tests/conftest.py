@@ -12,6 +12,13 @@ from crust_pipeline_tests.bought import bought as bought  # noqa: PLC0414 - a fi
 from crust_pipeline_tests.people import DAYS, write_people
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With both cores at work, one Dagster at a time is enough: they would slow each other down."""
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.xdist_group("dagster"))
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own key or data folder must not get into a test."""

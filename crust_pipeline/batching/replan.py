@@ -57,7 +57,12 @@ def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str
         ]
 
 
-def _in_place_of(batch: Any, identifiers: Sequence[tuple[str, str, date]], *, of: int) -> NewBatch:
+def _in_place_of(
+    batch: Any,  # noqa: ANN401 - a row of submissions
+    identifiers: Sequence[tuple[str, str, date]],
+    *,
+    of: int,
+) -> NewBatch:
     """A batch with some of the identifiers of another; `of` is how many that one has."""
     return NewBatch(
         submission_id=new_submission_id(),
