@@ -99,6 +99,8 @@ def run_dev(console: Console, *, port: int) -> None:
     with running_instance(
         home=folder, environment=dict(os.environ), log_dir=folder / "logs", port=port
     ) as instance:
+        if instance.sensor_state("batch_monitor") != "RUNNING":
+            instance.start_sensor("batch_monitor")
         console.print(f"Dagster's UI: {instance.ui_url} (Ctrl-C ends it; logs in {folder}/logs)")
         _until_interrupted(instance)
 
