@@ -40,7 +40,7 @@ def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
         engine.ledger, submit.product
     )
     for batch_id in named:
-        if batch_id in ours or batch_id in foreign:
+        if batch_id in ours or (batch_id, submit.submission_id) in foreign:
             continue
         try:
             job = engine.client.job(batch_id)

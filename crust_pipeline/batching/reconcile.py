@@ -94,13 +94,13 @@ def _is_lost(submit: UnknownSubmit, *, now: datetime) -> bool:
 class Listed:
     """A job of the vendor's list, its time set to our clock.
 
-    `submitted_at` is when we submitted it; None when no batch of ours has it; `foreign` when it is
-    known to be somebody else's.
+    `submitted_at` is when we submitted it; None when no batch of ours has it; `foreign_to` are the
+    submits that it was adopted for in error.
     """
 
     job: Job
     submitted_at: datetime | None = None
-    foreign: bool = False
+    foreign_to: frozenset[str] = frozenset()
 
 
 def _listed_jobs(engine: Engine, *, since: datetime) -> list[Listed]:
@@ -115,7 +115,8 @@ def _listed_jobs(engine: Engine, *, since: datetime) -> list[Listed]:
         ours, foreign = progress.jobs_known(engine.ledger, [job.batch_id for job in page.jobs])
         for job in page.jobs:
             submitted_at = ours.get(job.batch_id)
-            listed.append(Listed(_in_our_time(job, skew), submitted_at, job.batch_id in foreign))
+            foreign_to = frozenset(submit for known, submit in foreign if known == job.batch_id)
+            listed.append(Listed(_in_our_time(job, skew), submitted_at, foreign_to))
             if submitted_at is not None and submitted_at < since:
                 return listed
         if not page.has_more or page.next_cursor is None:
@@ -143,7 +144,7 @@ def fitting(
         (place, item.job)
         for place, item in enumerate(listed)
         if item.submitted_at is None
-        and not item.foreign
+        and submit.submission_id not in item.foreign_to
         and item.job.identifier_count == submit.identifier_count
         and (item.job.action is None or item.job.action in actions)
     ]

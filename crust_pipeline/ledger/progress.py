@@ -255,22 +255,23 @@ def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:
 
 def jobs_known(
     ledger: Ledger, batch_ids: Sequence[str]
-) -> tuple[dict[str, datetime], frozenset[str]]:
+) -> tuple[dict[str, datetime], frozenset[tuple[str, str]]]:
     """What is known of these vendor jobs.
 
     Returns:
-        Those of batches of ours with the time of their submit, and those that are somebody else's.
+        Those of batches of ours with the time of their submit, and (job, submission id) of those
+        that turned out not to be that submit's.
     """
     ours = sa.select(submissions.c.batch_id, submissions.c.submitted_at).where(
         submissions.c.account == ledger.account, submissions.c.batch_id.in_(batch_ids)
     )
-    foreign = sa.select(foreign_jobs.c.batch_id).where(
+    foreign = sa.select(foreign_jobs.c.batch_id, foreign_jobs.c.submission_id).where(
         foreign_jobs.c.account == ledger.account, foreign_jobs.c.batch_id.in_(batch_ids)
     )
     with ledger.read() as con:
         return (
             {row.batch_id: row.submitted_at for row in con.execute(ours)},
-            frozenset(con.execute(foreign).scalars()),
+            frozenset((row.batch_id, row.submission_id) for row in con.execute(foreign)),
         )
 
 
@@ -323,10 +324,12 @@ def adopt(
 
 
 def undo_adoption(tx: Transaction, submission_id: str, *, reason: str, now: datetime) -> None:
-    """The adopted job was somebody else's: remember that, and the submit is unknown again."""
+    """The adopted job was not this submit's: remember that, and the submit is unknown again."""
     batch = tx.submission(submission_id)
     tx.con.execute(
-        foreign_jobs.insert().values(account=tx.account, batch_id=batch.batch_id, seen_at=now)
+        foreign_jobs.insert().values(
+            account=tx.account, batch_id=batch.batch_id, submission_id=submission_id, seen_at=now
+        )
     )
     tx.move(
         submission_id,

@@ -226,12 +226,13 @@ denied_fields = sa.Table(
     sa.Column("seen_at", UtcDateTime, nullable=False),
 )
 
-# Vendor jobs that are known to be somebody else's: never adopted again.
+# Vendor jobs adopted for a submit that turned out not to be its own; another submit may have them.
 foreign_jobs = sa.Table(
     "foreign_jobs",
     metadata,
     sa.Column("account", sa.String, primary_key=True),
     sa.Column("batch_id", sa.String, primary_key=True),
+    sa.Column("submission_id", sa.String(32), primary_key=True),
     sa.Column("seen_at", UtcDateTime, nullable=False),
 )
 
