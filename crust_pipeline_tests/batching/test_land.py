@@ -1,0 +1,256 @@
+"""Landing: every file is kept as received, or tried again until its link is past saving."""
+
+import gzip
+import hashlib
+from decimal import Decimal
+
+import pytest
+
+from crust_pipeline.ledger import landing, queries
+from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.vendor.operations import CONTACT, IDENTIFY
+from crust_pipeline_tests.batching.conftest import (
+    MONDAY,
+    NOBODY,
+    REMOVED,
+    SAM,
+    TUESDAY,
+    World,
+    people,
+)
+
+ELSEWHERE = "a-host-that-is-gone:1:1"
+
+
+def completed(world: World, *keys: str) -> str:
+    """A batch whose job has ended and whose file is not landed; its id."""
+    (batch,) = world.plan(*(keys or people(10))).batches
+    world.submit()
+    assert world.poll().completed == [batch.submission_id]
+    return batch.submission_id
+
+
+def land_again_and_again(world: World, times: int) -> None:
+    for _ in range(times):
+        world.land()
+        world.wait(minutes=20)
+
+
+def kept(world: World, submission_id: str) -> bytes:
+    """What is in the file that was kept for a batch."""
+    return gzip.decompress(
+        (world.engine.raw / world.batch(submission_id)["source_file"]).read_bytes()
+    )
+
+
+def test_a_file_is_kept_as_received_and_cannot_be_written_to(world: World) -> None:
+    submission_id = completed(world)
+    assert world.land().landed == [submission_id]
+    batch = world.batch(submission_id)
+    path = world.engine.raw / batch["source_file"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == batch["file_sha256"]
+    assert path.stat().st_size == batch["file_bytes"]
+    assert path.stat().st_mode & 0o222 == 0
+    assert batch["file_lines"] == 10
+
+
+def test_landing_settles_the_reservation_to_what_was_delivered(world: World) -> None:
+    submission_id = world.buy(*people(5), NOBODY, fields=("basic_profile",))
+    batch = world.batch(submission_id)
+    assert batch["credits_reserved"] == 6
+    assert batch["credits_computed"] == world.sandbox.state.account.spent == 5
+    assert queries.summary(world.ledger, now=world.now()).credits_reserved == 0
+
+
+@pytest.mark.parametrize("link", ["dead", "absent"])
+def test_a_job_without_results_has_no_file_and_everyone_is_dropped(world: World, link: str) -> None:
+    world.sandbox.state.change(zero_results_link=link)
+    submission_id = completed(world, NOBODY, REMOVED)
+    assert world.land().landed == [submission_id]
+    batch = world.batch(submission_id)
+    assert batch["source_file"] is None
+    assert batch["credits_computed"] == 0
+    assert world.outcomes() == ["dropped", "dropped"]
+
+
+def test_where_only_parts_are_offered_they_are_put_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = world.sandbox.state.status
+    monkeypatch.setattr(
+        world.sandbox.state, "status", lambda job: {**status(job), "download_url": None}
+    )
+    submission_id = completed(world, *people(230))
+    assert world.land().landed == [submission_id]
+    assert len(kept(world, submission_id).splitlines()) == 230
+    assert world.outcomes().count("matched") == 230
+
+
+@pytest.mark.parametrize("kind", ["truncated_download", "corrupt_download", "wrong_download"])
+def test_a_download_that_is_broken_once_comes_whole_the_next_time(world: World, kind: str) -> None:
+    submission_id = completed(world)
+    world.sandbox.fail(kind)
+    land_again_and_again(world, 4)
+    assert world.state(submission_id) is BatchState.LANDED
+    assert world.outcomes().count("matched") == 10
+    assert set(world.sold().values()) == {1}
+
+
+def test_a_download_that_breaks_off_every_time_is_used_as_far_as_it_comes(world: World) -> None:
+    submission_id = completed(world, *people(60))
+    world.sandbox.fail("truncated_download", times=None, value=0.6)
+    land_again_and_again(world, 12)
+    assert world.state(submission_id) is BatchState.LANDED
+    outcomes = world.outcomes()
+    assert 0 < outcomes.count("matched") < 60
+    # The others were delivered and billed; they are bought again only on purpose.
+    assert outcomes.count("matched") + outcomes.count("failed") == 60
+    assert world.batch(submission_id)["error"]
+    assert world.plan(*people(60), day=TUESDAY).batches == ()
+
+
+def test_a_file_that_is_something_else_every_time_ends_in_a_state(world: World) -> None:
+    submission_id = completed(world)
+    world.sandbox.fail("wrong_download", times=None)
+    land_again_and_again(world, 12)
+    assert world.state(submission_id) is BatchState.LANDED
+    assert set(world.outcomes()) == {"failed"}
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_link_that_died_is_renewed(world: World, status: int) -> None:
+    submission_id = completed(world)
+    world.sandbox.fail("dead_link", value=status)
+    assert world.land().later == [submission_id]
+    world.wait(minutes=1)
+    assert world.land().landed == [submission_id]
+
+
+def test_a_link_that_is_dead_whenever_it_is_renewed_has_expired(world: World) -> None:
+    submission_id = completed(world)
+    world.sandbox.fail("dead_link", times=None)
+    land_again_and_again(world, 7)
+    assert world.state(submission_id) is BatchState.COMPLETED
+    assert world.land().expired == [submission_id]
+    assert set(world.outcomes()) == {"expired"}
+
+
+def test_dead_links_count_only_one_after_the_other(world: World) -> None:
+    submission_id = completed(world)
+    for _ in range(3):
+        world.sandbox.fail("dead_link", times=5)
+        land_again_and_again(world, 5)
+        world.sandbox.fail("server_error", path="/batch/{batch_id}", times=20)
+        land_again_and_again(world, 1)
+        world.sandbox.state.faults.set([])
+    assert world.state(submission_id) is BatchState.COMPLETED
+
+
+def test_after_five_days_a_dead_link_has_expired_and_buying_again_is_a_decision(
+    world: World,
+) -> None:
+    world.sandbox.state.change(links_renewed=False)
+    submission_id = completed(world, SAM)
+    world.wait(days=5, minutes=1)
+    assert world.land().expired == [submission_id]
+    assert world.outcomes() == ["expired"]
+    assert world.plan(SAM, day=TUESDAY).batches == ()
+    assert len(world.plan(SAM, day=TUESDAY, refresh=True).batches) == 1
+
+
+def test_a_link_that_lives_after_five_days_is_landed(world: World) -> None:
+    submission_id = completed(world)
+    world.wait(days=30)
+    assert world.land().landed == [submission_id]
+
+
+@pytest.mark.parametrize("faulty", [1, 3])
+def test_lines_that_cannot_be_read_are_failed_and_the_others_count(
+    world: World, faulty: int
+) -> None:
+    world.sandbox.fail("malformed_lines", value=faulty)
+    world.plan(*people(10))
+    world.until_quiet()
+    outcomes = world.outcomes()
+    assert outcomes.count("failed") == faulty
+    assert outcomes.count("matched") == 10 - faulty
+
+
+@pytest.mark.parametrize("kind", ["duplicate_lines", "unasked_lines"])
+def test_lines_that_are_too_many_change_nothing(world: World, kind: str) -> None:
+    world.sandbox.fail(kind, value=3)
+    world.plan(*people(10), fields=("basic_profile",))
+    world.until_quiet()
+    assert world.outcomes() == ["matched"] * 10
+    assert world.batches()[0]["credits_computed"] == 10
+
+
+def test_a_landing_that_another_process_works_on_is_left_to_it(world: World) -> None:
+    submission_id = completed(world)
+    (due,) = landing.due_landings(world.ledger, now=world.now())
+    assert landing.take(world.ledger, due, owner=ELSEWHERE, now=world.now())
+    assert world.land().landed == []
+    assert not landing.take(world.ledger, due, owner="a third", now=world.now())
+    world.wait(minutes=6)  # nobody works on one file for so long
+    assert world.land().landed == [submission_id]
+
+
+def test_a_landing_whose_process_died_is_taken_over_at_once(world: World) -> None:
+    submission_id = completed(world)
+    (due,) = landing.due_landings(world.ledger, now=world.now())
+    host, pid, _ = world.engine.owner.rsplit(":", 2)
+    landing.take(world.ledger, due, owner=f"{host}:{pid}:0", now=world.now())
+    assert world.land().landed == [submission_id]
+
+
+def test_a_file_is_settled_once_however_many_land_it(world: World) -> None:
+    submission_id = completed(world)
+    world.land()
+    again = landing.LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
+    assert not landing.landed(world.ledger, submission_id, again, settled=(), now=world.now())
+    assert world.batch(submission_id)["file_lines"] == 10
+
+
+def test_storage_that_fails_is_tried_later_and_polls_go_on(world: World) -> None:
+    submission_id = completed(world)
+    world.sandbox.fail("server_error", path="/batch/{batch_id}", times=20)
+    assert world.land().later == [submission_id]
+    world.sandbox.state.faults.set([])
+    assert world.batch(submission_id)["error"]
+    world.wait(minutes=1)
+    assert world.land().landed == [submission_id]
+
+
+def test_the_oldest_link_is_landed_first(world: World) -> None:
+    first = completed(world, *people(2))
+    world.wait(minutes=1)
+    (batch,) = world.plan(*people(2, first=2), day=TUESDAY).batches
+    world.submit()
+    world.poll()
+    assert world.land().landed == [first, batch.submission_id]
+
+
+def test_contact_data_that_nobody_asked_for_is_noted_and_billed(world: World) -> None:
+    world.sandbox.state.change(contact_narrowing="ignored")
+    submission_id = world.buy(SAM, product=CONTACT, fields=("business_email",))
+    assert world.batch(submission_id)["credits_computed"] == world.sandbox.state.account.spent
+    with world.ledger.read() as con:
+        noted = con.exec_driver_sql("SELECT unrequested FROM identifiers").scalar_one()
+    assert set(noted.split(",")) == {"personal_email", "phone_number"}
+
+
+def test_identify_tells_people_apart_who_were_not_found_and_who_were_removed(
+    world: World,
+) -> None:
+    world.buy(
+        "sam@example.com", "nobody@example.com", "removed@example.com", product=IDENTIFY, fields=()
+    )
+    assert world.outcomes(operation="identify") == ["matched", "not_found", "redacted"]
+    assert world.batches()[0]["credits_computed"] == Decimal(1)
+
+
+def test_what_was_bought_is_filed_under_the_day_that_asked(world: World) -> None:
+    world.buy(*people(3))
+    usage = queries.credit_usage(world.ledger, "enrich", [MONDAY])
+    assert [(item.identifiers, item.delivered) for item in usage] == [(3, 3)]
+    assert usage[0].credits_computed == world.batches()[0]["credits_computed"]
