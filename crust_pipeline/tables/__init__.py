@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crust_pipeline.tables.lake import Lake, PartitionWritten
     from crust_pipeline.tables.landed import BadLine
     from crust_pipeline.tables.spec import Column, Table
-    from crust_pipeline.tables.specs import TABLES, tables_of
+    from crust_pipeline.tables.specs import TABLES, filling, operations_sharing, tables_of
     from crust_pipeline.tables.upstream import (
         Upstream,
         UpstreamError,
@@ -45,7 +45,9 @@ _MODULES: Final = {
     "UpstreamError": "upstream",
     "Warehouse": "warehouse",
     "WarehouseBusyError": "warehouse",
+    "filling": "specs",
     "flatten": "flattening",
+    "operations_sharing": "specs",
     "publish_views": "warehouse",
     "read_answers": "answers",
     "read_upstream": "upstream",
@@ -70,7 +72,9 @@ __all__ = [  # noqa: RUF022 - in the order of _MODULES
     "UpstreamError",
     "Warehouse",
     "WarehouseBusyError",
+    "filling",
     "flatten",
+    "operations_sharing",
     "publish_views",
     "read_answers",
     "read_upstream",

@@ -190,7 +190,26 @@ def _contact_items(business: object, personal: object) -> set[str]:
     return items
 
 
+def _read_bulk_contact(line: bytes) -> _Answer:
+    answer = _record(line)
+    items = [
+        item
+        for item, places in _PRONTO_ITEMS.items()
+        if any(_texts(answer.get(place), "number") for place in places)
+    ]
+    # `finished` without a value is all that the vendor says of somebody whom it did not find.
+    status = "matched" if items else "not_found"
+    return _Answer(_text(_at(answer, "custom", "key")), None, status, items)
+
+
+_PRONTO_ITEMS: Final = {
+    "business_email": ("email",),
+    "personal_email": ("personal_email",),
+    "phone_number": ("phone", "phones"),
+}
+
 _READERS: Final = {
+    "bulk_contact": _read_bulk_contact,
     "enrich": _read_enrich,
     "identify": _read_identify,
     "contact": _read_contact,

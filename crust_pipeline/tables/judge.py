@@ -90,7 +90,7 @@ class Judge:
         if not isinstance(record, dict):
             raise _NoAnswerError("not a JSON object")
         answer = cast("dict[str, Any]", record)
-        if all(answer.get(name) is None for name in self._format.identifiers):
+        if all(_at(answer, path) is None for path in self._format.identifiers):
             raise _NoAnswerError("no identifier: nobody can say whom the line is about")
         for name in self._format.required:
             if not isinstance(answer.get(name), dict):
@@ -102,6 +102,13 @@ class Judge:
 
 class _NoAnswerError(Exception):
     """Says why a line is no answer."""
+
+
+def _at(record: dict[str, Any], path: str) -> object:
+    value: Any = record
+    for key in path.split("."):
+        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+    return value
 
 
 def divide(lines: list[bytes], readable: Callable[[list[bytes]], bool]) -> Iterator[int]:

@@ -49,12 +49,12 @@ def _row(table: Table, column: Column) -> str:
 
 
 def _paths(table: Table, column: Column) -> Iterator[str]:
-    for path in column.paths:
-        if path.startswith("."):
-            for place in dict.fromkeys(source.path for source in table.sources):
-                yield place + path.removesuffix(".").replace(".#", "#")
-        else:
-            yield path.replace(".#", "#")
+    paths = [(source.path, path) for source in table.sources for path in source.paths_of(column)]
+    whole = (
+        place * path.startswith(".") + path.removesuffix(".").replace(".#", "#")
+        for place, path in paths
+    )
+    yield from dict.fromkeys(whole)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ def columns_in_lines(table: Table) -> list[Column]:
 
 def identifier_sql(operation: str) -> str:
     """Give the SQL of the identifier a staged line echoes."""
-    return f"coalesce({', '.join(quoted(name) for name in LINES[operation].identifiers)}, NULL)"
+    paths = (map(quoted, segments(path)) for path in LINES[operation].identifiers)
+    return f"coalesce({', '.join('.'.join(path) for path in paths)}, NULL)"
 
 
 def unusable_sql(operation: str) -> str:
@@ -124,7 +125,8 @@ class _Rows:
         """Give the SQL of a column: the first of its paths that is there and can be cast."""
         if column.name in self._source.constants:
             return self._source.constants[column.name]
-        found = [sql for path in column.paths if (sql := self._at(path, column)) is not None]
+        paths = self._source.paths_of(column)
+        found = [sql for path in paths if (sql := self._at(path, column)) is not None]
         value = found[0] if len(found) == 1 else f"coalesce({', '.join([*found, 'NULL'])})"
         return column.sql.format(value=value, position=self._place(self._depth), line="line_id")
 

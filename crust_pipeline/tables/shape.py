@@ -111,7 +111,7 @@ def _source_leaves(table: Table, source: Source) -> Iterator[tuple[tuple[str, ..
     if source.loose:
         yield segments(source.path)[:-1], True
     for column in table.columns:
-        for path in column.paths:
+        for path in source.paths_of(column):
             if not path.endswith("#"):
                 parts = segments(whole_path(source, path) + LIST * column.type.endswith(LIST))
                 yield parts, column.type == "JSON"

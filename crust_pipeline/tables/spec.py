@@ -52,6 +52,7 @@ class Source:
         constants: Columns that are the same for all rows of this source, as SQL.
         also_empty: Make one row, of nulls, for a line whose list is empty.
         loose: Whether a single value may stand for the list, and elements may be of any kind.
+        paths: Where this source's lines hold a column, if not where the column itself says.
     """
 
     operation: str
@@ -59,6 +60,11 @@ class Source:
     constants: Mapping[str, str] = field(default_factory=dict[str, str])
     also_empty: bool = False
     loose: bool = False
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def paths_of(self, column: Column) -> tuple[str, ...]:
+        """Give where this source's lines hold a column; the first that is not null counts."""
+        return self.paths.get(column.name, column.paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class LineFormat:
     """What a line of an operation's files must hold to be an answer.
 
     Args:
-        identifiers: Keys under which the asked identifier is echoed; the first that is there
+        identifiers: Paths at which the asked identifier is echoed; the first that is there
             counts.
         required: Further keys without which a line is no answer.
     """

@@ -1,6 +1,6 @@
 """Every table of the lake and the warehouse, by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -54,8 +54,20 @@ LINES: Final[Mapping[str, LineFormat]] = MappingProxyType(
         "identify": LineFormat(("matched_on",)),
         "contact": LineFormat(("original_identifier", "professional_network_url", "matched_on")),
         "enrich": LineFormat(("original_identifier",), required=("data",)),
+        "bulk_contact": LineFormat(("custom.key",)),
     }
 )
+
+
+def operations_sharing(operation: str) -> tuple[str, ...]:
+    """Give the operations that fill tables of this one's: their files are flattened together."""
+    ours = set(tables_of(operation))
+    return tuple(name for name in LINES if ours & set(tables_of(name)))
+
+
+def filling(operations: Iterable[str]) -> tuple[str, ...]:
+    """Give those of some operations that fill all tables, each table only once."""
+    return tuple(name for name in operations if operations_sharing(name)[0] == name)
 
 
 def tables_of(operation: str) -> tuple[Table, ...]:

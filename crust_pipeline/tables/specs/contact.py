@@ -1,14 +1,14 @@
-"""The tables of operation `contact`: how to reach a person.
+"""The tables of `contact` and `bulk_contact`: how to reach a person.
 
-Lines come in three shapes: the documented envelope (`data.…`), the flat one that users saw, and the
-synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand for a list, and
-an e-mail may be an object or plain text.
+Crustdata's lines come in three shapes: the documented envelope (`data.…`), the flat one that users
+saw, and the synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand
+for a list, and an e-mail may be an object or plain text. Pronto's lines are its webhooks' bodies.
 """
 
 from typing import Final
 
 from crust_pipeline.tables.spec import Column, Source, Table
-from crust_pipeline.tables.specs.common import LINEAGE, POSITION, PROFILE_KEY, text
+from crust_pipeline.tables.specs.common import LINEAGE, POSITION, PROFILE_KEY
 
 _SYNC: Final = "matches[].person_data"
 _WHO: Final = (
@@ -20,13 +20,23 @@ _WHO: Final = (
         ("internal_id", "person_id", f"{_SYNC}.crustdata_person_id"),
     ),
 )
-_VENDOR: Final = Column("vendor", "VARCHAR", "The vendor who delivered it.", (), "'crustdata'")
+_VENDOR: Final = Column("vendor", "VARCHAR", "The vendor who delivered it.")
 
 
 def _sources(batch: str, sync: str, **constants: str) -> tuple[Source, ...]:
     return tuple(
-        Source("contact", f"{path}[]", constants, loose=True)
+        Source("contact", f"{path}[]", {**constants, "vendor": "'crustdata'"}, loose=True)
         for path in (f"data.{batch}", batch, f"{_SYNC}.contact.{sync}")
+    )
+
+
+def _pronto(
+    place: str, column: str, *inside: str, status: tuple[str, ...] = (), **constants: str
+) -> Source:
+    """Where Pronto's lines hold something: in a list of texts or objects, or as a lone text."""
+    paths = {"crustdata_person_id": (), "status": status, column: (*inside, ".")}
+    return Source(
+        "bulk_contact", f"{place}[]", {**constants, "vendor": "'pronto'"}, loose=True, paths=paths
     )
 
 
@@ -37,6 +47,10 @@ CONTACT_EMAILS: Final = Table(
         *_sources("business_email", "business_emails", email_type="'business'"),
         *_sources(
             "personal_contact_info.personal_emails", "personal_emails", email_type="'personal'"
+        ),
+        _pronto("email", "email", status=("email_status",), email_type="'business'"),
+        _pronto(
+            "personal_email", "email", status=("personal_email_status",), email_type="'personal'"
         ),
     ),
     keep="email <> ''",
@@ -52,7 +66,13 @@ CONTACT_EMAILS: Final = Table(
             "lower(trim({value}))",
         ),
         Column("email_type", "VARCHAR", "business or personal."),
-        text("status", ".status", "deliverable, catch_all, invalid (will bounce) or unknown."),
+        Column(
+            "status",
+            "VARCHAR",
+            "deliverable, catch_all, invalid (will bounce) or unknown; Pronto also says valid.",
+            (".status",),
+            "replace({value}, 'catch-all', 'catch_all')",
+        ),
         POSITION,
         _VENDOR,
         *LINEAGE,
@@ -62,7 +82,11 @@ CONTACT_EMAILS: Final = Table(
 CONTACT_PHONES: Final = Table(
     name="contact_phones",
     one_row_per="phone number of a person",
-    sources=_sources("personal_contact_info.phone_numbers", "phone_numbers"),
+    sources=(
+        *_sources("personal_contact_info.phone_numbers", "phone_numbers"),
+        _pronto("phone", "phone_number", ".number"),
+        _pronto("phones", "phone_number", ".number"),
+    ),
     # The vendor has been seen to put e-mail addresses among the numbers.
     keep="phone_number <> '' AND NOT contains(phone_number, '@')",
     distinct=("phone_number",),
