@@ -1,7 +1,7 @@
-"""Runs the real command line and kills it, from outside the package, at the n-th write to the ledger.
+"""Runs the real command line and kills it, from outside the package, at a write to the ledger.
 
-`python -m crust_pipeline_tests.money.killed before|after N run ...`: SIGKILL just before, or just after,
-the N-th write transaction is committed. Prints nothing and ends by itself if there are fewer.
+`python -m crust_pipeline_tests.money.killed before|after N run ...`: SIGKILL just before, or just
+after, the N-th write transaction is committed. Prints nothing and ends by itself if there are fewer.
 """
 
 import os

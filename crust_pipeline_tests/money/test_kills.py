@@ -1,4 +1,4 @@
-"""Kill -9 of the real command at every write to the ledger: nothing is bought twice, nothing is lost.
+"""Kill -9 of the real command at every write to the ledger: nothing bought twice, nothing lost.
 
 The writes are enumerated, not sampled: the tests go on with the next write until the command ends
 before it is killed. A last test makes sure that none is left out.
