@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from html import escape
 from typing import Any
 
 import dagster as dg
@@ -24,7 +25,8 @@ def table_schema(table: Table) -> dg.TableSchema:
     """A table's columns with types and descriptions."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(column.name, column.type, description=column.description)
+            # The UI reads descriptions as Markdown, in which <slug> would be a tag.
+            dg.TableColumn(column.name, column.type, description=escape(column.description))
             for column in table.columns
         ]
     )

@@ -1,0 +1,110 @@
+"""The UI in a real browser, as a user sees it: a backfill launched, watched and looked at.
+
+Needs Debian's Chromium (`apt-get install chromium`; `.ci/run` does it). A failure leaves a picture.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crust_pipeline.instance import DagsterInstance, running_instance
+from crust_pipeline.ledger import loading
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.report.page import write_report
+from crust_pipeline.settings import Settings
+from crust_pipeline_tests.e2e.instance_helpers import wait_for
+from crust_pipeline_tests.people import DAYS
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+def instance(settings: dict[str, str], tmp_path: Path) -> Iterator[DagsterInstance]:
+    with running_instance(
+        home=tmp_path / "dagster", environment=settings, log_dir=tmp_path / "logs", daemon=False
+    ) as instance:
+        yield instance
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium; install it with apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium refuses its own sandbox to root, who runs the gate in a container.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+        # Taken always: it costs nothing, and a fixture cannot tell whether its test failed.
+        pictures = Path(os.environ.get("TEST_PICTURES", tmp_path))
+        page.screenshot(path=pictures / f"{request.node.name}.png")
+        browser.close()
+
+
+def launch_backfill(page: Any, ui_url: str) -> None:
+    """What a user does: open the job, choose days, launch."""
+    page.goto(f"{ui_url}/locations/crust_pipeline/jobs/plan_day")
+    page.get_by_role("button", name="Materialize all").first.click()
+    # Dagster asks because identify has found nobody yet.
+    page.get_by_role("button", name="Confirm").click()
+    dialog = page.get_by_role("dialog").last
+    dialog.get_by_text("Show all partitions").click()
+    days = dialog.locator("input[type=text]").first
+    days.fill(f"[{DAYS[0]}...{DAYS[-1]}]")
+    days.press("Enter")
+    dialog.get_by_text("3 partitions").first.wait_for()
+    dialog.get_by_role("button", name="Launch backfill").click()
+    dialog.wait_for(state="hidden")
+
+
+def open_tab(page: Any, ui_url: str, path: str, *texts: str) -> None:
+    """Open a page and see that it tells these things."""
+    page.goto(f"{ui_url}{path}")
+    for text in texts:
+        page.get_by_text(text).first.wait_for()
+
+
+def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
+    page: Any, instance: DagsterInstance, settings: dict[str, str], tmp_path: Path
+) -> None:
+    launch_backfill(page, instance.ui_url)
+    # The daemon looks for backfills when it starts, and then every 30 s (Dagster 1.13).
+    instance.start_daemon()
+    pipeline = Pipeline(settings=Settings.from_env(settings))
+    wait_until_loaded(instance, pipeline.ledger)
+    ui = instance.ui_url
+    open_tab(page, ui, "/runs", "load_enrich", "Success")
+    open_tab(page, ui, "/assets/people", "One row per person enriched", "Owners", "headline")
+    open_tab(page, ui, "/assets/people?view=partitions", "Materialized (3)")
+    open_tab(page, ui, "/assets/people?view=checks", "keys_are_unique", "lines_add_up", "Passed")
+    open_tab(page, ui, "/assets/outcomes?view=checks", "outcomes_add_up", "enrich_fill_rate")
+    open_tab(page, ui, "/assets/people?view=events", "crust/fill_rate", "crust/credits_computed")
+    open_tab(page, ui, "/assets/contactable_people", "One row per person with an address")
+    open_tab(page, ui, "/asset-groups", "marts", "enrich")
+    report = tmp_path / "report.html"
+    write_report(pipeline, report)
+    page.goto(report.as_uri())
+    page.get_by_role("img", name="Funnel").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    pipeline.ledger.close()
+
+
+def wait_until_loaded(instance: DagsterInstance, ledger: Ledger) -> None:
+    def loaded() -> bool:
+        days = loading.days_loaded(ledger)
+        return len(days) == len(DAYS) * len(OPERATIONS) and all(
+            run.ended for run in instance.runs()
+        )
+
+    wait_for("every day is loaded", loaded, instance=instance, timeout_seconds=150)
