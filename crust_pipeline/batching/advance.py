@@ -1,6 +1,6 @@
 """Advance: the one step that may spend and may take long. Slots first, then files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crust_pipeline.batching.dispatch import Dispatched, fill_slots
@@ -27,6 +27,16 @@ def advance(
         done.landed.add(land_files(engine, may_go_on=may_go_on))
         if not may_go_on() or not _has_news(poll_jobs(engine, may_go_on=may_go_on)):
             return done
+
+
+def advance_all(engines: Sequence[Engine], *, run_id: str | None = None) -> Advanced:
+    """Advance with every account; paused is said of the last one that is."""
+    done = Advanced(Dispatched(), Landed())
+    for engine in engines:
+        one = advance(engine, run_id=run_id)
+        done.dispatched.add(one.dispatched)
+        done.landed.add(one.landed)
+    return done
 
 
 def _has_news(polled: Polled) -> bool:

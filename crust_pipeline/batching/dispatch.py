@@ -17,6 +17,7 @@ from crust_pipeline.ledger import dispatching
 from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, backoff
 from crust_pipeline.ledger.queries import NOT_PERMITTED
 from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.crustdata import CrustdataClient
 from crust_pipeline.vendor.operations import Operation, under
 
 # First and longest wait before the next submit, in seconds.
@@ -26,6 +27,7 @@ WAITS: dict[PauseKind, tuple[float, float]] = {
     PauseKind.CREDITS: (60, 900),
     PauseKind.KEY: (60, 900),
     PauseKind.UNREACHABLE: (5, 300),
+    PauseKind.REFUSED: (3600, 86_400),
 }
 
 
@@ -91,7 +93,7 @@ def settle_orphans(engine: Engine) -> None:
 def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
     operation = engine.products[intent.product]
     try:
-        if operation.is_synchronous:
+        if operation.is_synchronous and isinstance(engine.client, CrustdataClient):
             answers = engine.client.enrich_contacts(
                 identifier_type=intent.identifier_type,
                 identifiers=intent.identifiers,
@@ -111,6 +113,7 @@ def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
         errors.RateLimited,
         errors.OutOfCredits,
         errors.InvalidKey,
+        errors.NotUnderstood,
         errors.NotSent,
     ) as error:
         _wait(engine, intent, error, done)
@@ -212,6 +215,8 @@ def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispa
             kind = PauseKind.CREDITS
         case errors.InvalidKey():
             kind = PauseKind.KEY
+        case errors.NotUnderstood():
+            kind = PauseKind.REFUSED
         case _:
             kind = PauseKind.UNREACHABLE
     first, most = WAITS[kind]

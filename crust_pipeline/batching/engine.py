@@ -2,15 +2,17 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import Operation
+from crust_pipeline.vendor.models import Accepted, Downloaded, Job, JobPage
+from crust_pipeline.vendor.operations import IdentifierType, Operation
 from crust_pipeline.vendor.prices import PRICES, Prices
 
 # A submit is given up after 60 s (vendor/crustdata.py). An intent this old has nobody behind it.
@@ -43,6 +45,43 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class JobClient(Protocol):
+    """What a vendor of jobs must be able to do; `CrustdataClient` says what each call means."""
+
+    @property
+    def reads_per_minute(self) -> int | None:
+        """What the vendor allows, if it has said."""
+        ...
+
+    def submit(
+        self,
+        operation: Operation,
+        *,
+        identifier_type: IdentifierType,
+        identifiers: Sequence[str],
+        fields: Sequence[str] = (),
+        webhook_url: str | None = None,
+    ) -> Accepted:
+        """Submit one batch, once."""
+        ...
+
+    def job(self, batch_id: str) -> Job:
+        """Ask how a job is doing."""
+        ...
+
+    def jobs(self, *, limit: int = 100, cursor: str | None = None) -> JobPage:
+        """List the account's jobs, newest first."""
+        ...
+
+    def download(self, url: str, to: Path, *, take_what_comes: bool = False) -> Downloaded:
+        """Bring a job's file."""
+        ...
+
+    def credits(self) -> Decimal | None:
+        """Give the account's balance."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """One account at one vendor, and the means to work it.
@@ -63,7 +102,7 @@ class Engine:
     """
 
     ledger: Ledger
-    client: CrustdataClient
+    client: JobClient
     products: Mapping[str, Operation]
     raw: Path
     read_file: Callable[[Path, str], ReadFile]

@@ -20,6 +20,7 @@ from crust_pipeline.batching.settle import settle
 from crust_pipeline.ledger import landing, progress
 from crust_pipeline.ledger.dispatching import Intent, backoff
 from crust_pipeline.ledger.landing import DirectAnswer, DueLanding, LandedFile, Settled
+from crust_pipeline.ledger.states import Answer
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Answers, Job
 
@@ -134,7 +135,7 @@ def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFi
         if job.result_count != 0 and job.entities_fulfilled != 0:
             raise errors.LinkDead("The job has results, but the vendor gives no link to them")
         return LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
-    name = _file_name(engine, due.product, due.submission_id)
+    name = _next_name(engine, due.product, due.submission_id)
     kept = engine.raw / name
     kept.parent.mkdir(parents=True, exist_ok=True)
     size, sha256 = _download(
@@ -215,6 +216,9 @@ def _settle_file(
         cost=lambda items: engine.prices.cost(product, items, on=today),
         worst_case=engine.prices.worst_case(product, fields, on=today),
         items_asked_for=engine.products[product].items_asked_for(fields),
+        unanswered=(
+            Answer.UNKNOWN if engine.products[product].answers_may_be_lost else Answer.DROPPED
+        ),
     )
 
 
@@ -222,6 +226,16 @@ def _file_name(engine: Engine, product: str, submission_id: str) -> str:
     """Where a batch's file is kept, below the raw folder."""
     operation = engine.products[product]
     return f"{operation.vendor}/{operation.name}/{submission_id}.jsonl.gz"
+
+
+def _next_name(engine: Engine, product: str, submission_id: str) -> str:
+    """The same, or numbered where a file of it has landed before: landed files never change."""
+    first = name = _file_name(engine, product, submission_id)
+    number = 1
+    while (kept := engine.raw / name).exists() and not kept.stat().st_mode & 0o200:
+        number += 1
+        name = first.replace(".jsonl", f".{number}.jsonl")
+    return name
 
 
 def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:

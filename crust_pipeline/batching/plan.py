@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from crust_pipeline.identity import identifier_of, is_email
+from crust_pipeline.identity import is_email
 from crust_pipeline.ledger import planning
 from crust_pipeline.ledger.dispatching import fields_denied
 from crust_pipeline.ledger.ledger import Ledger, Transaction
@@ -36,12 +36,23 @@ class OverBudgetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One row of the upstream table. `problem` says why it has no key."""
+    """One row of the upstream table.
+
+    Attributes:
+        partition_date: its day.
+        row_id: its id.
+        profile_key: whom it is about; None when it cannot be asked for.
+        problem: why it cannot.
+        answered_by: the batch of another operation that has found what would be asked for.
+        waits_for: the batch of another operation that may find it.
+    """
 
     partition_date: date
     row_id: str
     profile_key: str | None
     problem: str | None = None
+    answered_by: str | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +156,7 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
     with ledger.write() as tx:
         denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
         rows, awaiting = _identified(tx, rows, operation=operation)
+        rows, elsewhere = _left_over(rows)
         decisions = decide(
             rows,
             existing=planning.rows_of(tx, operation, partitions),
@@ -170,7 +182,7 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
                 run_id=run_id,
             )
         )
-        decisions += awaiting
+        decisions += [*awaiting, *elsewhere]
         report = PlanReport(
             operation=operation,
             partitions=tuple(partitions),
@@ -213,6 +225,18 @@ def _identified(
         else:
             known.append(replace(row, profile_key=identity.profile_key))
     return known, awaiting
+
+
+def _left_over(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:
+    """Rows that no other operation answers, or may answer soon; and decisions for the others."""
+    elsewhere = [
+        Decision(row, Verdict.REUSE, row.answered_by)
+        if row.answered_by
+        else Decision(row, Verdict.AWAIT, row.waits_for)
+        for row in rows
+        if row.answered_by or row.waits_for
+    ]
+    return [row for row in rows if not (row.answered_by or row.waits_for)], elsewhere
 
 
 def _if_possible(decision: Decision, *, products: Products, denied: frozenset[str]) -> Decision:
@@ -386,12 +410,14 @@ def pack(
         if _asks(decision):
             key = decision.row.profile_key or ""
             groups.setdefault(decision.purchase, []).append(
-                (key, identifier_of(key), decision.row.partition_date)
+                (
+                    key,
+                    products[decision.purchase.kind].identifier(key),
+                    decision.row.partition_date,
+                )
             )
     for purchase, identifiers in groups.items():
-        product = products[purchase.kind]
-        for start in range(0, len(identifiers), product.cap):
-            chunk = identifiers[start : start + product.cap]
+        for product, chunk in products[purchase.kind].chunks(identifiers):
             yield NewBatch(
                 submission_id=planning.new_submission_id(),
                 vendor=product.vendor,

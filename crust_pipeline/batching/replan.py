@@ -1,7 +1,7 @@
 """What takes the place of a batch that failed or was refused without being billed.
 
 The first failure of a job is tried again whole. After that it is halved, so that identifiers which
-make a batch fail end up alone. A line of re-plans has a limit: when the vendor fails everything,
+make a batch fail end up alone. A line of re-plans has a limit: if the vendor fails or refuses all,
 halving 10,000 identifiers down to single ones would make thousands of jobs.
 """
 
@@ -32,12 +32,12 @@ def replacements(
     if progress.failures_in_line(engine.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
         return ()
     if whole and batch.attempt == 1:
-        return (_in_place_of(batch, identifiers, of=len(identifiers)),)
+        return (_in_place_of(engine, batch, identifiers, of=len(identifiers)),)
     if len(identifiers) == 1:
         return ()
     middle = (len(identifiers) + 1) // 2
     return tuple(
-        _in_place_of(batch, part, of=len(identifiers))
+        _in_place_of(engine, batch, part, of=len(identifiers))
         for part in (identifiers[:middle], identifiers[middle:])
     )
 
@@ -45,7 +45,7 @@ def replacements(
 def same_again(engine: Engine, submission_id: str) -> NewBatch:
     """The same batch once more, whatever became of the first."""
     batch, identifiers = _batch(engine, submission_id)
-    return _in_place_of(batch, identifiers, of=len(identifiers))
+    return _in_place_of(engine, batch, identifiers, of=len(identifiers))
 
 
 def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:
@@ -58,17 +58,21 @@ def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str
 
 
 def _in_place_of(
+    engine: Engine,
     batch: Any,  # noqa: ANN401 - a row of submissions
     identifiers: Sequence[tuple[str, str, date]],
     *,
     of: int,
 ) -> NewBatch:
     """A batch with some of the identifiers of another; `of` is how many that one has."""
+    product = engine.products[batch.product]
+    if product.alone and len(identifiers) < product.least:
+        product = product.alone  # halving has left one over
     return NewBatch(
         submission_id=new_submission_id(),
         vendor=batch.vendor,
         operation=batch.operation,
-        product=batch.product,
+        product=product.product,
         takes_slot=batch.takes_slot,
         identifier_type=batch.identifier_type,
         fields=tuple(batch.field_set.split(",")),

@@ -19,6 +19,7 @@ def settle(
     cost: Callable[[Sequence[str]], Decimal],
     worst_case: Decimal,
     items_asked_for: frozenset[str] | None = None,
+    unanswered: Answer = Answer.DROPPED,
 ) -> list[Settled] | None:
     """One answer for each identifier asked for.
 
@@ -30,6 +31,7 @@ def settle(
         cost: credits for the billable items of one line.
         worst_case: credits of one identifier when nobody can tell what came.
         items_asked_for: billable items that were asked for; None: whatever comes was.
+        unanswered: what it means that nothing is said of somebody.
 
     Returns:
         None when the file of an adopted job is mostly about people nobody asked for.
@@ -54,6 +56,7 @@ def settle(
             cost=cache(cost),
             worst_case=worst_case,
             items_asked_for=items_asked_for,
+            unanswered=unanswered,
         )
     )
 
@@ -77,6 +80,7 @@ def _settled(
     cost: Callable[[tuple[str, ...]], Decimal],
     worst_case: Decimal,
     items_asked_for: frozenset[str] | None,
+    unanswered: Answer,
 ) -> Iterator[Settled]:
     missing = len(keys - answers.keys() - unreadable.keys())
     # The vendor leaves out whom it does not know. Where about as many lines are lost as people are
@@ -102,5 +106,7 @@ def _settled(
             yield Settled(key, Answer.FAILED, worst_case, source_line=unreadable[key])
         elif lost_rather_than_dropped:
             yield Settled(key, Answer.FAILED, worst_case)
+        elif unanswered is Answer.UNKNOWN:
+            yield Settled(key, unanswered, worst_case)  # found and billed, for all we know
         else:
-            yield Settled(key, Answer.DROPPED, Decimal(0))
+            yield Settled(key, unanswered, Decimal(0))

@@ -1,6 +1,6 @@
 """Watch: one look at everything that can be learned for free, and what should be done about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +42,16 @@ def watch(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Wa
         cause,
         f"{words}; {polled.trouble}" if polled.trouble else words,
         progress.next_poll(engine.ledger),
+    )
+
+
+def watch_all(engines: Sequence[Engine], *, may_go_on: Callable[[], bool] = lambda: True) -> Watch:
+    """Watch every account, as one."""
+    seen = [watch(engine, may_go_on=may_go_on) for engine in engines]
+    return Watch(
+        next(filter(None, (each.cause for each in seen)), None),
+        "; ".join(each.in_words for each in seen),
+        min(filter(None, (each.next_look for each in seen)), default=None),
     )
 
 

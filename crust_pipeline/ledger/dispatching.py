@@ -29,6 +29,7 @@ class PauseKind(StrEnum):
     CREDITS = "credits"
     KEY = "key"
     UNREACHABLE = "unreachable"
+    REFUSED = "refused"  # for a reason that nobody has taught us
 
 
 @dataclass(frozen=True, slots=True)

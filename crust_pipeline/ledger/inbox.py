@@ -18,13 +18,13 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.ledger import Ledger, Transaction
-from crust_pipeline.ledger.schema import deliveries, hooks, submissions
-from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.ledger.schema import deliveries, hooks, identifiers, submissions
+from crust_pipeline.ledger.states import Answer, BatchState
 
-# A batch in one of these has nothing more to hear: its tokens are spent.
-HEARS_NOTHING = frozenset(
-    {BatchState.LANDED, BatchState.LOADED, BatchState.FAILED, BatchState.REJECTED}
-)
+# A batch in one of these has nothing more to hear: its tokens are spent ...
+HEARS_NOTHING = frozenset({BatchState.FAILED, BatchState.REJECTED})
+# ... and in one of these it has only while somebody's answer is missing.
+HEARS_THE_MISSING = frozenset({BatchState.LANDED, BatchState.LOADED})
 # A job that has not ended in this time is not called back for either (links live 5 days).
 TOKEN_LIVES = timedelta(days=30)
 # Bounds what a token that leaked can fill the disk with.
@@ -135,6 +135,69 @@ def jobs_named(ledger: Ledger, submission_id: str, *, most: int = 20) -> list[st
     return list(named)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """A batch whose answers are delivered one by one.
+
+    Attributes:
+        submission_id: our id of it.
+        batch_id: the vendor's; None while nobody has seen it.
+        submitted_at: when it was sent.
+        identifiers: what was sent, and comes back with each answer.
+        can_be_asked: whether the vendor can be asked for the answer, because it is about one alone.
+    """
+
+    submission_id: str
+    batch_id: str | None
+    submitted_at: datetime
+    identifiers: frozenset[str]
+    can_be_asked: bool
+
+
+def awaited(
+    ledger: Ledger, *, batch_id: str | None = None, submission_id: str | None = None
+) -> Awaited | None:
+    """One batch by the vendor's id of it, or by ours; None if there is none."""
+    by_id = (
+        submissions.c.submission_id == submission_id
+        if submission_id is not None
+        else submissions.c.batch_id == batch_id
+    )
+    with ledger.read() as con:
+        batch = con.execute(
+            sa.select(submissions).where(submissions.c.account == ledger.account, by_id)
+        ).one_or_none()
+        if batch is None:
+            return None
+        sent = con.execute(
+            sa.select(identifiers.c.identifier).where(
+                identifiers.c.submission_id == batch.submission_id
+            )
+        ).scalars()
+        return Awaited(
+            submission_id=batch.submission_id,
+            batch_id=batch.batch_id,
+            submitted_at=batch.submitted_at or batch.intent_at,
+            identifiers=frozenset(sent),
+            can_be_asked=batch.identifier_count == 1 and batch.batch_id is not None,
+        )
+
+
+def being_submitted(ledger: Ledger, sent: Sequence[str]) -> dict[str, str]:
+    """Whom the identifiers of a batch that is being submitted stand for: {as sent: profile_key}."""
+    query = (
+        sa.select(identifiers.c.identifier, identifiers.c.profile_key)
+        .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.state == BatchState.SUBMITTING,
+            identifiers.c.identifier.in_(sent),
+        )
+    )
+    with ledger.read() as con:
+        return {row.identifier: row.profile_key for row in con.execute(query)}
+
+
 def deliveries_kept(ledger: Ledger) -> int:
     """How many deliveries there are; also proves that the ledger can be read."""
     with ledger.read() as con:
@@ -150,9 +213,21 @@ def _batches_by_token(con: sa.Connection, tokens: set[str], *, now: datetime) ->
             hooks.c.token_sha256.in_(by_hash),
             hooks.c.issued_at > now - TOKEN_LIVES,
             submissions.c.state.not_in(HEARS_NOTHING),
+            submissions.c.state.not_in(HEARS_THE_MISSING) | _answer_missing(),
         )
     )
     return {by_hash[row.token_sha256]: row.submission_id for row in con.execute(query)}
+
+
+def _answer_missing() -> sa.ColumnElement[bool]:
+    return (
+        sa.select(1)
+        .where(
+            identifiers.c.submission_id == submissions.c.submission_id,
+            identifiers.c.answer == Answer.UNKNOWN,
+        )
+        .exists()
+    )
 
 
 def _room(con: sa.Connection, batches: set[str]) -> Counter[str]:
@@ -179,7 +254,10 @@ def _known(
 
 
 def _wake(tx: Transaction, batches: set[str], *, now: datetime) -> None:
-    """Make the monitor look at these batches at once: a poll, or a search for an unknown submit."""
+    """Make the monitor look at these batches at once.
+
+    Jobs are polled, unknown submits looked for; what had been given up is landed again.
+    """
     waits_for_the_vendor = (BatchState.PENDING, BatchState.PROCESSING, BatchState.UNKNOWN)
     tx.con.execute(
         submissions.update()
@@ -189,6 +267,12 @@ def _wake(tx: Transaction, batches: set[str], *, now: datetime) -> None:
         )
         .values(not_before=now)
     )
+    landed = sa.select(submissions.c.submission_id).where(
+        submissions.c.submission_id.in_(batches), submissions.c.state.in_(HEARS_THE_MISSING)
+    )
+    for submission_id in list(tx.con.execute(landed).scalars()):
+        reason = "an answer that had been given up was delivered"
+        tx.move(submission_id, BatchState.COMPLETED, now=now, reason=reason, owner=None)
 
 
 def _sha256(content: bytes) -> str:

@@ -47,6 +47,17 @@ def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> d
         return {row.partition_date: row.version for row in con.execute(query)}
 
 
+def days_behind(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[date]:
+    """Those of these days whose result tables would come out different now."""
+    query = sa.select(days.c.partition_date).where(
+        days.c.operation == operation,
+        days.c.partition_date.in_(partitions),
+        days.c.version > days.c.flattened_version,
+    )
+    with ledger.read() as con:
+        return list(con.execute(query).scalars())
+
+
 def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
     """Days whose batches are all final and whose tables are behind, as ranges of days."""
     waiting = (

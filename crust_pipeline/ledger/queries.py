@@ -110,6 +110,23 @@ def outcome_of(  # noqa: PLR0911 - one return for each kind of case
             assert_never(state)
 
 
+def rows_in_progress(
+    ledger: Ledger, operation: str, partitions: Sequence[date]
+) -> dict[tuple[date, str], str]:
+    """Rows of these days that still wait for a batch: {(day, row_id): submission_id}."""
+    query = (
+        sa.select(rows.c.partition_date, rows.c.row_id, rows.c.submission_id)
+        .join(submissions, submissions.c.submission_id == rows.c.submission_id)
+        .where(
+            rows.c.operation == operation,
+            rows.c.partition_date.in_(partitions),
+            submissions.c.state.in_(IN_PROGRESS) | (rows.c.verdict == Verdict.AWAIT),
+        )
+    )
+    with ledger.read() as con:
+        return {(row.partition_date, row.row_id): row.submission_id for row in con.execute(query)}
+
+
 # A rejected batch whose reason begins so was refused for lack of permission, not for what was in
 # it.
 NOT_PERMITTED = "not permitted: "

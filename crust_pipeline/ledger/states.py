@@ -40,6 +40,7 @@ class Answer(StrEnum):
     REDACTED = "redacted"
     DROPPED = "dropped"
     NO_DATA = "no_data"
+    UNKNOWN = "unknown"  # nothing came of what should have been delivered; it may come yet
     FAILED = "failed"  # delivered, but the line cannot be read; the line is in quarantine
 
 
@@ -59,8 +60,9 @@ ALLOWED: dict[BatchState, frozenset[BatchState]] = {
     S.PENDING: frozenset({S.PROCESSING, S.COMPLETED, S.FAILED, S.UNKNOWN}),
     S.PROCESSING: frozenset({S.COMPLETED, S.FAILED, S.UNKNOWN}),
     S.COMPLETED: frozenset({S.LANDED, S.EXPIRED, S.UNKNOWN}),
-    S.LANDED: frozenset({S.LOADED}),
-    S.LOADED: frozenset(),
+    # Back to completed: an answer that was given up has been delivered after all.
+    S.LANDED: frozenset({S.LOADED, S.COMPLETED}),
+    S.LOADED: frozenset({S.COMPLETED}),
     S.FAILED: frozenset(),
     S.REJECTED: frozenset(),
     # A link that a later status request renewed after all.

@@ -4,11 +4,16 @@ Sources: the vendor's documents on /batch/person/*, /person/contact/enrich, GET 
 Adding an operation is adding a description here, its prices to `vendor/prices.py` and its tables.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Final, Literal, TypeVar
+
+from crust_pipeline.identity import identifier_of
 
 IdentifierType = Literal["profile_url", "email"]
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +37,10 @@ class Operation:
         request_fields: what a field is called in the request, where that differs.
         always_fields: asked for with whatever else is, because it costs nothing.
         items: the billable items that each field brings, where the vendor may send others as well.
+        least: the fewest identifiers that one request may hold.
+        alone: the request for a single identifier, where `least` forbids one.
+        identifier: makes of a profile key what is sent, and comes back with the answer.
+        answers_may_be_lost: each answer travels for itself, so that silence is no answer.
     """
 
     name: str
@@ -52,6 +61,20 @@ class Operation:
     )
     always_fields: tuple[str, ...] = ()
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    least: int = 1
+    alone: "Operation | None" = None
+    identifier: Callable[[str], str] = identifier_of
+    answers_may_be_lost: bool = False
+
+    def chunks(self, identifiers: Sequence[_Item]) -> "Iterator[tuple[Operation, Sequence[_Item]]]":
+        """Cut identifiers into requests as full as they may be, none below `least`."""
+        left = identifiers
+        while left:
+            size = min(self.cap, len(left))
+            if 0 < len(left) - size < self.least:
+                size = max(len(left) - self.least, self.least)
+            chunk, left = left[:size], left[size:]
+            yield self.alone if self.alone and len(chunk) < self.least else self, chunk
 
     def without(self, fields: Iterable[str], denied: Collection[str]) -> tuple[str, ...]:
         """Give `fields` less those denied; of a group partly denied, its other parts."""
@@ -227,4 +250,41 @@ CONTACT_SYNC: Final = Operation(
     # Without `fields` it sells all three paid kinds, the dearest call there is.
     needs_fields=True,
     is_synchronous=True,
+)
+
+
+def opaque_key(profile_key: str) -> str:
+    """Give what stands for a person where a vendor is to echo nothing personal."""
+    return sha256(profile_key.encode()).hexdigest()[:32]
+
+
+# What Pronto calls what our fields ask for; one kind for all of a request.
+PRONTO_TYPES: Final[Mapping[str, str]] = {
+    "business_email": "email",
+    "personal_email": "personal_email",
+    "phone_number": "phone",
+}
+
+SINGLE_CONTACT: Final = Operation(
+    name="bulk_contact",
+    product="single_contact",
+    vendor="pronto",
+    path="/contacts/single_enrich",
+    cap=1,
+    identifier_keys={"profile_url": "linkedin_url"},
+    fields=("business_email",),
+    known_fields=tuple(PRONTO_TYPES),
+    needs_fields=True,
+    items={name: (name,) for name in PRONTO_TYPES},
+    identifier=opaque_key,
+)
+
+BULK_CONTACT: Final = replace(
+    SINGLE_CONTACT,
+    product="bulk_contact",
+    path="/contacts/bulk_enrich",
+    cap=100,
+    least=2,
+    alone=SINGLE_CONTACT,
+    answers_may_be_lost=True,
 )

@@ -7,7 +7,7 @@ was delivered. Prices differ by plan, so any row can be replaced by a file.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -145,6 +145,9 @@ def _list_of_text(value: Any) -> list[str]:  # noqa: ANN401 - as above
 _PRICING_PAGE: Final = "https://docs.crustdata.com/general/pricing"
 _CONTACT_PAGE: Final = "https://docs.crustdata.com/person-docs/contact/enrich"
 _API_VERSION_DAY: Final = date(2025, 11, 1)
+# Two copies of its page on credits disagree (1 and 10, or 3 and 30); neither has personal e-mails.
+_PRONTO_SOURCE: Final = "the dearer of two copies of the vendor's page on credits"
+_PRONTO_PRICES: Final = {"business_email": "3", "personal_email": "30", "phone_number": "30"}
 
 
 def _row(
@@ -187,5 +190,12 @@ PRICES: Final = Prices(
         _row("live_enrich", "profile", "7", source="seen on bills"),
         _row("live_enrich", "dev_platform_profiles", "0", source="seen on bills"),
         _row("live_enrich", "social_posts", "0", source="seen on bills"),
+        *(
+            replace(
+                _row(product, item, price, asked_by=(item,), source=_PRONTO_SOURCE), vendor="pronto"
+            )
+            for product in ("bulk_contact", "single_contact")
+            for item, price in _PRONTO_PRICES.items()
+        ),
     ]
 )

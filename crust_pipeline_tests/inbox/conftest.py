@@ -32,6 +32,7 @@ class Batches:
             takes_slot=True,
             identifier_type="profile_url",
             fields=("basic_profile",),
+            covers=("basic_profile",),
             identifiers=[(key, f"https://www.{key}", date(2026, 11, 2))],
             priority=100,
             credits_reserved=Decimal(1),
