@@ -20,7 +20,7 @@ TRAILING_DAYS = 28
 LEAST_DIFFERENCE, STANDARD_ERRORS = 0.10, 3.0
 # A file is landed within minutes; a link of which a fifth is left has a reason to be looked at.
 LINK_NEAR_END = LINK_LIVES * 0.8
-EMAIL_STATUSES = ("deliverable", "catch_all", "invalid", "unknown")
+EMAIL_STATUSES = ("deliverable", "catch_all", "invalid", "unknown", "valid")
 
 # What makes a row unique where that is less than what it is sorted by.
 KEYS: Mapping[str, tuple[str, ...]] = {

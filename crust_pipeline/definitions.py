@@ -6,11 +6,11 @@ from crust_pipeline.defs.buying import build_batches_asset, profile_urls
 from crust_pipeline.defs.checks import asset_checks
 from crust_pipeline.defs.marts import marts
 from crust_pipeline.defs.monitoring import advance_job, batch_monitor, load_jobs
+from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.report import daily_report, report, report_job
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.defs.results import accounts, build_result_assets, warehouse
 from crust_pipeline.defs.schedules import daily_plan, late_jobs, plan_job, upstream_monitor
-from crust_pipeline.pipeline import OPERATIONS
 
 
 def build_defs(
@@ -30,7 +30,7 @@ def build_defs(
         assets=[
             upstream,
             *(build_batches_asset(operation) for operation in OPERATIONS),
-            *(build_result_assets(operation) for operation in OPERATIONS),
+            *(build_result_assets(operation) for operation in FILLS_TABLES),
             accounts,
             warehouse,
             marts,

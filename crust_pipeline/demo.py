@@ -32,7 +32,7 @@ FOLDER = Path(".demo")
 API_KEY = "sandbox-key"
 # Sandbox jobs take minutes, as the vendor's do; in the demonstration they take seconds.
 TIME_SCALE = 20
-GIVES_UP_AFTER_SECONDS = 300
+GIVES_UP_AFTER_SECONDS = 600
 
 
 def run_demo(console: Console, *, exits: bool) -> bool:
@@ -56,14 +56,25 @@ def run_demo(console: Console, *, exits: bool) -> bool:
         environment=dict(os.environ),
         log=logs / "sandbox.log",
     )
+    inbox: TetheredProcess | None = None
     try:
+        crustdata, _, pronto = _first_lines(sandbox, 3)
         environment = {
             "CRUSTDATA_API_KEY": API_KEY,
-            "CRUSTDATA_BASE_URL": _first_line(sandbox),
+            "CRUSTDATA_BASE_URL": crustdata,
+            "PRONTO_API_KEY": API_KEY,
+            "PRONTO_BASE_URL": pronto,
+            "CRUST_WATERFALL": "crustdata,pronto",
             "CRUST_DATA_DIR": str((FOLDER / "data").resolve()),
             "CRUST_UPSTREAM": str(SAMPLE),
             "CRUST_POLL_SECONDS": "1",
         }
+        inbox = TetheredProcess(
+            [sys.executable, "-m", "crust_pipeline", "inbox"],
+            environment=environment,
+            log=logs / "inbox.log",
+        )
+        (environment["CRUST_INBOX_URL"],) = _first_lines(inbox, 1)
         settings = Settings.from_env(environment)
         with running_instance(
             home=FOLDER / "dagster", environment=environment, log_dir=logs, daemon=False
@@ -88,7 +99,9 @@ def run_demo(console: Console, *, exits: bool) -> bool:
                 console.print(f"Dagster's UI stays at {instance.ui_url} until you press Ctrl-C.")
                 _until_interrupted(instance)
     finally:
-        sandbox.stop()
+        for server in (sandbox, inbox):
+            if server is not None:
+                server.stop()
     return done
 
 
@@ -105,16 +118,16 @@ def run_dev(console: Console, *, port: int) -> None:
         _until_interrupted(instance)
 
 
-def _first_line(process: TetheredProcess) -> str:
-    """The address that a server prints first."""
+def _first_lines(process: TetheredProcess, count: int) -> list[str]:
+    """The addresses that a server prints first."""
     for _ in range(200):
         if process.exit_code is not None:
-            raise InstanceError(f"The sandbox did not start:\n{process.last_lines()}")
+            raise InstanceError(f"A server did not start:\n{process.last_lines()}")
         lines = process.log.read_text().splitlines()
-        if len(lines) > 1:
-            return lines[0]
+        if len(lines) >= count:
+            return lines[:count]
         time.sleep(0.1)
-    raise InstanceError("The sandbox did not print its address within 20 s.")
+    raise InstanceError("A server did not print its address within 20 s.")
 
 
 def _follow(instance: DagsterInstance, ledger: Ledger, display: ProgressDisplay) -> None:
@@ -156,8 +169,8 @@ def _print_summary(console: Console, settings: Settings) -> bool:
             "SELECT operation, outcome, count(*) FROM outcomes GROUP BY ALL ORDER BY 1, 3 DESC"
         ).fetchall()
         credit: list[tuple[str, float, float]] = con.execute(
-            "SELECT operation, sum(credits_reserved), sum(credits_computed) FROM credit_usage "
-            "GROUP BY ALL ORDER BY 1"
+            "SELECT operation || ' (' || vendor || ')', sum(credits_reserved), "
+            "sum(credits_computed) FROM credit_usage GROUP BY ALL ORDER BY 1"
         ).fetchall()
     console.print()
     print_table(console, "Rows by table", ["table", "rows"], rows.items())
@@ -168,7 +181,7 @@ def _print_summary(console: Console, settings: Settings) -> bool:
         console,
         "Credits",
         ["operation", "reserved", "computed", "fill rate"],
-        [(name, *spent, _fill_rate(outcomes, name)) for name, *spent in credit],
+        [(name, *spent, _fill_rate(outcomes, name.split()[0])) for name, *spent in credit],
     )
     counted = sum(count for _, _, count in outcomes)
     expected = rows["profile_urls"] * len(OPERATIONS)

@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
 from crust_pipeline.batching.plan import Policy, Products
+from crust_pipeline.batching.pronto import ProntoJobs
 from crust_pipeline.identity import InvalidIdentifier, key_of_url
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.settings import Settings, SettingsError
@@ -23,26 +25,40 @@ from crust_pipeline.tables import (
 )
 from crust_pipeline.vendor.crustdata import CrustdataClient
 from crust_pipeline.vendor.operations import (
+    BULK_CONTACT,
     CONTACT,
     CONTACT_SYNC,
     ENRICH,
     IDENTIFY,
     LIVE_ENRICH,
+    SINGLE_CONTACT,
 )
 from crust_pipeline.vendor.prices import PRICES, PriceError, Prices, prices_from_file
+from crust_pipeline.vendor.pronto import ProntoClient
+from crust_pipeline.waterfall import contacts_of
 
 # In the order in which they are planned: identify finds profile URLs that the others ask for.
-OPERATIONS = ("identify", "contact", "enrich")
+# The second vendor comes last, because it needs to know what the first has found.
+OPERATIONS = ("identify", "contact", "enrich", "bulk_contact")
+# Pronto works off 5 requests at a time and queues the others itself (vendor documents).
+PRONTO_JOBS_AT_A_TIME = 50
 
 # What earlier settings may have planned is still landed when they have changed.
 _OTHER_PRODUCTS = {
     product.product: product for product in (CONTACT, CONTACT_SYNC, ENRICH, LIVE_ENRICH)
 }
 
+_PERSONAL = ("personal_contact_info", "personal_email", "phone_number")
+
 # Under these keys the vendor echoes what was asked (crustdata: enrich, contact, identify).
 _IDENTIFIER = re.compile(
     r'"(?:original_identifier|professional_network_url|matched_on)"\s*:\s*"([^"\\]+)"'
 )
+
+
+def operations_of(settings: Settings) -> tuple[str, ...]:
+    """What an installation buys, in the order in which it is planned."""
+    return OPERATIONS if "pronto" in settings.waterfall else OPERATIONS[:-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +109,7 @@ class Pipeline:
                 product.product: product
                 for operation in OPERATIONS
                 for product in self.products(operation).values()
+                if product.vendor == "crustdata"
             }
             | _OTHER_PRODUCTS,
             raw=self.settings.raw,
@@ -104,6 +121,72 @@ class Pipeline:
             inbox_url=self.settings.inbox_url,
             clock=self.clock,
         )
+
+    @cached_property
+    def pronto(self) -> Engine:
+        """The account at the second vendor.
+
+        Raises:
+            SettingsError: there is no usable API key.
+        """
+        if not self.settings.pronto_api_key:
+            raise SettingsError(
+                "PRONTO_API_KEY is not set, and CRUST_WATERFALL names pronto. Set the key, or "
+                "leave pronto out."
+            )
+        try:
+            client = ProntoClient(
+                api_key=self.settings.pronto_api_key, base_url=self.settings.pronto_base_url
+            )
+        except ValueError as error:
+            raise SettingsError(f"PRONTO_API_KEY cannot be used: {error}") from None
+        self.settings.raw.mkdir(parents=True, exist_ok=True)
+        ledger = self.ledger_of("bulk_contact")
+        return Engine(
+            ledger=ledger,
+            client=ProntoJobs(
+                ledger=ledger,
+                client=client,
+                contacts=partial(contacts_of, self.lake),
+                phone_countries=self.settings.phone_countries,
+                deadline=timedelta(hours=self.settings.bulk_contact_deadline_hours),
+                clock=self.clock,
+            ),
+            products={product.product: product for product in (BULK_CONTACT, SINGLE_CONTACT)},
+            raw=self.settings.raw,
+            read_file=read_file,
+            max_active=PRONTO_JOBS_AT_A_TIME,
+            poll_seconds=self.settings.poll_seconds,
+            resubmit_unknown=self.settings.on_unknown == "resubmit",
+            prices=self.prices,
+            inbox_url=self.settings.inbox_url,
+            clock=self.clock,
+        )
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Every account that is bought with; their credits are different currencies.
+
+        Raises:
+            SettingsError: an API key is missing.
+        """
+        uses_pronto = "bulk_contact" in operations_of(self.settings)
+        return (self.engine, self.pronto) if uses_pronto else (self.engine,)
+
+    def engine_of(self, operation: str) -> Engine:
+        """The account that an operation is bought with.
+
+        Raises:
+            SettingsError: its API key is missing.
+        """
+        return self.pronto if operation == "bulk_contact" else self.engine
+
+    def ledger_of(self, operation: str) -> Ledger:
+        """The ledger, as it remembers purchases of the account that an operation is bought with."""
+        if operation != "bulk_contact":
+            return self.ledger
+        account = urlsplit(self.settings.pronto_base_url).hostname or ""
+        return Ledger(self.settings.ledger_url, account=f"pronto@{account}")
 
     @property
     def policy(self) -> Policy:
@@ -145,6 +228,11 @@ class Pipeline:
                 by_url = CONTACT_SYNC if self.settings.contact_mode == "sync" else CONTACT
                 # The batch takes no e-mail addresses; the synchronous request does.
                 return {"profile_url": by_url, "email": CONTACT_SYNC}
+            case "bulk_contact" if self.settings.inbox_url:
+                return {"profile_url": BULK_CONTACT}
+            case "bulk_contact":
+                # Only single searches can be asked for.
+                return {"profile_url": SINGLE_CONTACT}
             case "enrich" if self.settings.enrich_mode == "live":
                 return {"profile_url": LIVE_ENRICH}
             case "enrich":
@@ -164,6 +252,9 @@ class Pipeline:
                 variable, fields = "CRUST_ENRICH_FIELDS", self.settings.enrich_fields
             case "contact":
                 variable, fields = "CRUST_CONTACT_FIELDS", self.settings.contact_fields
+            case "bulk_contact":
+                variable = "CRUST_BULK_CONTACT_FIELD"
+                fields = (self.settings.bulk_contact_field,)
             case _:
                 variable, fields = "", ()
         fields = fields or product.fields
@@ -172,7 +263,7 @@ class Pipeline:
                 f"{variable} names fields that do not exist: {', '.join(unknown)}. "
                 f"There are: {', '.join(product.known_fields)}, and paths below them."
             )
-        personal = [field for field in fields if field.startswith("personal_contact_info")]
+        personal = [field for field in fields if field.startswith(_PERSONAL)]
         if personal and not self.settings.personal_contact_consent:
             raise SettingsError(
                 f"{variable} asks for {', '.join(personal)}. Personal e-mail addresses and phone "

@@ -11,13 +11,14 @@ from datetime import date, timedelta
 
 from crust_pipeline.batching.dispatch import fill_slots
 from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.land import Landed, land_files
+from crust_pipeline.batching.land import land_files
 from crust_pipeline.batching.monitor import poll_jobs
 from crust_pipeline.batching.plan import Policy
 from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
 from crust_pipeline.ledger import landing, loading, progress, queries
 from crust_pipeline.ledger.dispatching import PauseKind
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
+from crust_pipeline.ledger.states import IN_PROGRESS
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.steps import (
     days_between,
@@ -30,7 +31,7 @@ from crust_pipeline.steps import (
 from crust_pipeline.tables import LoadReport
 
 # With nothing running at the vendor, waiting for these is waiting for a person.
-NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY})
+NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY, PauseKind.REFUSED})
 UNREACHABLE_TRIES = 3
 LANDINGS_TRIED = 10
 # Jobs at a vendor that does not answer go on by themselves; somebody should know, though.
@@ -132,35 +133,51 @@ def _wait(
     sleep: Callable[[float], None],
 ) -> str | None:
     """Turn the wheel until nothing of these days is in progress; a reason when it will not turn."""
-    engine = pipeline.engine
+    engines = pipeline.engines
+    ledger, clock = pipeline.ledger, pipeline.clock
     # Landing has a thread of its own: a large file must not keep slots empty.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        landing_now: Future[Landed] | None = None
-        last_answer = engine.now()
+        landing_now: Future[None] | None = None
+        last_answer = clock()
         while True:
-            polled = poll_jobs(engine)
-            if polled.trouble is None:
-                last_answer = engine.now()
-            reconcile(engine)
-            fill_slots(engine)
+            trouble = _turn(engines)
+            if trouble is None:
+                last_answer = clock()
             if landing_now is not None and landing_now.done():
                 landing_now.result()
                 landing_now = None
-            if landing_now is None and landing.due_landings(engine.ledger, now=engine.now()):
-                landing_now = beside.submit(land_files, engine)
+            if landing_now is None and _something_to_land(engines):
+                landing_now = beside.submit(_land_all, engines)
             _plan_identified(pipeline, names, days, policy=policy)
-            summary = queries.summary(engine.ledger, now=engine.now())
-            waiting = queries.waiting_rows(
-                engine.ledger, names, days, searches=SEARCHES_BEFORE_DECIDING
-            )
-            show(Progress(summary=summary, rows=waiting.rows, rows_open=waiting.rows_open))
+            summaries = [queries.summary(engine.ledger, now=clock()) for engine in engines]
+            waiting = queries.waiting_rows(ledger, names, days, searches=SEARCHES_BEFORE_DECIDING)
+            show(Progress(summary=summaries[0], rows=waiting.rows, rows_open=waiting.rows_open))
             if not waiting.rows_open:
                 return None
-            if engine.now() - last_answer > SILENCE_ENDURED:
-                return polled.trouble
-            if landing_now is None and (reason := _stuck(summary)):
+            if clock() - last_answer > SILENCE_ENDURED:
+                return trouble
+            if landing_now is None and (reason := _all_stuck(summaries)):
                 return reason
-            sleep(_seconds_to_next_look(engine))
+            sleep(min(map(_seconds_to_next_look, engines)))
+
+
+def _turn(engines: Sequence[Engine]) -> str | None:
+    """Poll, look for lost submits and fill slots with every account; what is the matter, if so."""
+    trouble: str | None = None
+    for engine in engines:
+        trouble = poll_jobs(engine).trouble or trouble
+        reconcile(engine)
+        fill_slots(engine)
+    return trouble
+
+
+def _something_to_land(engines: Sequence[Engine]) -> bool:
+    return any(landing.due_landings(engine.ledger, now=engine.now()) for engine in engines)
+
+
+def _land_all(engines: Sequence[Engine]) -> None:
+    for engine in engines:
+        land_files(engine)
 
 
 def _seconds_to_next_look(engine: Engine) -> float:
@@ -168,6 +185,16 @@ def _seconds_to_next_look(engine: Engine) -> float:
     due = progress.next_poll(engine.ledger)
     wait = (due - engine.now()).total_seconds() if due else MOST_IDLE_SECONDS
     return min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
+
+
+def _all_stuck(summaries: Sequence[Summary]) -> str | None:
+    """Why waiting longer makes no sense: a reason, when no account has anything that moves."""
+    reasons = [_stuck(summary) for summary in summaries]
+    moving = any(
+        reason is None and any(summary.batches.get(state) for state in IN_PROGRESS)
+        for reason, summary in zip(reasons, summaries, strict=True)
+    )
+    return None if moving else next(filter(None, reasons), None)
 
 
 def _plan_identified(

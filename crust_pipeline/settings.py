@@ -238,6 +238,47 @@ class Settings:
         _choice("emails", "business_emails"),
         "What identify calls a list of e-mail addresses: emails, or business_emails as of old.",
     )
+    pronto_api_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "variable": "PRONTO_API_KEY",
+            "parse": str,
+            "description": "The Pronto API key. Needed when CRUST_WATERFALL names pronto.",
+        },
+    )
+    pronto_base_url: str = setting(
+        "PRONTO_BASE_URL",
+        "https://app.prontohq.com/api/v2",
+        _url,
+        "Where the Pronto API is; the vendor, now Pipecorn, has had several addresses.",
+    )
+    waterfall: str = setting(
+        "CRUST_WATERFALL",
+        "crustdata",
+        _choice("crustdata", "crustdata,pronto"),
+        "Who is asked for contact data, in order: each only for people whom those before did not "
+        "find.",
+    )
+    bulk_contact_field: str = setting(
+        "CRUST_BULK_CONTACT_FIELD",
+        "business_email",
+        _choice("business_email", "personal_email", "phone_number"),
+        "What Pronto is asked for, one kind at a time. Personal data needs consent.",
+    )
+    bulk_contact_deadline_hours: float = setting(
+        "CRUST_BULK_CONTACT_DEADLINE_HOURS",
+        24.0,
+        _not_negative,
+        "How long Pronto's results are waited for; people without one are unknown from then on.",
+    )
+    phone_countries: tuple[str, ...] = setting(
+        "CRUST_PHONE_COUNTRIES",
+        (),
+        _words,
+        "Countries that Pronto's phone numbers are wanted from, such as FR,DE. Default: the "
+        "account's own list.",
+    )
     inbox_url: str | None = setting(
         "CRUST_INBOX_URL",
         None,

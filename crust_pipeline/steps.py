@@ -23,11 +23,13 @@ from crust_pipeline.tables import (
     LoadReport,
     Upstream,
     flatten,
+    operations_sharing,
     publish_views,
     read_upstream,
     upstream_rows,
 )
 from crust_pipeline.vendor import errors
+from crust_pipeline.waterfall import left_over
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,15 +164,23 @@ def plan_days(
     run_id: str | None = None,
 ) -> PlanReport:
     """Plan days of an operation from the lake's `profile_urls`."""
+    engine = pipeline.engine_of(operation)
+    rows = input_rows(pipeline, partitions)
+    if operation == "bulk_contact":
+        # What has landed must be in the tables before it can be told who is left over.
+        for name in ("identify", "contact", "enrich"):
+            if behind := loading.days_behind(pipeline.ledger, name, partitions):
+                load_results(pipeline, name, behind, run_id=run_id or "plan")
+        rows = left_over(pipeline, rows, partitions)
     return plan(
-        pipeline.ledger,
+        engine.ledger,
         pipeline.products(operation),
-        rows=input_rows(pipeline, partitions),
+        rows=rows,
         partitions=partitions,
         fields=pipeline.fields(operation),
         policy=policy,
         now=pipeline.clock(),
-        balance=_balance(pipeline.engine),
+        balance=_balance(engine),
         prices=pipeline.prices,
         run_id=run_id,
     )
@@ -182,10 +192,13 @@ def preview_plan(
     """What a plan of these days would come to. Asks nobody, writes nothing, needs no API key."""
     upstream = _read_upstream(pipeline, start=start, end=end)
     days = days_between(start, end)
+    rows = [row for day in days for row in _as_input_rows(_of_day(upstream, day), day)]
+    if operation == "bulk_contact":
+        rows = left_over(pipeline, rows, days, upstream=upstream.rows)
     return plan(
-        pipeline.ledger,
+        pipeline.ledger_of(operation),
         pipeline.products(operation),
-        rows=[row for day in days for row in _as_input_rows(_of_day(upstream, day), day)],
+        rows=rows,
         partitions=days,
         fields=pipeline.fields(operation),
         policy=policy,
@@ -212,10 +225,12 @@ def load_results(
 ) -> FlattenReport:
     """Write the result tables of these days to the lake, from the files that have landed.
 
-    It may be called at any time and as often as one likes. `only` names the tables to write.
+    Operations that fill the same tables are written together. It may be called at any time and as
+    often as one likes. `only` names the tables to write.
     """
     now = pipeline.clock()
-    versions = loading.versions_of(pipeline.ledger, operation, partitions)
+    together = operations_sharing(operation)
+    versions = {name: loading.versions_of(pipeline.ledger, name, partitions) for name in together}
     report = flatten(
         [
             LandedFile(
@@ -227,9 +242,10 @@ def load_results(
                 sha256=source.sha256,
                 asked=_asked_table(source.asked),
             )
-            for source in loading.sources(pipeline.ledger, operation, partitions)
+            for name in together
+            for source in loading.sources(pipeline.ledger, name, partitions)
         ],
-        operations=[operation],
+        operations=together,
         days=partitions,
         lake=pipeline.lake,
         run_id=run_id,
@@ -239,7 +255,8 @@ def load_results(
         count_all_keys=now.day == 1,
     )
     if not only:
-        loading.flattened(pipeline.ledger, operation, versions, now=now)
+        for name, of_days in versions.items():
+            loading.flattened(pipeline.ledger, name, of_days, now=now)
     return report
 
 

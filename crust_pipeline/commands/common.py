@@ -121,11 +121,12 @@ def check_days(pipeline: "Pipeline", start: date, end: date) -> None:
 
 def checked_operations(operations: tuple[str, ...]) -> list[str]:
     """What to buy, in the order in which it is planned; all there is when nothing is named."""
-    from crust_pipeline.pipeline import OPERATIONS
+    from crust_pipeline.pipeline import operations_of
 
-    if unknown := set(operations) - set(OPERATIONS):
+    there_are = operations_of(Settings.from_env())
+    if unknown := set(operations) - set(there_are):
         raise click.BadParameter(
             f"there is no operation {', '.join(sorted(unknown))}; "
-            f"choose from {', '.join(OPERATIONS)}"
+            f"choose from {', '.join(there_are)}"
         )
-    return [name for name in OPERATIONS if not operations or name in operations]
+    return [name for name in there_are if not operations or name in operations]

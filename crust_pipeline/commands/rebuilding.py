@@ -49,9 +49,12 @@ def rebuild(*, start: date, end: date, tables: tuple[str, ...], as_json: bool) -
     from crust_pipeline.display import open_console, print_json
     from crust_pipeline.pipeline import OPERATIONS
     from crust_pipeline.steps import days_between, load_results, load_warehouse
-    from crust_pipeline.tables import tables_of
+    from crust_pipeline.tables import filling, tables_of
 
-    names = {operation: [table.name for table in tables_of(operation)] for operation in OPERATIONS}
+    names = {
+        operation: [table.name for table in tables_of(operation)]
+        for operation in filling(OPERATIONS)
+    }
     known = [name for of_operation in names.values() for name in of_operation]
     if unknown := set(tables) - set(known):
         raise click.BadParameter(

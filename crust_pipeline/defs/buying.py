@@ -80,6 +80,9 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
     name = f"{operation}_batches"
     # Rows with only an e-mail gain a profile URL through identify, by which the others ask.
     chain = [] if operation == "identify" else ["identify_batches", "identities"]
+    if operation == "bulk_contact":
+        # Who is still without an e-mail, and by which name, is known from these.
+        chain += ["contact_batches", "enrich_batches"]
 
     @dg.asset(
         name=name,
@@ -88,7 +91,7 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         backfill_policy=one_run,
         group_name=operation,
         owners=[OWNER],
-        kinds={"crustdata"},
+        kinds={"pronto" if operation == "bulk_contact" else "crustdata"},
         description=(
             f"Batches of {operation}: planned for the days of the run, filled up to the vendor's "
             "cap, submitted while slots are free. Nothing is bought twice. The run ends without "
@@ -109,7 +112,7 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         )
         with told_as_failure():
             report = plan_days(pipeline, operation, days, policy=policy, run_id=context.run.run_id)
-            dispatched = fill_slots(pipeline.engine, run_id=context.run.run_id)
+            dispatched = fill_slots(pipeline.engine_of(operation), run_id=context.run.run_id)
         add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
         context.log.info(
             "Planned %s batches, submitted %s.", len(report.batches), len(dispatched.submitted)

@@ -13,8 +13,9 @@ import dagster as dg
 from crust_pipeline import checking
 from crust_pipeline.checking import Finding
 from crust_pipeline.dagster_client import RANGE_END_TAG, RANGE_START_TAG
+from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.steps import days_between
 from crust_pipeline.tables import TABLES, Table, tables_of
 
@@ -94,7 +95,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
         f"{operation}_checks": [
             check for table in tables_of(operation) for check in _of_table(table)
         ]
-        for operation in OPERATIONS
+        for operation in FILLS_TABLES
     },
     "email_checks": [
         Check(

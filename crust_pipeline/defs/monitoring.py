@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from crust_pipeline.batching.advance import advance
+from crust_pipeline.batching.advance import advance_all
 from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.watch import Watch, watch
+from crust_pipeline.batching.watch import Watch, watch_all
 from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_rows_only
+from crust_pipeline.defs.operations import OPERATIONS
 from crust_pipeline.defs.partitions import range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger import loading
@@ -17,9 +18,9 @@ from crust_pipeline.ledger.dispatching import backoff
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.loading import DueRange, ranges
 from crust_pipeline.marts import MARTS
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import SettingsError
-from crust_pipeline.tables import tables_of
+from crust_pipeline.tables import operations_sharing, tables_of
 
 # Dagster 1.13 reports a tick as failed after 60 s while its body runs on; it must end well before.
 TICK_BUDGET_SECONDS = 40.0
@@ -46,7 +47,7 @@ UNFINISHED = [
 def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> None:
     """Fill the free slots first, then land every completed file, so that no link dies."""
     with told_as_failure():
-        done = advance(crust.get_pipeline().engine, run_id=context.run_id)
+        done = advance_all(crust.get_pipeline().engines, run_id=context.run_id)
     context.log.info(
         "Submitted %s, landed %s, to land later %s, expired %s.",
         len(done.dispatched.submitted),
@@ -72,7 +73,7 @@ load_jobs = {
     operation: dg.define_asset_job(
         f"load_{operation}",
         selection=[
-            *(table.name for table in tables_of(operation)),
+            *(table.name for table in tables_of(operations_sharing(operation)[0])),
             "outcomes",
             "credit_usage",
             "batches",
@@ -113,7 +114,7 @@ def batch_monitor(
     try:
         pipeline = crust.get_pipeline()
         seen = _watch_for_a_while(
-            pipeline.engine, may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS
+            pipeline.engines, may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS
         )
     except SettingsError as error:
         return dg.SkipReason(str(error))
@@ -131,14 +132,15 @@ def batch_monitor(
     return dg.SensorResult(run_requests=requests)
 
 
-def _watch_for_a_while(engine: Engine, *, may_go_on: Callable[[], bool]) -> Watch:
+def _watch_for_a_while(engines: Sequence[Engine], *, may_go_on: Callable[[], bool]) -> Watch:
     """Look, and look again while jobs run: one may end, or the inbox may hear of its end."""
-    until = engine.now() + timedelta(seconds=LOOK_SECONDS)
+    now = engines[0].now
+    until = now() + timedelta(seconds=LOOK_SECONDS)
     while True:
-        seen = watch(engine, may_go_on=may_go_on)
-        if seen.cause or not seen.next_look or engine.now() >= until or not may_go_on():
+        seen = watch_all(engines, may_go_on=may_go_on)
+        if seen.cause or not seen.next_look or now() >= until or not may_go_on():
             return seen
-        wait = (seen.next_look - engine.now()).total_seconds()
+        wait = (seen.next_look - now()).total_seconds()
         time.sleep(min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS))
 
 

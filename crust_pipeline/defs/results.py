@@ -17,9 +17,9 @@ from crust_pipeline.defs.metadata import (
     preview,
     table_schema,
 )
+from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS, batches_of
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.pipeline import OPERATIONS
 from crust_pipeline.steps import (
     day_accounts,
     load_accounts,
@@ -85,7 +85,7 @@ def _of_files(files: Sequence[FileReport]) -> dict[str, Finding]:
 def build_result_assets(operation: str) -> dg.AssetsDefinition:
     """The tables that an operation's files are flattened into, all in one pass over the files."""
     tables = tables_of(operation)
-    source = f"{operation}_batches"
+    sources = batches_of(operation)
     file_checks = {
         name: dg.AssetCheckSpec(
             name, asset=tables[0].name, description=description, blocking=name == LINES_ADD_UP
@@ -95,7 +95,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{operation}_tables",
-        specs=[_spec(table, deps=[source], group=operation) for table in tables],
+        specs=[_spec(table, deps=sources, group=operation) for table in tables],
         backfill_policy=one_run,
         check_specs=list(file_checks.values()),
     )
@@ -113,7 +113,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
             by_day = {day: {ROWS: rows.get(day, 0), **day_metadata(accounts[day])} for day in days}
             add_by_day(context, table.name, by_day)
             context.add_asset_metadata(
-                {"dagster/column_lineage": column_lineage(table, dg.AssetKey(source))},
+                {"dagster/column_lineage": column_lineage(table, dg.AssetKey(sources[0]))},
                 asset_key=dg.AssetKey(table.name),
                 partition_key=days[-1].isoformat(),
             )
@@ -135,7 +135,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
     specs=[
         _spec(
             TABLES[name],
-            deps=[table.name for operation in OPERATIONS for table in tables_of(operation)],
+            deps=[table.name for operation in FILLS_TABLES for table in tables_of(operation)],
             group="accounts",
         )
         for name in ACCOUNTS
