@@ -80,7 +80,7 @@ class Shop:
 
     def assert_nothing_is_bought_twice_or_lost(self, *operations: str) -> None:
         """Every key was submitted at most once; every row has one outcome; what was bought came."""
-        submitted = self.sandbox.state.times_submitted()
+        submitted = Counter(self.sandbox.state.times_submitted())
         assert max(submitted.values(), default=0) <= 1, submitted
         outcomes = self.outcomes()
         for operation in operations:

@@ -1,7 +1,8 @@
 """Runs the real command line and kills it, from outside the package, at a write to the ledger.
 
 `python -m crust_pipeline_tests.money.killed before|after N run ...`: SIGKILL just before, or just
-after, the N-th write transaction is committed. Prints nothing and ends by itself if there are fewer.
+after, the N-th write transaction is committed. Ends by itself if there are
+fewer.
 """
 
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine.default import DefaultDialect
 
 from crust_pipeline.cli import main
@@ -33,7 +35,7 @@ def kill_at(when: str, number: int) -> None:
         if writes and when == "after" and seen == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sa.event.listen(sa.Engine, "commit", count)
+    event.listen(sa.Engine, "commit", count)
     DefaultDialect.do_commit = commit_and_kill  # pyright: ignore[reportAttributeAccessIssue]
 
 
