@@ -33,7 +33,7 @@ FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 60.0, 3600.0
 
 # One run of a job at a time, to spare the machine; the ledger keeps two apart. No longer than this:
 # after a power cut a run stays STARTED until `max_runtime_seconds` (dagster.yaml) ends it.
-WAITS_FOR_RUN = timedelta(minutes=10)
+WAITS_FOR_RUN = timedelta(minutes=3)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
