@@ -206,11 +206,11 @@ def failed(
 
 
 def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
-    """How many batches have failed in one line of re-plans."""
+    """How many batches have failed or were refused in one line of re-plans."""
     with ledger.read() as con:
         query = sa.select(sa.func.count()).where(
             submissions.c.root_submission_id == root_submission_id,
-            submissions.c.state == BatchState.FAILED,
+            submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED]),
         )
         return con.execute(query).scalar_one()
 
