@@ -92,7 +92,7 @@ class World:
     ) -> PlanReport:
         """Plan one day with a row for each key; rows are numbered."""
         return self.plan_rows(
-            [InputRow(day, str(number), key) for number, key in enumerate(keys)],
+            [InputRow(day, f"{number:06}", key) for number, key in enumerate(keys)],
             days=[day],
             product=product,
             fields=fields,

@@ -232,6 +232,23 @@ def test_refused_batches_free_their_keys(world: World, monkeypatch: pytest.Monke
     assert world.outcomes() == ["matched"]
 
 
+def test_a_vendor_that_refuses_whatever_it_is_sent_is_not_asked_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[int] = []
+
+    def refuse(*_: object, identifiers: tuple[str, ...], **__: object) -> None:
+        requests.append(len(identifiers))
+        raise errors.InvalidRequest("No")
+
+    monkeypatch.setattr(world.engine.client, "submit", refuse)
+    world.plan(*people(300))
+    world.until_quiet()
+    assert world.states() == {BatchState.REJECTED: len(requests)}
+    assert len(requests) <= 66
+    assert set(world.outcomes()) == {"failed"}
+
+
 @pytest.mark.parametrize(
     ("denied", "asked", "sent"),
     [
