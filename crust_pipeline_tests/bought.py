@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.pipeline import Pipeline, operations_of
 from crust_pipeline.runner import run_to_end
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -30,7 +30,7 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         pipeline = Pipeline(settings=Settings.from_env(environment))
         run_to_end(
             pipeline,
-            operations=OPERATIONS,
+            operations=operations_of(pipeline.settings),
             start=FIRST_DAY,
             end=LAST_DAY,
             policy=pipeline.policy,

@@ -13,8 +13,7 @@ import pytest
 
 from crust_pipeline.instance import DagsterInstance, running_instance
 from crust_pipeline.ledger import loading
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.pipeline import Pipeline, operations_of
 from crust_pipeline.report.page import write_report
 from crust_pipeline.settings import Settings
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
@@ -82,7 +81,7 @@ def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
     # The daemon looks for backfills when it starts, and then every 30 s (Dagster 1.13).
     instance.start_daemon()
     pipeline = Pipeline(settings=Settings.from_env(settings))
-    wait_until_loaded(instance, pipeline.ledger)
+    wait_until_loaded(instance, pipeline)
     ui = instance.ui_url
     open_tab(page, ui, "/runs", "load_enrich", "Success")
     open_tab(page, ui, "/assets/people", "One row per person enriched", "Owners", "headline")
@@ -100,11 +99,11 @@ def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
     pipeline.ledger.close()
 
 
-def wait_until_loaded(instance: DagsterInstance, ledger: Ledger) -> None:
+def wait_until_loaded(instance: DagsterInstance, pipeline: Pipeline) -> None:
+    expected = len(DAYS) * len(operations_of(pipeline.settings))
+
     def loaded() -> bool:
-        days = loading.days_loaded(ledger)
-        return len(days) == len(DAYS) * len(OPERATIONS) and all(
-            run.ended for run in instance.runs()
-        )
+        days = loading.days_loaded(pipeline.ledger)
+        return len(days) == expected and all(run.ended for run in instance.runs())
 
     wait_for("every day is loaded", loaded, instance=instance, timeout_seconds=150)
