@@ -34,6 +34,8 @@ FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 60.0, 3600.0
 # One run of a job at a time, to spare the machine; the ledger keeps two apart. No longer than this:
 # after a power cut a run stays STARTED until `max_runtime_seconds` (dagster.yaml) ends it.
 WAITS_FOR_RUN = timedelta(minutes=3)
+# Free slots do not wait for a run that lands large files for longer than this.
+WAITS_FOR_ADVANCE = timedelta(minutes=1)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -120,12 +122,12 @@ def batch_monitor(
         return dg.SkipReason(str(error))
     now = pipeline.clock()
     requests: list[dg.RunRequest] = []
-    if seen.cause and not _unfinished(context, advance_job.name, now=now):
+    if seen.cause and not _unfinished(context, advance_job.name, since=now - WAITS_FOR_ADVANCE):
         requests.append(dg.RunRequest(run_key=seen.cause, job_name=advance_job.name))
     for operation in OPERATIONS:
-        if not _unfinished(context, plan_again_jobs[operation].name, now=now):
+        if not _unfinished(context, plan_again_jobs[operation].name, since=now - WAITS_FOR_RUN):
             requests += _plan_again_requests(pipeline, operation)
-        if not _unfinished(context, load_jobs[operation].name, now=now):
+        if not _unfinished(context, load_jobs[operation].name, since=now - WAITS_FOR_RUN):
             requests += _load_requests(pipeline, operation)
     if not requests:
         return dg.SkipReason(seen.in_words)
@@ -144,8 +146,8 @@ def _watch_for_a_while(engines: Sequence[Engine], *, may_go_on: Callable[[], boo
         time.sleep(min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS))
 
 
-def _unfinished(context: dg.SensorEvaluationContext, job: str, *, now: datetime) -> bool:
-    filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED, updated_after=now - WAITS_FOR_RUN)
+def _unfinished(context: dg.SensorEvaluationContext, job: str, *, since: datetime) -> bool:
+    filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED, updated_after=since)
     return bool(context.instance.get_run_records(filters, limit=1))
 
 
