@@ -1,0 +1,91 @@
+"""Nobody is named in what Dagster keeps or prints: every byte is searched for everybody's data."""
+
+import csv
+import logging
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING
+from crust_pipeline.defs.operations import OPERATIONS
+from crust_pipeline.ledger import queries
+from crust_pipeline_tests.bought import SAMPLE
+from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.people import DAYS, write_people
+
+SAMPLE_DAYS = ["2026-11-02", "2026-11-03"]
+OURS = dict(zip(SAMPLE_DAYS, DAYS, strict=False))
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """Two days of the sample, at a time that is past on any machine."""
+    path = tmp_path / "people.csv"
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        columns, *rows = csv.reader(file)
+    moved = [[OURS[row[0]], *row[1:]] for row in rows if row[0] in OURS]
+    write_people(path, moved, columns=columns)
+    return path
+
+
+@pytest.fixture
+def history(installation: Installation, tmp_path: Path) -> Iterator[Path]:
+    """Where Dagster keeps runs, events, metadata and logs, on disk as in production."""
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        installation.instance = instance
+        yield folder
+
+
+def everybody(installation: Installation) -> set[str]:
+    """Names, addresses, numbers and slugs: as given, and as delivered."""
+    with installation.pipeline.lake.connect() as con:
+        found = con.execute(
+            "SELECT name FROM people UNION SELECT email FROM contact_emails "
+            "UNION SELECT phone_number FROM contact_phones "
+            "UNION SELECT profile_key FROM outcomes UNION SELECT business_email FROM profile_urls "
+            "UNION SELECT first_name || ' ' || last_name FROM profile_urls"
+        ).fetchall()
+    values = {value.removeprefix("linkedin.com/in/") for (value,) in found if value}
+    return {value for value in values if len(value) > 5}
+
+
+def test_nothing_that_is_kept_or_printed_names_anybody(
+    installation: Installation,
+    history: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    days = list(OURS.values())
+    installation.materialize(
+        "profile_urls", *(f"{operation}_batches" for operation in OPERATIONS), days=days
+    )
+    follow(installation, days)
+    people = everybody(installation)
+    assert len(people) > 300
+    kept = b"".join(path.read_bytes() for path in sorted(history.rglob("*")) if path.is_file())
+    out, err = capfd.readouterr()
+    written = kept + (caplog.text + out + err).encode()
+    assert b"contactable_people" in written
+    named = [value for value in {*people, "sandbox-key"} if value.encode() in written]
+    assert not named
+
+
+def follow(installation: Installation, days: list[date]) -> None:
+    """Do what the sensor asks for until the days are loaded."""
+    for _ in range(20):
+        for request in installation.requests():
+            assert request.job_name
+            installation.run(request.job_name, tags=request.tags)
+        waiting = queries.waiting_rows(
+            installation.pipeline.ledger, OPERATIONS, days, searches=SEARCHES_BEFORE_DECIDING
+        )
+        if not waiting.rows_open and not installation.requests():
+            return
+        installation.clock.advance(timedelta(minutes=5).total_seconds())
+    raise AssertionError("it never comes to an end")
