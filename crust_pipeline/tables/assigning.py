@@ -58,7 +58,8 @@ def assign(
 
         CREATE TABLE answers AS
         SELECT line_id, profile_key, {PARTITION}, (line_id & 4294967295)::BIGINT AS source_line,
-            submission_id, batch_id, source_file, run_id, loaded_at
+            dense_rank() OVER (ORDER BY profile_key) AS place, submission_id, batch_id,
+            source_file, run_id, loaded_at
         FROM used JOIN asked_days USING (file_number, profile_key) JOIN files USING (file_number)
         WHERE nth = 1 AND {PARTITION} IN ({wanted})
     """)
@@ -66,7 +67,7 @@ def assign(
 
 
 def finished_select(connection: "DuckDBPyConnection", table: Table) -> str:
-    """Give the SELECT of a table's rows, of all days, with all columns."""
+    """Give the SELECT of a table's rows, of all days, with all columns and the key's `place`."""
     in_lines = {column.name for column in columns_in_lines(table)}
     rows = f"{scratch_name(table)} AS r JOIN answers AS a USING (line_id)"
     columns: list[str] = []
@@ -83,7 +84,7 @@ def finished_select(connection: "DuckDBPyConnection", table: Table) -> str:
             columns.append(f"t.made AS {name}")
         else:
             columns.append(f"a.{name}")
-    return f"SELECT {', '.join(columns)} FROM {rows}"
+    return f"SELECT {', '.join(columns)}, a.place FROM {rows}"
 
 
 def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> str:

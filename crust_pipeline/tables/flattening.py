@@ -24,6 +24,7 @@ from crust_pipeline.tables.lake import (
     PartitionWritten,
     content_hash,
     digest_columns,
+    in_order,
     open_duckdb,
 )
 from crust_pipeline.tables.landed import DamagedFile, LandedText, Piece
@@ -45,6 +46,8 @@ BAD_LINES_LIMIT: Final = 1000
 _PIECE_BYTES: Final = 40 << 20
 _SMALL_PIECE_BYTES: Final = 8 << 20
 _MEMORY: Final = "320MB"
+# Rows of a partition that are sorted together.
+SORTED_AT_ONCE: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +186,9 @@ class _Writer:
         }
 
         def write(table: Table, part: PartitionWritten) -> None:
-            query = self._of_day(table, rows[table], part.day)
-            self.lake.write(self.connection.cursor(), table, query, part, metadata=notes[part.day])
+            cursor = self.connection.cursor()
+            query = self._in_order(cursor, table, rows[table], part)
+            self.lake.write(cursor, table, query, part, metadata=notes[part.day])
 
         _side_by_side([partial(write, table, part) for part, table in partitions.items()])
         return list(partitions)
@@ -213,6 +217,26 @@ class _Writer:
             )
             for day in self.days
         ]
+
+    def _in_order(
+        self, cursor: "DuckDBPyConnection", table: Table, rows: str, part: PartitionWritten
+    ) -> str:
+        """Give a partition's rows in order; many of them are put in order range by range.
+
+        DuckDB 2.0 runs out of memory when it sorts more wide rows than fit, although it can spill.
+        """
+        query = self._of_day(table, rows, part.day)
+        ranges = -(-part.rows // SORTED_AT_ONCE)
+        if ranges <= 1:
+            return in_order(table, query)
+        ((places,),) = cursor.execute("SELECT max(place) FROM answers").fetchall()
+        ordered = f"{quoted(table.name)}.{quoted(f'in order {part.day}')}"
+        cursor.execute(f"CREATE TABLE {ordered} AS {query} LIMIT 0")
+        width = places // ranges + 1
+        for start in range(1, places + 1, width):
+            of_range = f"{query} AND place >= {start} AND place < {start + width}"
+            cursor.execute(f"INSERT INTO {ordered} {in_order(table, of_range)}")
+        return f"FROM {ordered}"
 
     @staticmethod
     def _of_day(table: Table, query: str, day: date) -> str:

@@ -263,3 +263,22 @@ def test_a_failed_write_leaves_the_old_partition_and_no_litter(
     assert [path.name for path in lake.path("outcomes", DAY).parent.iterdir()] == [
         "outcomes.parquet"
     ]
+
+
+def test_many_rows_are_put_in_order_range_by_range_and_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        enriched(f"p{number * 7 % 50}", skills={"professional_network_skills": ["a", "b", "c"]})
+        for number in range(50)
+    ]
+    contents = []
+    for at_once in (1000, 7):
+        monkeypatch.setattr("crust_pipeline.tables.flattening.SORTED_AT_ONCE", at_once)
+        folder = tmp_path / str(at_once)
+        folder.mkdir()
+        file = landed(folder, lines, asked=[url(f"p{number}") for number in range(50)])
+        lake = flattened(folder, file).lake
+        contents.append([lake.path(table, DAY).read_bytes() for table in ("people", "skills")])
+
+    assert contents[0] == contents[1]
