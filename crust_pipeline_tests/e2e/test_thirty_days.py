@@ -1,0 +1,102 @@
+"""A backfill of thirty days through a real daemon, of which one part after another is killed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from crust_pipeline.instance import DagsterInstance, running_instance
+from crust_pipeline.ledger import loading, queries
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.sandbox.serve import RunningSandbox
+from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.settings import Settings
+from crust_pipeline_tests.e2e.instance_helpers import wait_for
+from crust_pipeline_tests.people import write_people
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+
+DAYS = [date(2026, 1, 5) + timedelta(days=number) for number in range(30)]
+A_DAY = 90
+JOBS = 30 * A_DAY // 300
+
+
+@pytest.fixture
+def switches() -> Switches:
+    return Switches(job_seconds=(8,))
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """The same number of people on each day."""
+    path = tmp_path / "people.csv"
+    people = [(day, number) for day in DAYS for number in range(A_DAY)]
+    write_people(
+        path, [(day, f"https://www.linkedin.com/in/{day}-{number}") for day, number in people]
+    )
+    return path
+
+
+@dataclass
+class Backfill:
+    """A backfill of identify that the daemon has just picked up."""
+
+    instance: DagsterInstance
+    ledger: Ledger
+    sandbox: RunningSandbox
+
+    def wait_until(self, what: str, condition: Callable[[], bool]) -> None:
+        wait_for(what, condition, instance=self.instance, timeout_seconds=300)
+
+    def has_accepted(self, count: int) -> Callable[[], bool]:
+        return lambda: len(self.sandbox.state.jobs) >= count
+
+    def is_loaded(self) -> bool:
+        return [day for _, day in loading.days_loaded(self.ledger)] == DAYS
+
+
+@pytest.fixture
+def backfill(
+    settings: dict[str, str], sandbox: RunningSandbox, tmp_path: Path
+) -> Iterator[Backfill]:
+    settings = settings | {"CRUST_POLL_SECONDS": "1"}
+    installation = Settings.from_env(settings)
+    with running_instance(
+        home=tmp_path / "dagster", environment=settings, log_dir=tmp_path / "logs", daemon=False
+    ) as instance:
+        instance.launch_backfill(
+            ["profile_urls", "identify_batches"], [day.isoformat() for day in DAYS]
+        )
+        instance.start_daemon()
+        ledger = Ledger(installation.ledger_url, account=installation.account)
+        yield Backfill(instance, ledger, sandbox)
+        ledger.close()
+
+
+def test_whatever_is_killed_the_backfill_goes_on_by_itself_and_buys_nobody_twice(
+    backfill: Backfill,
+) -> None:
+    instance = backfill.instance
+    backfill.wait_until("the first jobs", backfill.has_accepted(2))
+    instance.kill_daemon()
+    instance.kill_run_workers()
+    instance.start_daemon()
+    backfill.wait_until("jobs after the daemon's end", backfill.has_accepted(6))
+    instance.kill_web_server()
+    backfill.wait_until("jobs without a web server", backfill.has_accepted(7))
+    instance.start_web_server()
+    backfill.wait_until("a run worker", lambda: instance.kill_run_workers() > 0)
+    backfill.wait_until("jobs after the run worker's end", backfill.has_accepted(8))
+    instance.kill()
+    instance.start(daemon=True)
+    backfill.wait_until("every day is loaded", backfill.is_loaded)
+    assert len(backfill.sandbox.state.jobs) == JOBS
+    assert set(backfill.sandbox.state.times_submitted().values()) == {1}
+    counts = queries.outcome_counts(backfill.ledger, "identify", DAYS)
+    assert {day: found.total() for day, found in counts.items()} == dict.fromkeys(DAYS, A_DAY)
+    assert not {name for found in counts.values() for name in found} & {
+        "pending",
+        *queries.TROUBLED_OUTCOMES,
+    }
