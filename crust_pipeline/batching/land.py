@@ -22,7 +22,7 @@ from crust_pipeline.ledger.dispatching import Intent, backoff
 from crust_pipeline.ledger.landing import DirectAnswer, DueLanding, LandedFile, Settled
 from crust_pipeline.ledger.states import Answer
 from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Answers, Job
+from crust_pipeline.vendor.models import Answers, Job, JobStatus
 
 # The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
 LINK_LIVES = timedelta(days=5)
@@ -93,8 +93,11 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
     else:
         settled = _settle(engine, due, job, read)
         if settled is None:
-            reason = f"job {due.batch_id} was adopted, but its file is about other people"
-            landing.not_ours(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            reason = (
+                f"job {due.batch_id} was adopted, but nothing in its file shows that it is this "
+                "batch's. If it came without any results, nothing was billed for it"
+            )
+            progress.not_ours(engine.ledger, due.submission_id, reason=reason, now=engine.now())
             done.undone.append(due.submission_id)
         elif landing.landed(
             engine.ledger, due.submission_id, file, settled=settled, now=engine.now()
@@ -131,8 +134,13 @@ def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFi
         FileCheckError: it is not what the vendor says, and there are tries left.
     """
     # With nothing found the vendor may still give a link, to an object that was never written.
-    if job.result_count == 0 or not (job.download_url or job.download_urls):
-        if job.result_count != 0 and job.entities_fulfilled != 0:
+    if job.status is not JobStatus.COMPLETED:
+        raise FileCheckError(
+            f"the vendor said the job is completed, and now that it is {job.status}"
+        )
+    has_results = job.entities_fulfilled or job.result_count
+    if not has_results or not (job.download_url or job.download_urls):
+        if has_results or (job.entities_fulfilled is None and job.result_count is None):
             raise errors.LinkDead("The job has results, but the vendor gives no link to them")
         return LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
     name = _next_name(engine, due.product, due.submission_id)
@@ -166,6 +174,8 @@ def _download(engine: Engine, job: Job, kept: Path, *, take_what_comes: bool) ->
             with part.open("rb") as source:
                 shutil.copyfileobj(source, out)
             part.unlink()
+        out.flush()
+        os.fsync(out.fileno())
     whole.replace(kept)
     with kept.open("rb") as file:
         return kept.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()

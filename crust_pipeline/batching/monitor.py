@@ -88,6 +88,15 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
     now, submission_id = engine.now(), due.submission_id
     if job.status is JobStatus.FAILED:
         reason = job.error_message or "the vendor gave no reason"
+        if due.adopted:
+            # A failure does not show whose job it was: planned again, people could be bought twice.
+            doubt = (
+                f"job {due.batch_id} was adopted and failed ({reason}): nothing shows that it was "
+                "this batch's. Nothing was billed for it; if it was, resubmitting is safe"
+            )
+            progress.not_ours(engine.ledger, submission_id, reason=doubt, now=now)
+            done.failed.append(submission_id)
+            return
         instead = replacements(engine, submission_id, whole=True)
         progress.failed(
             engine.ledger,

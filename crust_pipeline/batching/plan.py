@@ -16,7 +16,7 @@ from crust_pipeline.ledger.dispatching import fields_denied
 from crust_pipeline.ledger.ledger import Ledger, Transaction
 from crust_pipeline.ledger.planning import Claim, NewBatch, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendor.operations import IdentifierType, Operation
+from crust_pipeline.vendor.operations import IdentifierType, Operation, under
 from crust_pipeline.vendor.prices import PRICES, Prices
 
 # Plans change; a field that was locked may be open later. Asking again costs one refused request.
@@ -170,7 +170,7 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
         decisions = [
             _if_possible(decision, products=products, denied=denied) for decision in decisions
         ]
-        available = _available(tx, policy, balance=balance, now=now)
+        available = _available(tx, policy, balance=balance, now=now, run_id=run_id)
         decisions = afford(decisions, price=price, available=available, policy=policy)
         batches = list(
             pack(
@@ -315,7 +315,8 @@ def _decide_key(
     bought = frozenset(name for claim in counting for name in claim.fields)
     if any(claim.answer in NOBODY or claim.answer is Answer.REDACTED for claim in counting):
         bought |= wanted
-    if missing := wanted - bought:
+    missing = frozenset(name for name in wanted if not any(under(name, had) for had in bought))
+    if missing:
         return Decision(row, Verdict.ASK, fields=missing)
     if before is not None and before.submission_id in {claim.submission_id for claim in counting}:
         return Decision(row, before.verdict, before.submission_id, before.detail)
@@ -467,13 +468,20 @@ def _verdicts(
 
 
 def _available(
-    tx: Transaction, policy: Policy, *, balance: Decimal | None, now: datetime
+    tx: Transaction,
+    policy: Policy,
+    *,
+    balance: Decimal | None,
+    now: datetime,
+    run_id: str | None,
 ) -> Decimal | None:
     """What may still be reserved, in credits; None: there is no limit."""
     today = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), tzinfo=UTC)
     limits: list[Decimal] = []
     if policy.limit_per_run is not None:
-        limits.append(policy.limit_per_run)
+        # A run plans several operations, and some of them again.
+        planned = planning.credits_of_run(tx, run_id) if run_id else Decimal(0)
+        limits.append(policy.limit_per_run - planned)
     if policy.limit_per_day is not None:
         limits.append(policy.limit_per_day - planning.credits_committed_on(tx, today))
     if balance is not None:

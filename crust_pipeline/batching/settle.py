@@ -9,6 +9,9 @@ from crust_pipeline.identity import key_of_echo
 from crust_pipeline.ledger.landing import Settled
 from crust_pipeline.ledger.states import Answer
 
+# The vendor has been known to add lines; more than these are somebody else's list.
+STRANGERS_BORNE = 0.1
+
 
 def settle(
     *,
@@ -34,7 +37,8 @@ def settle(
         unanswered: what it means that nothing is said of somebody.
 
     Returns:
-        None when the file of an adopted job is mostly about people nobody asked for.
+        None when nothing shows that an adopted job is ours: its file is about other people, or
+        about nobody.
     """
     keys = set(asked.values())
     answers: dict[str, ReadAnswer] = {}
@@ -45,7 +49,7 @@ def settle(
             answers.setdefault(key, answer)
         else:
             strangers += 1
-    if adopted and strangers > len(answers):
+    if adopted and not _is_about(len(answers), strangers, unreadable=len(read.unreadable)):
         return None
     return list(
         _settled(
@@ -59,6 +63,11 @@ def settle(
             unanswered=unanswered,
         )
     )
+
+
+def _is_about(asked_for: int, strangers: int, *, unreadable: int) -> bool:
+    """Whether a file is about those asked for: another's list may have some of them by chance."""
+    return asked_for + unreadable > 0 and strangers <= STRANGERS_BORNE * asked_for
 
 
 def _unreadable(read: ReadFile, asked: Mapping[str, str], keys: set[str]) -> dict[str, int]:

@@ -112,7 +112,7 @@ def claim_next(
             now=now,
             intent_at=now,
             owner=owner,
-            run_id=run_id or found.run_id,
+            submit_run_id=run_id,
         )
         sent = tx.con.execute(
             sa.select(identifiers.c.identifier)

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from crust_pipeline.ledger.dispatching import end_pause
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
-from crust_pipeline.ledger.progress import undo_adoption
 from crust_pipeline.ledger.schema import claims, identifiers, submissions
 from crust_pipeline.ledger.states import Answer, BatchState
 
@@ -88,7 +87,7 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
                 dead_links=row.dead_links,
                 completed_at=row.completed_at,
                 owner=row.owner,
-                taken_at=row.intent_at,
+                taken_at=row.taken_at or row.completed_at,
                 last_sha256=row.file_sha256,
             )
             for row in con.execute(query)
@@ -105,7 +104,7 @@ def take(ledger: Ledger, due: DueLanding, *, owner: str, now: datetime) -> bool:
         batch = tx.submission(due.submission_id)
         if BatchState(batch.state) is not BatchState.COMPLETED or batch.owner != due.owner:
             return False
-        tx.update(due.submission_id, owner=owner, intent_at=now)
+        tx.update(due.submission_id, owner=owner, taken_at=now)
         return True
 
 
@@ -141,15 +140,11 @@ def land_again(
             )
 
 
-def not_ours(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
-    """The job that was adopted is somebody else's: its submit is unknown again."""
-    with ledger.write() as tx:
-        undo_adoption(tx, submission_id, reason=reason, now=now)
-
-
 def expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
     """The link died before the file was kept: what was bought is lost, unless it comes back."""
     with ledger.write() as tx:
+        if tx.state(submission_id) is not BatchState.COMPLETED:
+            return  # another process landed it after all
         tx.move(
             submission_id, BatchState.EXPIRED, now=now, reason=reason, error=reason[:ERROR_CHARS]
         )

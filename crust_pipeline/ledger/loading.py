@@ -219,6 +219,7 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
         )
         .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
         .where(
+            submissions.c.account == ledger.account,
             submissions.c.operation == operation,
             submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
             submissions.c.source_file.is_not(None),

@@ -160,8 +160,10 @@ def rows_of(
     tx: Transaction, operation: str, partitions: Sequence[date]
 ) -> dict[tuple[date, str], PlannedRow]:
     """The decisions of earlier plans: {(day, row_id): row}."""
-    query = sa.select(rows).where(
-        rows.c.operation == operation, rows.c.partition_date.in_(partitions)
+    query = (
+        sa.select(rows, submissions.c.account)
+        .outerjoin(submissions, submissions.c.submission_id == rows.c.submission_id)
+        .where(rows.c.operation == operation, rows.c.partition_date.in_(partitions))
     )
     return {
         (row.partition_date, row.row_id): PlannedRow(
@@ -169,7 +171,7 @@ def rows_of(
             row.row_id,
             row.profile_key,
             Verdict(row.verdict),
-            row.submission_id,
+            row.submission_id if row.account == tx.account else None,
             row.detail,
         )
         for row in tx.con.execute(query)
@@ -186,19 +188,28 @@ def credits_set_aside(tx: Transaction) -> Decimal:
 
 def credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
     """What the plans of one calendar day cost in credits: settled where known, else at worst."""
-    cost = sa.case(
-        (submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED]), 0),
-        else_=sa.type_coerce(
-            sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved),
-            sa.BigInteger,
-        ),
-    )
-    query = sa.select(sa.type_coerce(sa.func.sum(cost), submissions.c.credits_reserved.type)).where(
+    query = sa.select(_cost()).where(
         submissions.c.account == tx.account,
         submissions.c.created_at >= day_start,
         submissions.c.created_at < day_start + timedelta(days=1),
     )
     return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def credits_of_run(tx: Transaction, run_id: str) -> Decimal:
+    """What a run has planned so far, in credits: settled where known, else at worst."""
+    query = sa.select(_cost()).where(
+        submissions.c.account == tx.account, submissions.c.run_id == run_id
+    )
+    return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def _cost() -> sa.ColumnElement[Decimal]:
+    """What batches cost together; nothing those that failed or were refused."""
+    known = sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved)
+    nothing = submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED])
+    cost = sa.case((nothing, 0), else_=sa.type_coerce(known, sa.BigInteger))
+    return sa.type_coerce(sa.func.sum(cost), submissions.c.credits_reserved.type)
 
 
 def add_batch(
@@ -243,6 +254,9 @@ def add_batch(
         ],
     )
     own(tx, batch.operation, covers, batch.submission_id, [key for key, _, _ in batch.identifiers])
+    # A day whose rows are gone from the upstream table by now still gets what it bought.
+    days_asking = {(batch.submission_id, day) for _, _, day in batch.identifiers}
+    _note_waiting(tx, batch.operation, days_asking)
 
 
 def own(

@@ -39,6 +39,7 @@ class DuePoll:
     product: str
     identifier_count: int
     submitted_at: datetime
+    adopted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
                 submissions.c.product,
                 submissions.c.identifier_count,
                 submissions.c.submitted_at,
+                submissions.c.adopted,
             )
             .where(
                 submissions.c.account == ledger.account,
@@ -201,6 +203,7 @@ def failed(
         )
         tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
         re_plan(tx, instead, parent=submission_id, now=now, not_before=not_before or now)
+        end_pause(tx, PauseKind.SLOTS)  # a slot is free again
         tx.has_news(submission_id)
     return True
 
@@ -323,9 +326,17 @@ def adopt(
     return True
 
 
-def undo_adoption(tx: Transaction, submission_id: str, *, reason: str, now: datetime) -> None:
+def not_ours(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
     """The adopted job was not this submit's: remember that, and the submit is unknown again."""
-    batch = tx.submission(submission_id)
+    with ledger.write() as tx:
+        batch = tx.submission(submission_id)
+        if not batch.adopted or batch.state not in AT_VENDOR | {BatchState.COMPLETED}:
+            return  # another process was faster
+        _undo_adoption(tx, batch, reason=reason, now=now)
+
+
+def _undo_adoption(tx: Transaction, batch: sa.Row[Any], *, reason: str, now: datetime) -> None:
+    submission_id = batch.submission_id
     tx.con.execute(
         foreign_jobs.insert().values(
             account=tx.account, batch_id=batch.batch_id, submission_id=submission_id, seen_at=now

@@ -88,8 +88,10 @@ submissions = sa.Table(
     sa.Column("batch_id", sa.String),
     sa.Column("action", sa.String),
     sa.Column("adopted", sa.Boolean, nullable=False, default=False),
-    sa.Column("owner", sa.String),  # the process that holds the intent
-    sa.Column("run_id", sa.String),
+    sa.Column("owner", sa.String),  # the process that holds the intent, or lands the file
+    sa.Column("taken_at", UtcDateTime),  # when it took up the landing
+    sa.Column("run_id", sa.String),  # that planned it; limits per run go by it
+    sa.Column("submit_run_id", sa.String),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("intent_at", UtcDateTime),
     sa.Column("submitted_at", UtcDateTime),
