@@ -13,6 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+# Pronto works off 5 requests at a time and queues the others itself (vendor documents).
+PRONTO_JOBS_AT_A_TIME = 50
+
 
 class SettingsError(ValueError):
     """A setting cannot be used as it is. The message names the variable and what to give."""
@@ -86,6 +89,11 @@ def _url(text: str) -> str:
 
 
 _EXPECTED = {_boolean: "true or false", date.fromisoformat: "a date such as 2026-01-31"}
+
+
+def expected(parse: Callable[[str], Any]) -> str:
+    """What a setting may be set to, in words; empty where any text is."""
+    return _EXPECTED.get(parse) or (parse.__doc__ or "" if parse.__module__ == __name__ else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +307,19 @@ class Settings:
         "test server sold is never taken for the real thing.",
     )
 
+    @property
+    def pronto_account(self) -> str:
+        """The name that purchases from the second vendor are remembered under."""
+        return f"pronto@{urlsplit(self.pronto_base_url).hostname}"
+
+    @property
+    def accounts(self) -> dict[str, int]:
+        """The accounts that are bought with, and how many jobs each may have at a time."""
+        accounts = {self.account: self.max_active_batches}
+        if "pronto" in self.waterfall:
+            accounts[self.pronto_account] = PRONTO_JOBS_AT_A_TIME
+        return accounts
+
     def __post_init__(self) -> None:
         """Fill in the paths that follow the data folder."""
         fill = {
@@ -331,9 +352,7 @@ class Settings:
             try:
                 values[spec.name] = parse(text)
             except (ValueError, KeyError, InvalidOperation):
-                expected = _EXPECTED.get(parse, parse.__doc__)
-                message = (
-                    f"{spec.metadata['variable']} cannot be used as it is set: give {expected}."
-                )
+                variable = spec.metadata["variable"]
+                message = f"{variable} cannot be used as it is set: give {expected(parse)}."
                 raise SettingsError(message) from None
         return cls(**values)

@@ -1,7 +1,7 @@
 """The one resource: the pipeline, made from the environment and what the Launchpad lays over it."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -12,17 +12,25 @@ from pydantic import Field, create_model
 from crust_pipeline.batching.plan import OverBudgetError
 from crust_pipeline.ledger.states import LedgerError
 from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.settings import Settings, SettingsError
+from crust_pipeline.settings import Settings, SettingsError, expected
 from crust_pipeline.tables import UpstreamError
 from crust_pipeline.vendor.errors import VendorError
 
 # Keys come from the environment only: what is typed into the Launchpad is kept in run records.
-_CONFIGURABLE = {spec.name: spec.metadata for spec in fields(Settings) if spec.name != "api_key"}
+_CONFIGURABLE = {
+    spec.name: spec.metadata for spec in fields(Settings) if not spec.name.endswith("api_key")
+}
+
+
+def _help(meta: Mapping[str, Any]) -> str:
+    choices = expected(meta["parse"])
+    return f"{meta['description']} {f'Give {choices}. ' if choices else ''}Else {meta['variable']}."
+
 
 _config_fields: dict[str, Any] = {
     name: (
         str | None,
-        Field(default=None, description=f"{meta['description']} Else {meta['variable']}."),
+        Field(default=None, description=_help(meta)),
     )
     for name, meta in _CONFIGURABLE.items()
 }

@@ -28,11 +28,16 @@ def test_a_field_that_cannot_be_used_is_named() -> None:
         with_fields(poll_seconds="soon").get_pipeline()
 
 
-def test_the_key_is_no_field() -> None:
+def test_no_key_is_a_field() -> None:
     # What is typed into the Launchpad is kept in run records.
-    assert "api_key" not in PipelineResource.model_fields
+    assert not [name for name in PipelineResource.model_fields if "api_key" in name]
+
+
+def test_a_field_with_choices_names_them() -> None:
+    described = PipelineResource.model_fields["on_unknown"].description or ""
+    assert "one of hold, resubmit" in described
 
 
 def test_every_field_says_what_it_is_and_which_variable_it_takes_the_place_of() -> None:
     for name, field in PipelineResource.model_fields.items():
-        assert "CRUST" in (field.description or ""), name
+        assert f"Else {'PRONTO' if name.startswith('pronto') else 'CRUST'}" in str(field), name
