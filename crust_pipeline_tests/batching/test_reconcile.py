@@ -39,6 +39,7 @@ def test_a_lost_submit_is_found_and_landed_without_being_sent_again(world: World
 
 def test_a_search_spends_nothing(world: World) -> None:
     lose(world, SAM)
+    world.sandbox.state.refresh()  # bills what has ended
     spent = world.sandbox.state.account.spent
     world.search()
     assert world.sandbox.state.account.spent == spent

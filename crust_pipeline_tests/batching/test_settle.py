@@ -145,16 +145,19 @@ def test_the_first_of_several_lines_about_somebody_counts() -> None:
     assert (item.source_line, item.credits) == (1, 1)
 
 
-@pytest.mark.parametrize(("strangers", "ours"), [(1, 1), (2, 2), (1, 4)])
-def test_an_adopted_file_that_is_not_mostly_about_others_is_ours(strangers: int, ours: int) -> None:
+@pytest.mark.parametrize(("strangers", "ours"), [(0, 1), (1, 10), (0, 12)])
+def test_an_adopted_file_with_few_strangers_is_ours(strangers: int, ours: int) -> None:
     lines = [found(key) for key in KEYS[:ours]]
     lines += [ReadAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:strangers]]
     assert settled(KEYS, ReadFile(len(lines), tuple(lines), ()), adopted=True) is not None
 
 
-def test_an_adopted_file_that_is_mostly_about_others_is_not_ours() -> None:
-    lines = [found(KEYS[0])]
-    lines += [ReadAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:2]]
+@pytest.mark.parametrize(("strangers", "ours"), [(0, 0), (1, 0), (1, 1), (2, 12)])
+def test_an_adopted_file_about_others_or_about_nobody_is_not_ours(
+    strangers: int, ours: int
+) -> None:
+    lines = [found(key) for key in KEYS[:ours]]
+    lines += [ReadAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:strangers]]
     read = ReadFile(len(lines), tuple(lines), ())
     assert settled(KEYS, read, adopted=True) is None
     assert settled(KEYS, read, adopted=False) is not None
