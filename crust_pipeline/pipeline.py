@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
 from crust_pipeline.batching.plan import Policy, Products
 from crust_pipeline.batching.pronto import ProntoJobs
 from crust_pipeline.identity import InvalidIdentifier, key_of_url
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.settings import Settings, SettingsError
+from crust_pipeline.ledger.ledger import Ledger, submission
+from crust_pipeline.settings import PRONTO_JOBS_AT_A_TIME, Settings, SettingsError
 from crust_pipeline.tables import (
     Lake,
     Warehouse,
@@ -40,8 +39,6 @@ from crust_pipeline.waterfall import contacts_of
 # In the order in which they are planned: identify finds profile URLs that the others ask for.
 # The second vendor comes last, because it needs to know what the first has found.
 OPERATIONS = ("identify", "contact", "enrich", "bulk_contact")
-# Pronto works off 5 requests at a time and queues the others itself (vendor documents).
-PRONTO_JOBS_AT_A_TIME = 50
 
 # What earlier settings may have planned is still landed when they have changed.
 _OTHER_PRODUCTS = {
@@ -181,12 +178,21 @@ class Pipeline:
         """
         return self.pronto if operation == "bulk_contact" else self.engine
 
+    def engine_with(self, submission_id: str) -> Engine:
+        """The account that a batch is bought with.
+
+        Raises:
+            LedgerError: there is no such batch.
+            SettingsError: an API key is missing.
+        """
+        with self.ledger.read() as con:
+            return self.engine_of(submission(con, submission_id).operation)
+
     def ledger_of(self, operation: str) -> Ledger:
         """The ledger, as it remembers purchases of the account that an operation is bought with."""
         if operation != "bulk_contact":
             return self.ledger
-        account = urlsplit(self.settings.pronto_base_url).hostname or ""
-        return Ledger(self.settings.ledger_url, account=f"pronto@{account}")
+        return Ledger(self.settings.ledger_url, account=self.settings.pronto_account)
 
     @property
     def policy(self) -> Policy:

@@ -1,6 +1,7 @@
 """The second vendor, from the plan to the tables, against the sandbox and a real inbox."""
 
 import gzip
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,8 +11,10 @@ from time import sleep
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from crust_pipeline.batching.land import land_files
+from crust_pipeline.cli import main
 from crust_pipeline.inbox.app import build_app
 from crust_pipeline.inbox.store import Store
 from crust_pipeline.ledger import inbox, queries
@@ -347,3 +350,20 @@ def test_a_waterfall_without_a_key_is_said_before_anything_is_bought(
     pipeline = installed(settings, sandbox, PRONTO_API_KEY="").pipeline
     with pytest.raises(SettingsError, match="PRONTO_API_KEY"):
         _ = pipeline.engines
+
+
+def test_status_tells_each_account_by_itself(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.run()
+    settings = installation.pipeline.settings
+    monkeypatch.setenv("CRUST_LEDGER_URL", settings.ledger_url)
+    monkeypatch.setenv("CRUSTDATA_BASE_URL", settings.base_url)
+    monkeypatch.setenv("PRONTO_BASE_URL", settings.pronto_base_url)
+    monkeypatch.setenv("CRUST_WATERFALL", "crustdata,pronto")
+    told = json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)
+    (pronto,) = told["other_accounts"]
+    assert pronto["account"] == "pronto@127.0.0.1"
+    assert sum(pronto["batches"].values()) == len(installation.batches())
+    shown = CliRunner().invoke(main, ["status"]).stdout
+    assert shown.count("Credits:") == 2
