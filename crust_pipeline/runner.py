@@ -105,7 +105,9 @@ def run_to_end(
     days = days_between(start, end)
     for operation in operations:
         plan_days(pipeline, operation, days, policy=policy, run_id=run_id)
-    stopped = _wait(pipeline, operations, days, policy=policy, show=show, sleep=sleep)
+    stopped = _wait(
+        pipeline, operations, days, policy=policy, run_id=run_id, show=show, sleep=sleep
+    )
     for name in operations:
         load_results(pipeline, name, days, run_id=run_id)
     load_accounts(pipeline, days, run_id=run_id)
@@ -129,6 +131,7 @@ def _wait(
     days: Sequence[date],
     *,
     policy: Policy,
+    run_id: str,
     show: Callable[[Progress], None],
     sleep: Callable[[float], None],
 ) -> str | None:
@@ -148,7 +151,7 @@ def _wait(
                 landing_now = None
             if landing_now is None and _something_to_land(engines):
                 landing_now = beside.submit(_land_all, engines)
-            _plan_identified(pipeline, names, days, policy=policy)
+            _plan_identified(pipeline, names, days, policy=policy, run_id=run_id)
             summaries = [queries.summary(engine.ledger, now=clock()) for engine in engines]
             waiting = queries.waiting_rows(ledger, names, days, searches=SEARCHES_BEFORE_DECIDING)
             show(Progress(summary=summaries[0], rows=waiting.rows, rows_open=waiting.rows_open))
@@ -198,7 +201,12 @@ def _all_stuck(summaries: Sequence[Summary]) -> str | None:
 
 
 def _plan_identified(
-    pipeline: Pipeline, names: Sequence[str], days: Sequence[date], *, policy: Policy
+    pipeline: Pipeline,
+    names: Sequence[str],
+    days: Sequence[date],
+    *,
+    policy: Policy,
+    run_id: str,
 ) -> None:
     """Ask for those whose e-mail has been identified by now; nobody else is planned again."""
     again: dict[str, list[date]] = {}
@@ -207,7 +215,7 @@ def _plan_identified(
             again.setdefault(operation, []).append(day)
     for operation, of_days in again.items():
         only_new = replace(policy, new_rows_only=True, refresh=False)
-        plan_days(pipeline, operation, of_days, policy=only_new)
+        plan_days(pipeline, operation, of_days, policy=only_new, run_id=run_id)
 
 
 def _stuck(summary: Summary) -> str | None:  # noqa: PLR0911 - one return for each reason
