@@ -45,7 +45,8 @@ BAD_LINES_LIMIT: Final = 1000
 # planning of the statements (0.1 s a piece) would cost more than a second worker saves.
 _PIECE_BYTES: Final = 40 << 20
 _SMALL_PIECE_BYTES: Final = 8 << 20
-_MEMORY: Final = "320MB"
+_MEMORY: Final = "384MB"
+_MOST_WORKERS: Final = 2
 # Rows of a partition that are sorted together.
 SORTED_AT_ONCE: Final = 60_000
 
@@ -267,4 +268,6 @@ def _side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
 
 
 def _workers() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Each holds a piece in memory, so more cores must not mean more memory.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, _MOST_WORKERS)

@@ -24,8 +24,8 @@ from crust_pipeline.tables.spec import Table, literal, quoted
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# DuckDB sizes its buffers by this; a longer line needs more, and gets it.
-_OBJECT_BYTES: Final = 16 << 20
+# DuckDB sizes its buffers by this, a quarter of its default; a longer line needs more, and gets it.
+_OBJECT_BYTES: Final = 4 << 20
 # line_id is the file's number above this bit and the line's number below.
 _LINE_BITS: Final = 32
 
