@@ -5,12 +5,15 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from crust_pipeline.cli import main
+from crust_pipeline.commands.page import command_line_page, settings_page
 from crust_pipeline.sandbox.serve import RunningSandbox
+from crust_pipeline.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -87,3 +90,28 @@ def test_the_steps_of_the_tutorial_work_in_order(sandbox: RunningSandbox, tmp_pa
 def test_every_command_has_help() -> None:
     silent = [name for name, command in main.commands.items() if not command.help]
     assert not silent
+
+
+def test_the_page_of_settings_is_current() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page()
+
+
+def test_the_page_of_the_command_line_is_current() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    assert page == command_line_page(main)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
+    known = {spec.metadata["variable"] for spec in fields(Settings)}
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:CRUST|CRUSTDATA|PRONTO)_[A-Z_]+[A-Z]\b", text))
+    assert named <= known
+
+
+def test_the_map_of_the_code_names_every_package_and_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    package = ROOT / "crust_pipeline"
+    parts = [path.name + "/" for path in package.iterdir() if (path / "__init__.py").exists()]
+    parts += [path.name for path in package.glob("*.py") if not path.name.startswith("__")]
+    assert not [part for part in parts if f"`{part}`" not in text]
