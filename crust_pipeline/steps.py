@@ -243,7 +243,7 @@ def load_results(
                 asked=_asked_table(source.asked),
             )
             for name in together
-            for source in loading.sources(pipeline.ledger, name, partitions)
+            for source in loading.sources(pipeline.ledger_of(name), name, partitions)
         ],
         operations=together,
         days=partitions,
