@@ -31,7 +31,7 @@ format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# BENCH: flatten, slots, scale, inbox; docs/performance.md says what each needs and how long it takes.
+# BENCH: flatten, slots, scale, inbox, ledger; docs/performance.md says what each needs and how long it takes.
 bench: .venv/installed
 	$(BIN)/python -m bench.$(BENCH) $(ARGS)
 
