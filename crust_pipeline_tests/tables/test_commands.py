@@ -7,6 +7,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
+import crust_pipeline
 from crust_pipeline.cli import main
 from crust_pipeline.tables import Lake
 from crust_pipeline_tests.tables.landing import DAY, LOADED_AT
@@ -102,3 +103,12 @@ def test_rebuild_without_a_table_writes_all_result_tables(data_dir: Path) -> Non
     lake = Lake(data_dir / "lake")
     assert result.exit_code == 0, result.output
     assert all(lake.days(table) == [DAY] for table in ("people", "identities", "contact_phones"))
+
+
+def test_notebooks_read_days_of_a_table(data_dir: Path) -> None:
+    _write(data_dir, "a", "b")
+
+    frame = crust_pipeline.read("outcomes", "2026-01-01", date(2026, 1, 31))
+
+    assert frame["row_id"].tolist() == ["a", "b"]
+    assert crust_pipeline.read("outcomes", "2026-01-06", "2026-01-31").empty
