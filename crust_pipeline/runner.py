@@ -16,7 +16,7 @@ from crust_pipeline.batching.monitor import poll_jobs
 from crust_pipeline.batching.plan import Policy
 from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
 from crust_pipeline.ledger import landing, loading, progress, queries
-from crust_pipeline.ledger.dispatching import PauseKind
+from crust_pipeline.ledger.dispatching import PauseKind, end_pause
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
 from crust_pipeline.ledger.states import IN_PROGRESS
 from crust_pipeline.pipeline import Pipeline
@@ -105,6 +105,7 @@ def run_to_end(
     days = days_between(start, end)
     for operation in operations:
         plan_days(pipeline, operation, days, policy=policy, run_id=run_id)
+    _try_again_at_once(pipeline)
     stopped = _wait(
         pipeline, operations, days, policy=policy, run_id=run_id, show=show, sleep=sleep
     )
@@ -123,6 +124,14 @@ def run_to_end(
         notes=upstream.notes,
         stopped=stopped,
     )
+
+
+def _try_again_at_once(pipeline: Pipeline) -> None:
+    """End waits for what a person mends: whoever runs it again has mended it, or wants to know."""
+    with pipeline.ledger.write() as tx:
+        for kind in (*NEEDS_A_PERSON, PauseKind.UNREACHABLE):
+            for takes_slot in (True, False):
+                end_pause(tx, kind, takes_slot=takes_slot)
 
 
 def _wait(
