@@ -138,11 +138,13 @@ def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFi
         raise FileCheckError(
             f"the vendor said the job is completed, and now that it is {job.status}"
         )
-    has_results = job.entities_fulfilled or job.result_count
-    if not has_results or not (job.download_url or job.download_urls):
-        if has_results or (job.entities_fulfilled is None and job.result_count is None):
-            raise errors.LinkDead("The job has results, but the vendor gives no link to them")
-        return LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
+    nothing = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
+    if job.result_count == 0 and not job.entities_fulfilled:
+        return nothing
+    if not (job.download_url or job.download_urls):
+        if job.result_count is None and job.entities_fulfilled == 0:
+            return nothing
+        raise errors.LinkDead("The job has results, but the vendor gives no link to them")
     name = _next_name(engine, due.product, due.submission_id)
     kept = engine.raw / name
     kept.parent.mkdir(parents=True, exist_ok=True)
