@@ -239,6 +239,13 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
             asked.setdefault(row.submission_id, []).append(
                 (row.identifier, row.profile_key, row.partition_date)
             )
+        # A batch holds people of other days as well: asked for too, and written with those days.
+        elsewhere = sa.select(identifiers).where(
+            identifiers.c.submission_id.in_(list(asked)),
+            identifiers.c.partition_date.not_in(partitions),
+        )
+        for row in con.execute(elsewhere):
+            asked[row.submission_id].append((row.identifier, row.profile_key, row.partition_date))
         files = con.execute(
             sa.select(submissions)
             .where(submissions.c.submission_id.in_(list(asked)))
