@@ -57,8 +57,9 @@ class Installation:
         )
 
     def buy(self, days: Sequence[date]) -> None:
-        """Plan days and submit what fits."""
+        """Plan days and submit what fits; a little later the first poll is due."""
         assert self.materialize("profile_urls", "enrich_batches", days=days).success
+        self.clock.advance(seconds=5)
 
     def run(self, job: str, *, tags: Mapping[str, str] | None = None) -> dg.ExecuteInProcessResult:
         """One run of a job."""
