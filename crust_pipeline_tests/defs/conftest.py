@@ -23,11 +23,13 @@ from crust_pipeline_tests.people import DAYS
 
 @dataclass
 class Clock:
-    """The pipeline's time: the real one, plus what a test lets pass."""
+    """The pipeline's time: the real one, plus what a test lets pass, some of it at each look."""
 
     passed: timedelta = timedelta(0)
+    passes_at_each_look: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:
+        self.passed += self.passes_at_each_look
         return datetime.now(UTC) + self.passed
 
     def advance(self, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """How soon a slot is filled again: by the tick that sees a job end, and the run it asks for."""
 
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -37,5 +38,6 @@ def test_an_advance_run_goes_on_while_jobs_end(
     ledger = installation.pipeline.ledger
     batches = queries.summary(ledger, now=installation.clock()).batches
     assert sum(batches.values()) == 3
+    installation.clock.passes_at_each_look = timedelta(seconds=1)
     assert installation.run("advance_job").success
     assert queries.summary(ledger, now=installation.clock()).batches == {"landed": 3}
