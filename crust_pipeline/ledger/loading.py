@@ -74,8 +74,21 @@ def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
         )
         .exists()
     )
-    # Their people are being identified: they are planned again before they are loaded.
-    awaiting = (
+    query = (
+        sa.select(days)
+        .where(days.c.version > days.c.loaded_version, ~waiting, ~_awaiting())
+        .order_by(days.c.operation, days.c.partition_date)
+    )
+    if operation is not None:
+        query = query.where(days.c.operation == operation)
+    with ledger.read() as con:
+        found = list(con.execute(query))
+    return list(_ranges(found))
+
+
+def _awaiting() -> sa.Exists:
+    """Rows of a day whose people are being looked for: it is planned again before it is final."""
+    return (
         sa.select(1)
         .where(
             rows.c.partition_date == days.c.partition_date,
@@ -84,16 +97,6 @@ def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
         )
         .exists()
     )
-    query = (
-        sa.select(days)
-        .where(days.c.version > days.c.loaded_version, ~waiting, ~awaiting)
-        .order_by(days.c.operation, days.c.partition_date)
-    )
-    if operation is not None:
-        query = query.where(days.c.operation == operation)
-    with ledger.read() as con:
-        found = list(con.execute(query))
-    return list(_ranges(found))
 
 
 def ranges(partitions: Sequence[date]) -> list[tuple[date, date]]:
@@ -320,9 +323,9 @@ def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -
 
 
 def days_loaded(ledger: Ledger) -> list[tuple[str, date]]:
-    """Days whose tables are up to the ledger, as (operation, day)."""
+    """Days that are final and whose tables are up to the ledger, as (operation, day)."""
     query = sa.select(days.c.operation, days.c.partition_date).where(
-        days.c.version == days.c.loaded_version
+        days.c.version == days.c.loaded_version, ~_awaiting()
     )
     with ledger.read() as con:
         return [(row.operation, row.partition_date) for row in con.execute(query)]
