@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
+from crust_pipeline.batching.decide import Policy, Products
 from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
-from crust_pipeline.batching.plan import Policy, Products
 from crust_pipeline.batching.pronto import ProntoJobs
 from crust_pipeline.identity import InvalidIdentifier, key_of_url
 from crust_pipeline.ledger.ledger import Ledger, submission

@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from crust_pipeline.batching.decide import Policy
 from crust_pipeline.batching.dispatch import fill_slots
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.land import land_files
 from crust_pipeline.batching.monitor import poll_jobs
-from crust_pipeline.batching.plan import Policy
 from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
 from crust_pipeline.ledger import landing, loading, progress, queries
 from crust_pipeline.ledger.dispatching import PauseKind, end_pause

@@ -11,8 +11,9 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
+from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, plan
+from crust_pipeline.batching.plan import PlanReport, plan
 from crust_pipeline.identity import InvalidIdentifier, row_key
 from crust_pipeline.ledger import loading, queries
 from crust_pipeline.ledger.ledger import Ledger

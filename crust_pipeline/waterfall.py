@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from crust_pipeline.batching.plan import InputRow
+from crust_pipeline.batching.decide import InputRow
 from crust_pipeline.identity import identifier_of, is_email
 from crust_pipeline.ledger import planning, queries
 from crust_pipeline.tables import Lake

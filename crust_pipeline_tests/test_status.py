@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from crust_pipeline.batching.plan import InputRow, Policy, plan
+from crust_pipeline.batching.decide import InputRow, Policy
+from crust_pipeline.batching.plan import plan
 from crust_pipeline.cli import main
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import Settings

@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, plan
+from crust_pipeline.batching.decide import InputRow, Policy
+from crust_pipeline.batching.plan import PlanReport, plan
 from crust_pipeline.ledger import planning
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import claims, submissions

@@ -15,9 +15,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from bench.scale.history import DAYS, NOW, OPERATION, write_history
+from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.forecast import day_ends
-from crust_pipeline.batching.plan import InputRow, Policy, plan
+from crust_pipeline.batching.plan import plan
 from crust_pipeline.batching.watch import watch
 from crust_pipeline.ledger import dispatching, landing, loading, progress, queries
 from crust_pipeline.ledger.ledger import Ledger

@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.dispatch import Dispatched, fill_slots
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.land import Landed, land_files
 from crust_pipeline.batching.monitor import Polled, poll_jobs
-from crust_pipeline.batching.plan import InputRow, PlanReport, Policy, plan
+from crust_pipeline.batching.plan import PlanReport, plan
 from crust_pipeline.batching.reconcile import Reconciled, reconcile
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.ledger import Ledger

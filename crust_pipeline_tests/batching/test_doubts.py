@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from crust_pipeline.batching.plan import InputRow, plan
+from crust_pipeline.batching.decide import InputRow
+from crust_pipeline.batching.plan import plan
 from crust_pipeline.ledger import landing, loading, progress
 from crust_pipeline.ledger.states import BatchState, Verdict
 from crust_pipeline.vendor.operations import ENRICH, IDENTIFY, Operation

@@ -10,7 +10,8 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.batching.plan import Decision, InputRow, Policy, pack
+from crust_pipeline.batching.decide import Decision, InputRow, Policy
+from crust_pipeline.batching.plan import pack
 from crust_pipeline.ledger.planning import NewBatch
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.vendor.operations import IDENTIFY
@@ -52,6 +53,14 @@ def test_every_identifier_is_in_exactly_one_batch(
     decisions = decisions_of(found)
     keys = Counter(key for batch in packed(decisions, cap) for key, _, _ in batch.identifiers)
     assert keys == Counter(decision.row.profile_key for decision in decisions)
+
+
+@given(people, caps)
+def test_the_credits_of_every_identifier_are_set_aside(
+    found: list[tuple[int, bool, frozenset[str]]], cap: int
+) -> None:
+    batches = packed(decisions_of(found), cap)
+    assert sum(batch.credits_reserved for batch in batches) == len(found)
 
 
 @given(people, caps)

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
+from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.plan import InputRow, Policy, plan
+from crust_pipeline.batching.plan import plan
 from crust_pipeline.batching.watch import watch
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.ledger import Ledger

@@ -25,8 +25,9 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import event
 
+from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.plan import InputRow, Policy, plan
+from crust_pipeline.batching.plan import plan
 from crust_pipeline.batching.replan import replacements
 from crust_pipeline.ledger import dispatching, landing, loading, progress, queries
 from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.batching.plan import InputRow, Policy, plan
+from crust_pipeline.batching.decide import InputRow, Policy
+from crust_pipeline.batching.plan import plan
 from crust_pipeline.ledger import dispatching, landing, loading, progress
 from crust_pipeline.ledger.landing import LandedFile
 from crust_pipeline.ledger.ledger import Ledger

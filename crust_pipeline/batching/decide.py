@@ -1,0 +1,224 @@
+"""Decide for every input row whether to ask for it, reuse what was bought, or leave it. Pure.
+
+What it knows of earlier purchases (claims), of earlier plans (rows) and of identities it is given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from crust_pipeline.identity import is_email
+from crust_pipeline.ledger.planning import Claim, Identity, PlannedRow
+from crust_pipeline.ledger.states import Answer, BatchState, Verdict
+from crust_pipeline.vendor.operations import IdentifierType, Operation, under
+
+# Answers that say the vendor has nothing on this person, whatever one asks for.
+NOBODY = frozenset({Answer.NOT_FOUND, Answer.DROPPED})
+
+# The requests that serve one operation, by the kind of identifier that each is used for.
+Products = Mapping[IdentifierType, Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One row of the upstream table.
+
+    Attributes:
+        partition_date: its day.
+        row_id: its id.
+        profile_key: whom it is about; None when it cannot be asked for.
+        problem: why it cannot.
+        answered_by: the batch of another operation that has found what would be asked for.
+        waits_for: the batch of another operation that may find it.
+    """
+
+    partition_date: date
+    row_id: str
+    profile_key: str | None
+    problem: str | None = None
+    answered_by: str | None = None
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules of a plan: how long purchases count as fresh, and what may be spent, in credits."""
+
+    refresh_after: timedelta
+    retry_not_found_after: timedelta
+    limit_per_run: Decimal | None = None
+    limit_per_day: Decimal | None = None
+    refuse_over_budget: bool = False
+    priority: int = 100
+    refresh: bool = False
+    new_rows_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What is asked for about one person: by which kind of identifier, and which fields."""
+
+    kind: IdentifierType
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the plan does with one row; `fields` are those still to be bought, when it asks."""
+
+    row: InputRow
+    verdict: Verdict
+    submission_id: str | None = None
+    detail: str | None = None
+    fields: frozenset[str] = frozenset()
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for something that no batch has asked for yet."""
+        return self.verdict is Verdict.ASK and self.submission_id is None
+
+    @property
+    def purchase(self) -> Purchase:
+        """What a row that asks asks for."""
+        kind = "email" if is_email(self.row.profile_key or "") else "profile_url"
+        return Purchase(kind, self.fields)
+
+
+def identified(
+    rows: Sequence[InputRow], identities: Mapping[str, Identity]
+) -> tuple[list[InputRow], list[Decision]]:
+    """Give rows with an e-mail the person that identify found; those being identified wait."""
+    known: list[InputRow] = []
+    awaiting: list[Decision] = []
+    for row in rows:
+        identity = identities.get(row.profile_key or "")
+        if identity is None:
+            known.append(row)
+        elif identity.on_its_way:
+            awaiting.append(Decision(row, Verdict.AWAIT, identity.submission_id))
+        else:
+            known.append(replace(row, profile_key=identity.profile_key))
+    return known, awaiting
+
+
+def left_over(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:
+    """Rows that no other operation answers, or may answer soon; and decisions for the others."""
+    elsewhere = [
+        Decision(row, Verdict.REUSE, row.answered_by)
+        if row.answered_by
+        else Decision(row, Verdict.AWAIT, row.waits_for)
+        for row in rows
+        if row.answered_by or row.waits_for
+    ]
+    return [row for row in rows if not (row.answered_by or row.waits_for)], elsewhere
+
+
+def if_possible(decision: Decision, *, products: Products, denied: frozenset[str]) -> Decision:
+    """Ask only by the kinds of identifier and for the fields that can be had."""
+    if not decision.asks:
+        return decision
+    product = products.get(decision.purchase.kind)
+    if product is None:
+        return replace(
+            decision,
+            verdict=Verdict.INVALID_INPUT,
+            detail="no profile URL, and this operation takes no e-mail addresses",
+        )
+    if product.fields and not product.without(decision.fields, denied):
+        return replace(
+            decision,
+            verdict=Verdict.NOT_PERMITTED,
+            detail="the account may not have these fields: " + ", ".join(sorted(decision.fields)),
+        )
+    return decision
+
+
+def decide(
+    rows: Sequence[InputRow],
+    *,
+    existing: Mapping[tuple[date, str], PlannedRow],
+    claims: Mapping[str, Sequence[Claim]],
+    wanted: frozenset[str],
+    policy: Policy,
+    now: datetime,
+) -> list[Decision]:
+    """One decision for each row, in the order of days; of rows with one key the first asks."""
+
+    def order(row: InputRow) -> tuple[date, bool, str]:
+        before = existing.get((row.partition_date, row.row_id))
+        return row.partition_date, before is None or before.verdict is not Verdict.ASK, row.row_id
+
+    decisions: list[Decision] = []
+    seen_today: set[tuple[date, str]] = set()
+    asked: set[str] = set()
+    for row in sorted(rows, key=order):
+        key = row.profile_key
+        before = existing.get((row.partition_date, row.row_id))
+        if key is None:
+            decisions.append(Decision(row, Verdict.INVALID_INPUT, detail=row.problem))
+        elif (row.partition_date, key) in seen_today:
+            decisions.append(Decision(row, Verdict.DUPLICATE))
+        elif key in asked:
+            decisions.append(Decision(row, Verdict.REUSE))
+        else:
+            decision = _decide_key(
+                row, claims.get(key, ()), before=before, wanted=wanted, policy=policy, now=now
+            )
+            decisions.append(decision)
+            if decision.asks:
+                asked.add(key)
+        if key is not None:
+            seen_today.add((row.partition_date, key))
+    return decisions
+
+
+def _decide_key(
+    row: InputRow,
+    claims: Sequence[Claim],
+    *,
+    before: PlannedRow | None,
+    wanted: frozenset[str],
+    policy: Policy,
+    now: datetime,
+) -> Decision:
+    if before is not None and before.verdict not in {Verdict.ASK, Verdict.REUSE}:
+        before = None
+    if policy.new_rows_only and before is not None and before.submission_id:
+        return Decision(row, before.verdict, before.submission_id, before.detail)
+    counting = [claim for claim in claims if _counts(claim, policy=policy, now=now)]
+    bought = frozenset(name for claim in counting for name in claim.fields)
+    if any(claim.answer in NOBODY or claim.answer is Answer.REDACTED for claim in counting):
+        bought |= wanted
+    missing = frozenset(name for name in wanted if not any(under(name, had) for had in bought))
+    if missing:
+        return Decision(row, Verdict.ASK, fields=missing)
+    if before is not None and before.submission_id in {claim.submission_id for claim in counting}:
+        return Decision(row, before.verdict, before.submission_id, before.detail)
+    owner = max(
+        counting,
+        key=lambda claim: (
+            claim.answer is Answer.REDACTED,
+            len(claim.fields & wanted),
+            claim.submission_id,
+        ),
+    )
+    return Decision(row, Verdict.REUSE, owner.submission_id)
+
+
+def _counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
+    """Whether a purchase stands in the way of buying again."""
+    if claim.answer is None or claim.answered_at is None:
+        # Planned, in flight or of unknown fate: waited for, always. Expired: paid and lost, so only
+        # a refresh on purpose buys it again.
+        return claim.state is not BatchState.EXPIRED or not policy.refresh
+    if claim.answer is Answer.REDACTED:
+        return True  # the person asked for removal: never ask again
+    if policy.refresh:
+        return False
+    remembered = (
+        policy.retry_not_found_after
+        if claim.answer in NOBODY | {Answer.NO_DATA}
+        else policy.refresh_after
+    )
+    return now - claim.answered_at < remembered
