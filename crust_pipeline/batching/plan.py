@@ -91,60 +91,103 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
         OverBudgetError: a limit would be passed and the policy is to refuse. Nothing was written.
     """
     operation = next(iter(products.values())).name
+    with ledger.write() as tx:
+        decided = decide_all(
+            tx,
+            products,
+            rows=rows,
+            partitions=partitions,
+            fields=fields,
+            policy=policy,
+            now=now,
+            balance=balance,
+            prices=prices,
+            run_id=run_id,
+        )
+        report = PlanReport(
+            operation=operation,
+            partitions=tuple(partitions),
+            batches=decided.batches,
+            verdicts=_verdicts(decided.decisions, partitions),
+            credits_reserved=decided.credits_reserved,
+            credits_available=decided.credits_available,
+        )
+        if not dry_run:
+            for batch in decided.batches:
+                planning.add_batch(tx, batch, now=now)
+            planning.put_rows(
+                tx,
+                operation,
+                decided=decided.rows,
+                input_rows={day: report.verdicts[day].total() for day in partitions},
+                now=now,
+            )
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is decided about rows, and the batches that this takes. Nothing of it is written yet."""
+
+    decisions: tuple[Decision, ...]
+    batches: tuple[NewBatch, ...]
+    credits_available: Decimal | None
+
+    @property
+    def rows(self) -> list[PlannedRow]:
+        """The decisions as the ledger keeps them."""
+        return list(_planned_rows(self.decisions, self.batches))
+
+    @property
+    def credits_reserved(self) -> Decimal:
+        """The worst case of the batches."""
+        return sum((batch.credits_reserved for batch in self.batches), Decimal(0))
+
+
+def decide_all(  # noqa: PLR0913 - all that a plan depends on
+    tx: Transaction,
+    products: Products,
+    *,
+    rows: Sequence[InputRow],
+    partitions: Sequence[date],
+    fields: Sequence[str],
+    policy: Policy,
+    now: datetime,
+    balance: Decimal | None,
+    prices: Prices,
+    run_id: str | None,
+) -> Decided:
+    """Decide about rows as `plan` does; what is decided holds while the transaction lasts.
+
+    Raises:
+        OverBudgetError: a limit would be passed and the policy is to refuse.
+    """
+    operation = next(iter(products.values())).name
 
     def price(purchase: Purchase) -> Decimal:
         product = products[purchase.kind].product
         return prices.worst_case(product, sorted(purchase.fields), on=now.date())
 
-    with ledger.write() as tx:
-        denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
-        rows, awaiting = identified(rows, _identities(tx, rows, operation=operation))
-        rows, elsewhere = left_over(rows)
-        decisions = decide(
-            rows,
-            existing=planning.rows_of(tx, operation, partitions),
-            claims=planning.claims_of(
-                tx, operation, sorted({row.profile_key for row in rows if row.profile_key})
-            ),
-            wanted=frozenset(fields) or frozenset({""}),
-            policy=policy,
-            now=now,
-        )
-        decisions = [
-            if_possible(decision, products=products, denied=denied) for decision in decisions
-        ]
-        available = _available(tx, policy, balance=balance, now=now, run_id=run_id)
-        decisions = afford(decisions, price=price, available=available, policy=policy)
-        batches = list(
-            pack(
-                decisions,
-                products=products,
-                denied=denied,
-                price=price,
-                policy=policy,
-                run_id=run_id,
-            )
-        )
-        decisions += [*awaiting, *elsewhere]
-        report = PlanReport(
-            operation=operation,
-            partitions=tuple(partitions),
-            batches=tuple(batches),
-            verdicts=_verdicts(decisions, partitions),
-            credits_reserved=sum((batch.credits_reserved for batch in batches), Decimal(0)),
-            credits_available=available,
-        )
-        if not dry_run:
-            for batch in batches:
-                planning.add_batch(tx, batch, now=now)
-            planning.put_rows(
-                tx,
-                operation,
-                decided=list(_planned_rows(decisions, batches)),
-                input_rows={day: report.verdicts[day].total() for day in partitions},
-                now=now,
-            )
-    return report
+    denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
+    rows, awaiting = identified(rows, _identities(tx, rows, operation=operation))
+    rows, elsewhere = left_over(rows)
+    decisions = decide(
+        rows,
+        existing=planning.rows_of(tx, operation, partitions),
+        claims=planning.claims_of(
+            tx, operation, sorted({row.profile_key for row in rows if row.profile_key})
+        ),
+        wanted=frozenset(fields) or frozenset({""}),
+        policy=policy,
+        now=now,
+    )
+    decisions = [if_possible(decision, products=products, denied=denied) for decision in decisions]
+    available = _available(tx, policy, balance=balance, now=now, run_id=run_id)
+    decisions = afford(decisions, price=price, available=available, policy=policy)
+    batches = pack(
+        decisions, products=products, denied=denied, price=price, policy=policy, run_id=run_id
+    )
+    return Decided((*decisions, *awaiting, *elsewhere), tuple(batches), available)
 
 
 def _identities(
