@@ -71,7 +71,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "files to land": lambda: landing.due_landings(ledger, now=NOW),
         "orphaned intents": lambda: dispatching.orphaned_intents(ledger),
         "summary of the account": lambda: queries.summary(ledger, now=NOW),
-        "days to load": lambda: loading.due_days(ledger, operation=OPERATION),
+        "days to load": lambda: loading.due_days(ledger, [OPERATION]),
         "days identified meanwhile": lambda: loading.days_identified(ledger),
         "days over budget": lambda: loading.days_over_budget(ledger, OPERATION, planned_before=NOW),
         "queue with forecast": lambda: day_ends(
@@ -98,7 +98,7 @@ def _tick(engine: Engine) -> None:
     for operation in ("identify", "contact", "enrich"):
         loading.days_identified(engine.ledger)
         loading.days_over_budget(engine.ledger, operation, planned_before=NOW)
-        loading.due_days(engine.ledger, operation=operation)
+        loading.due_days(engine.ledger, [operation])
 
 
 def _plan(ledger: Ledger) -> None:

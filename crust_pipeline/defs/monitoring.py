@@ -10,13 +10,13 @@ from crust_pipeline.batching.advance import advance_all
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.watch import Watch, watch_all
 from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_rows_only
-from crust_pipeline.defs.operations import OPERATIONS
+from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.partitions import range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger import loading
 from crust_pipeline.ledger.dispatching import backoff
 from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.ledger.loading import DueRange, ranges
+from crust_pipeline.ledger.loading import DueDay, ranges
 from crust_pipeline.marts import MARTS
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import SettingsError
@@ -78,7 +78,7 @@ load_jobs = {
     operation: dg.define_asset_job(
         f"load_{operation}",
         selection=[
-            *(table.name for table in tables_of(operations_sharing(operation)[0])),
+            *(table.name for table in tables_of(operation)),
             "outcomes",
             "credit_usage",
             "batches",
@@ -88,7 +88,7 @@ load_jobs = {
         ],
         description=f"Flattens the landed files of {operation} into tables.",
     )
-    for operation in OPERATIONS
+    for operation in FILLS_TABLES
 }
 
 
@@ -130,6 +130,7 @@ def batch_monitor(
     for operation in OPERATIONS:
         if not _unfinished(context, plan_again_jobs[operation].name, since=now - WAITS_FOR_RUN):
             requests += _plan_again_requests(pipeline, operation)
+    for operation in FILLS_TABLES:
         if not _unfinished(context, load_jobs[operation].name, since=now - WAITS_FOR_RUN):
             requests += _load_requests(pipeline, operation)
     if not requests:
@@ -189,24 +190,38 @@ def _by_priority(
 
 
 def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
-    requests: list[dg.RunRequest] = []
-    for due in loading.due_days(pipeline.ledger, operation=operation):
-        now = pipeline.clock()
-        if due.requested_at and now - due.requested_at < _retry_after(due):
-            continue
-        # Noted first: if the tick dies here, the same days are asked for a little later.
-        loading.load_requested(pipeline.ledger, due, now=now)
-        requests.append(
-            dg.RunRequest(
-                run_key=f"load:{operation}:{due.start}:{due.end}:{due.version}:{due.requests + 1}",
-                job_name=load_jobs[operation].name,
-                tags=range_tags(due.start, due.end),
-            )
+    ledger, now = pipeline.ledger, pipeline.clock()
+    due = [
+        day
+        for day in loading.due_days(ledger, operations_sharing(operation))
+        if day.requested_at is None or now - day.requested_at >= _retry_after(day)
+    ]
+    if not due:
+        return []
+    # Noted first: if the tick dies here, the same days are asked for a little later.
+    loading.load_requested(ledger, due, now=now)
+    return [
+        dg.RunRequest(
+            run_key=f"load:{start}:{end}:{_versions(due, start=start, end=end)}",
+            job_name=load_jobs[operation].name,
+            tags=range_tags(start, end),
         )
-    return requests
+        for start, end in ranges({day.partition_date for day in due})
+    ]
 
 
-def _retry_after(due: DueRange) -> timedelta:
+def _versions(due: Sequence[DueDay], *, start: date, end: date) -> str:
+    """What is to be loaded of a range, and which attempt it is: never the same twice."""
+    of_range = [day for day in due if start <= day.partition_date <= end]
+    versions: dict[str, int] = {}
+    attempts: dict[str, int] = {}
+    for day in of_range:
+        versions[day.operation] = max(day.version, versions.get(day.operation, 0))
+        attempts[day.operation] = max(day.requests + 1, attempts.get(day.operation, 0))
+    return ",".join(f"{name}:{versions[name]}:{attempts[name]}" for name in sorted(versions))
+
+
+def _retry_after(due: DueDay) -> timedelta:
     if due.requests == 0:
         return timedelta(0)
     return backoff(

@@ -1,9 +1,8 @@
 """Transactions of loading: which days are behind, what their tables are made of, what is loaded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,12 +14,11 @@ ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class DueRange:
-    """Days next to each other whose tables are behind the ledger."""
+class DueDay:
+    """A day of an operation whose tables are behind the ledger, and how often that was said."""
 
     operation: str
-    start: date
-    end: date
+    partition_date: date
     version: int
     requests: int
     requested_at: datetime | None
@@ -58,8 +56,8 @@ def days_behind(ledger: Ledger, operation: str, partitions: Sequence[date]) -> l
         return list(con.execute(query).scalars())
 
 
-def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
-    """Days whose batches are all final and whose tables are behind, as ranges of days."""
+def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
+    """Days whose batches are all final and whose tables are behind, in order."""
     waiting = (
         sa.select(1)
         .select_from(
@@ -76,14 +74,25 @@ def due_days(ledger: Ledger, *, operation: str | None = None) -> list[DueRange]:
     )
     query = (
         sa.select(days)
-        .where(days.c.version > days.c.loaded_version, ~waiting, ~_awaiting())
-        .order_by(days.c.operation, days.c.partition_date)
+        .where(
+            days.c.operation.in_(operations),
+            days.c.version > days.c.loaded_version,
+            ~waiting,
+            ~_awaiting(),
+        )
+        .order_by(days.c.partition_date, days.c.operation)
     )
-    if operation is not None:
-        query = query.where(days.c.operation == operation)
     with ledger.read() as con:
-        found = list(con.execute(query))
-    return list(_ranges(found))
+        return [
+            DueDay(
+                row.operation,
+                row.partition_date,
+                row.version,
+                row.load_requests,
+                row.load_requested_at,
+            )
+            for row in con.execute(query)
+        ]
 
 
 def _awaiting() -> sa.Exists:
@@ -99,7 +108,7 @@ def _awaiting() -> sa.Exists:
     )
 
 
-def ranges(partitions: Sequence[date]) -> list[tuple[date, date]]:
+def ranges(partitions: Iterable[date]) -> list[tuple[date, date]]:
     """Days as (first, last) of each stretch of days next to each other."""
     found: list[tuple[date, date]] = []
     for day in sorted(partitions):
@@ -108,27 +117,6 @@ def ranges(partitions: Sequence[date]) -> list[tuple[date, date]]:
         else:
             found.append((day, day))
     return found
-
-
-def _ranges(found: Sequence[sa.Row[Any]]) -> Iterator[DueRange]:
-    start = 0
-    for end, day in enumerate(found):
-        after = found[end + 1] if end + 1 < len(found) else None
-        if after is not None and (
-            after.operation == day.operation
-            and after.partition_date == day.partition_date + ONE_DAY
-            and after.load_requests == day.load_requests
-        ):
-            continue
-        yield DueRange(
-            day.operation,
-            found[start].partition_date,
-            day.partition_date,
-            max(row.version for row in found[start : end + 1]),
-            day.load_requests,
-            day.load_requested_at,
-        )
-        start = end + 1
 
 
 def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
@@ -186,14 +174,13 @@ def days_of_priority(ledger: Ledger, partitions: Sequence[date], *, priority: in
         return set(con.execute(query).scalars())
 
 
-def load_requested(ledger: Ledger, due: DueRange, *, now: datetime) -> None:
+def load_requested(ledger: Ledger, due: Sequence[DueDay], *, now: datetime) -> None:
     """A run was asked for to load these days."""
+    places = [(day.operation, day.partition_date) for day in due]
     with ledger.write() as tx:
         tx.con.execute(
             days.update()
-            .where(
-                days.c.operation == due.operation, days.c.partition_date.between(due.start, due.end)
-            )
+            .where(sa.tuple_(days.c.operation, days.c.partition_date).in_(places))
             .values(load_requests=days.c.load_requests + 1, load_requested_at=now)
         )
 

@@ -94,7 +94,7 @@ def test_final_days_next_to_each_other_are_loaded_in_one_run(installation: Insta
     land(installation)
     (request,) = installation.requests()
     assert request.job_name == "load_enrich"
-    assert request.run_key == "load:enrich:2026-01-05:2026-01-07:2:1"
+    assert request.run_key == "load:2026-01-05:2026-01-07:enrich:2:1"
     assert {**request.tags, **range_tags(DAYS)} == request.tags
 
 

@@ -281,11 +281,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def the_days_are_loaded(self) -> None:
-        for due in loading.due_days(self.ledger):
-            days = [day for day in DAYS if due.start <= day <= due.end]
-            versions = loading.versions_of(self.ledger, "enrich", days)
-            loading.flattened(self.ledger, "enrich", versions, now=self.now)
-            loading.loaded(self.ledger, days)
+        days = [due.partition_date for due in loading.due_days(self.ledger, ["enrich"])]
+        versions = loading.versions_of(self.ledger, "enrich", days)
+        loading.flattened(self.ledger, "enrich", versions, now=self.now)
+        loading.loaded(self.ledger, days)
 
     @rule(hours=st.sampled_from([1, 24, 100, 300]))
     def time_passes(self, hours: int) -> None:
@@ -330,12 +329,8 @@ class Machine(RuleBasedStateMachine):
             for day, found in queries.outcome_counts(self.ledger, "enrich", DAYS).items()
             if found["pending"]
         }
-        assert not pending & {
-            day
-            for due in loading.due_days(self.ledger)
-            for day in DAYS
-            if due.start <= day <= due.end
-        }
+        due = {day.partition_date for day in loading.due_days(self.ledger, ["enrich"])}
+        assert not pending & due
 
 
 def _do_not_wait_for_the_disk(connection: Any, *_: object) -> None:

@@ -65,7 +65,7 @@ def finish_next(ledger: Ledger) -> None:
 
 
 def due(ledger: Ledger) -> list[tuple[date, date]]:
-    return [(found.start, found.end) for found in loading.due_days(ledger)]
+    return loading.ranges(day.partition_date for day in loading.due_days(ledger, ["enrich"]))
 
 
 def test_scheduled_batches_go_before_a_backfill(ledger: Ledger) -> None:
