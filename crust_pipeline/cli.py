@@ -19,6 +19,7 @@ for command in (
     buying.run,
     buying.plan,
     accounts.status,
+    accounts.credits,
     accounts.reconcile,
     upkeep.prune,
     tables.sql,

@@ -15,7 +15,7 @@ from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.plan import PlanReport, plan
 from crust_pipeline.identity import InvalidIdentifier, row_key
-from crust_pipeline.ledger import loading, queries
+from crust_pipeline.ledger import loading, queries, spending
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.tables import (
     TABLES,
@@ -281,7 +281,7 @@ def load_accounts(
             day: map(_as_row, _of_all(queries.outcomes, ledger, day)) for day in partitions
         },
         "credit_usage": {
-            day: map(_as_row, _of_all(queries.credit_usage, ledger, day)) for day in partitions
+            day: map(_as_row, _of_all(spending.credit_usage, ledger, day)) for day in partitions
         },
         "batches": batches,
     }
@@ -297,7 +297,7 @@ def load_accounts(
     return written
 
 
-def _as_row(item: queries.Outcome | queries.CreditUsage) -> Mapping[str, object]:
+def _as_row(item: queries.Outcome | spending.CreditUsage) -> Mapping[str, object]:
     # `asdict` copies deeply, which for a year of outcomes takes longer than writing them.
     return {spec.name: getattr(item, spec.name) for spec in fields(item)}
 
@@ -314,10 +314,10 @@ def day_accounts(
     pipeline: Pipeline, operation: str, partitions: Sequence[date]
 ) -> dict[date, DayAccount]:
     """What an operation came to on each of these days."""
-    usage = queries.credit_usage(pipeline.ledger, operation, partitions)
+    usage = spending.credit_usage(pipeline.ledger, operation, partitions)
     outcomes = queries.outcome_counts(pipeline.ledger, operation, partitions)
 
-    by_day: dict[date, list[queries.CreditUsage]] = {day: [] for day in partitions}
+    by_day: dict[date, list[spending.CreditUsage]] = {day: [] for day in partitions}
     for entry in usage:
         by_day[entry.partition_date].append(entry)
 

@@ -20,7 +20,7 @@ from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.forecast import day_ends
 from crust_pipeline.batching.plan import plan
 from crust_pipeline.batching.watch import watch
-from crust_pipeline.ledger import dispatching, landing, loading, progress, queries
+from crust_pipeline.ledger import dispatching, landing, loading, progress, queries, spending
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.queue import queue
 from crust_pipeline.vendor.crustdata import CrustdataClient
@@ -86,7 +86,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
             ledger, max_active=5, owner="bench", now=NOW
         ),
         "outcomes of one day": lambda: queries.outcome_counts(ledger, OPERATION, [day]),
-        "credit usage of one day": lambda: queries.credit_usage(ledger, OPERATION, [day]),
+        "credit usage of one day": lambda: spending.credit_usage(ledger, OPERATION, [day]),
         "sources of one day": lambda: loading.sources(ledger, OPERATION, [day]),
         "plan of 270 new rows": lambda: _plan(ledger),
     }

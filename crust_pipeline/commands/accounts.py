@@ -1,4 +1,4 @@
-"""Commands about the ledger: status, reconcile."""
+"""Commands about the ledger: status, credits, reconcile."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crust_pipeline.ledger.progress import UnknownSubmit
     from crust_pipeline.ledger.queries import Summary
     from crust_pipeline.ledger.queue import Queued
+    from crust_pipeline.ledger.spending import Grouping, Spending
 
 
 @click.command()
@@ -135,6 +136,75 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
         unknown=progress.unknown_submits(ledger),
         queued=queued,
         ends=list(in_ranges(ends)),
+    )
+
+
+@click.command()
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["day", "operation", "partition", "state"]),
+    default=("operation",),
+    show_default=True,
+    help="What to group by; may be given several times. `day`: when it was planned (UTC).",
+)
+@json_option
+@readable_errors
+def credits(*, by: "tuple[Grouping, ...]", as_json: bool) -> int:  # noqa: A001 - the command's name
+    """What was reserved, computed from what was delivered, and reported by the vendor.
+
+    Credits of different vendors are different currencies and are never added up.
+    """
+    from crust_pipeline.display import open_console, print_json, print_table
+    from crust_pipeline.ledger.ledger import Ledger
+    from crust_pipeline.ledger.spending import spending
+
+    settings = Settings.from_env()
+    ledger = Ledger(settings.ledger_url, account=settings.account)
+    by = tuple(dict.fromkeys(by))
+    found = spending(ledger, accounts=settings.accounts, by=by)
+    totals = spending(ledger, accounts=settings.accounts)
+    console = open_console()
+    if as_json:
+        print_json(console, {"groups": [*map(_as_json, found)], "totals": [*map(_as_json, totals)]})
+        return DONE
+    rows = [_as_json(item) for item in found]
+    columns = list(rows[0]) if rows else []
+    print_table(
+        console,
+        "Credits by " + " and ".join(by),
+        [name.removeprefix("credits_").replace("_", " ") for name in columns],
+        [list(row.values()) for row in rows],
+    )
+    for total in totals:
+        console.print(_total_in_words(total))
+    return DONE
+
+
+def _as_json(item: "Spending") -> dict[str, Any]:
+    return {
+        "vendor": item.vendor,
+        **item.group,
+        "batches": len(item.submission_ids),
+        "identifiers": item.identifiers,
+        "delivered": item.delivered,
+        "credits_reserved": item.credits_reserved,
+        "credits_computed": item.credits_computed,
+        "credits_reported": item.credits_reported,
+        "credits_computed_of_reported": item.credits_computed_of_reported,
+    }
+
+
+def _total_in_words(total: "Spending") -> str:
+    words = (
+        f"{total.vendor}: {total.credits_reserved.normalize():,f} reserved at worst, "
+        f"{total.credits_computed.normalize():,f} computed from what was delivered; "
+    )
+    if total.credits_reported is None:
+        return words + "the vendor has reported nothing"
+    return (
+        f"{words}{total.credits_reported.normalize():,f} reported by the vendor, for batches of "
+        f"which we computed {total.credits_computed_of_reported.normalize():,f}"
     )
 
 

@@ -35,22 +35,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreditUsage:
-    """What one batch cost one day, in credits. `computed` is None until the file has landed."""
-
-    partition_date: date
-    operation: str
-    vendor: str
-    submission_id: str
-    batch_id: str | None
-    identifiers: int
-    delivered: int | None
-    credits_reserved: Decimal
-    credits_computed: Decimal | None
-    credits_reported: Decimal | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """The state of a ledger at one moment."""
 
@@ -216,53 +200,6 @@ def first_partitions_of(ledger: Ledger, partitions: Sequence[date]) -> list[date
     )
     with ledger.read() as con:
         return sorted(set(con.execute(query).scalars()) | set(partitions))
-
-
-def credit_usage(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[CreditUsage]:
-    """What each batch cost each of these days: the credits of its identifiers, by their day."""
-    computed = sa.func.sum(identifiers.c.credits)
-    found = sa.func.count(identifiers.c.source_line)
-    query = (
-        sa.select(
-            submissions.c.submission_id,
-            submissions.c.batch_id,
-            submissions.c.vendor,
-            submissions.c.state,
-            submissions.c.identifier_count,
-            submissions.c.credits_reserved,
-            submissions.c.credits_reported,
-            identifiers.c.partition_date,
-            sa.func.count().label("identifiers"),
-            found.label("delivered"),
-            computed.label("computed"),
-        )
-        .join(identifiers, identifiers.c.submission_id == submissions.c.submission_id)
-        .where(submissions.c.operation == operation, identifiers.c.partition_date.in_(partitions))
-        .group_by(submissions.c.submission_id, identifiers.c.partition_date)
-        .order_by(
-            identifiers.c.partition_date, submissions.c.created_at, submissions.c.submission_id
-        )
-    )
-    with ledger.read() as con:
-        return [
-            CreditUsage(
-                partition_date=row.partition_date,
-                operation=operation,
-                vendor=row.vendor,
-                submission_id=row.submission_id,
-                batch_id=row.batch_id,
-                identifiers=row.identifiers,
-                delivered=row.delivered if row.state in _SETTLED else None,
-                credits_reserved=row.credits_reserved * row.identifiers / row.identifier_count,
-                credits_computed=row.computed,
-                credits_reported=row.credits_reported
-                and row.credits_reported * row.identifiers / row.identifier_count,
-            )
-            for row in con.execute(query)
-        ]
-
-
-_SETTLED = frozenset({BatchState.LANDED, BatchState.LOADED})
 
 
 def summary(ledger: Ledger, *, now: datetime) -> Summary:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from crust_pipeline.ledger import landing, queries
+from crust_pipeline.ledger import landing, queries, spending
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendor.operations import CONTACT, IDENTIFY
 from crust_pipeline_tests.batching.conftest import (
@@ -251,6 +251,6 @@ def test_identify_tells_people_apart_who_were_not_found_and_who_were_removed(
 
 def test_what_was_bought_is_filed_under_the_day_that_asked(world: World) -> None:
     world.buy(*people(3))
-    usage = queries.credit_usage(world.ledger, "enrich", [MONDAY])
+    usage = spending.credit_usage(world.ledger, "enrich", [MONDAY])
     assert [(item.identifiers, item.delivered) for item in usage] == [(3, 3)]
     assert usage[0].credits_computed == world.batches()[0]["credits_computed"]

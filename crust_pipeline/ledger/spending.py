@@ -1,0 +1,167 @@
+"""What batches cost, as accounts of credits: reserved, computed and reported side by side.
+
+Reserved is the worst case that the plan set aside; computed is what was delivered, at our prices;
+reported is what the vendor says. Credits of different vendors are different currencies. Reads only.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date
+from decimal import Decimal
+from typing import Any, Literal, assert_never
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.schema import Credits, identifiers, submissions
+from crust_pipeline.ledger.states import BatchState
+
+SETTLED = frozenset({BatchState.LANDED, BatchState.LOADED})
+# Nothing is billed for these, so that nothing is set aside either.
+UNBILLED = frozenset({BatchState.FAILED, BatchState.REJECTED})
+
+Grouping = Literal["day", "operation", "partition", "state"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditUsage:
+    """What one batch cost one day, in credits. `computed` is None until the file has landed."""
+
+    partition_date: date
+    operation: str
+    vendor: str
+    submission_id: str
+    batch_id: str | None
+    identifiers: int
+    delivered: int | None
+    credits_reserved: Decimal
+    credits_computed: Decimal | None
+    credits_reported: Decimal | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Spending:
+    """What batches of one vendor that have something in common cost together.
+
+    Attributes:
+        vendor: whose credits these are.
+        group: what they have in common, by grouping.
+        submission_ids: the batches, or those of which a part has it in common.
+        identifiers: people asked for.
+        delivered: people of whom something came.
+        credits_reserved: the worst case; nothing for batches that are not billed.
+        credits_computed: what was delivered, at our prices.
+        credits_reported: what the vendor says of those for which it tells; None: it does not.
+        credits_computed_of_reported: what we computed for the same batches.
+    """
+
+    vendor: str
+    group: dict[Grouping, str | date]
+    submission_ids: set[str] = field(default_factory=set[str])
+    identifiers: int = 0
+    delivered: int = 0
+    credits_reserved: Decimal = Decimal(0)
+    credits_computed: Decimal = Decimal(0)
+    credits_reported: Decimal | None = None
+    credits_computed_of_reported: Decimal = Decimal(0)
+
+    def add(self, usage: CreditUsage, state: BatchState) -> None:
+        """Count a batch, or one day's part of it, in."""
+        self.submission_ids.add(usage.submission_id)
+        self.identifiers += usage.identifiers
+        self.delivered += usage.delivered or 0
+        self.credits_reserved += Decimal(0) if state in UNBILLED else usage.credits_reserved
+        self.credits_computed += usage.credits_computed or Decimal(0)
+        if usage.credits_reported is not None and usage.credits_computed is not None:
+            self.credits_reported = (self.credits_reported or Decimal(0)) + usage.credits_reported
+            self.credits_computed_of_reported += usage.credits_computed
+
+    def round(self) -> None:
+        """Undo what dividing batches among days has left behind the digits that credits have."""
+        for name in ("reserved", "computed", "reported", "computed_of_reported"):
+            if (amount := getattr(self, f"credits_{name}")) is not None:
+                setattr(self, f"credits_{name}", amount.quantize(1 / Credits.scale))
+
+
+def credit_usage(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[CreditUsage]:
+    """What each batch cost each of these days: the credits of its identifiers, by their day."""
+    of_days = submissions.c.operation == operation, identifiers.c.partition_date.in_(partitions)
+    with ledger.read() as con:
+        return [usage for usage, _ in _usage(con, *of_days)]
+
+
+def spending(
+    ledger: Ledger, *, accounts: Collection[str], by: Sequence[Grouping] = ()
+) -> list[Spending]:
+    """What all batches of these accounts cost, by vendor and by what they have in common.
+
+    Args:
+        ledger: the ledger.
+        accounts: whose purchases.
+        by: `day` (of the plan, UTC), `operation`, `partition`, `state`; several of them are
+            combined, () gives the total of each vendor.
+    """
+    groups: dict[tuple[object, ...], Spending] = {}
+    with ledger.read() as con:
+        for usage, batch in _usage(con, submissions.c.account.in_(accounts)):
+            state = BatchState(batch.state)
+            group: dict[Grouping, str | date] = {name: _common(name, usage, batch) for name in by}
+            key = (usage.vendor, *group.values())
+            if key not in groups:
+                groups[key] = Spending(vendor=usage.vendor, group=group)
+            groups[key].add(usage, state)
+    for found in groups.values():
+        found.round()
+    return [groups[key] for key in sorted(groups, key=lambda key: tuple(map(str, key)))]
+
+
+def _common(name: Grouping, usage: CreditUsage, batch: sa.Row[Any]) -> str | date:
+    match name:
+        case "day":
+            return batch.created_at.astimezone(UTC).date()
+        case "operation":
+            return usage.operation
+        case "partition":
+            return usage.partition_date
+        case "state":
+            return batch.state
+        case _:
+            assert_never(name)
+
+
+def _usage(
+    con: sa.Connection, *where: sa.ColumnElement[bool]
+) -> Iterator[tuple[CreditUsage, sa.Row[Any]]]:
+    """Batches, divided among the days that asked for their people."""
+    query = (
+        sa.select(
+            submissions,
+            identifiers.c.partition_date,
+            sa.func.count().label("identifiers"),
+            sa.func.count(identifiers.c.source_line).label("delivered"),
+            sa.func.sum(identifiers.c.credits).label("computed"),
+        )
+        .join(identifiers, identifiers.c.submission_id == submissions.c.submission_id)
+        .where(*where)
+        .group_by(submissions.c.submission_id, identifiers.c.partition_date)
+        .order_by(
+            identifiers.c.partition_date, submissions.c.created_at, submissions.c.submission_id
+        )
+    )
+    for row in con.execute(query):
+        yield (
+            CreditUsage(
+                partition_date=row.partition_date,
+                operation=row.operation,
+                vendor=row.vendor,
+                submission_id=row.submission_id,
+                batch_id=row.batch_id,
+                identifiers=row.identifiers,
+                delivered=row.delivered if row.state in SETTLED else None,
+                credits_reserved=row.credits_reserved * row.identifiers / row.identifier_count,
+                credits_computed=row.computed,
+                credits_reported=row.credits_reported
+                and row.credits_reported * row.identifiers / row.identifier_count,
+            ),
+            row,
+        )
