@@ -2,7 +2,15 @@
 
 import click
 
-from crust_pipeline.commands import accounts, buying, rebuilding, servers, tables, upkeep
+from crust_pipeline.commands import (
+    accounts,
+    buying,
+    looking_up,
+    rebuilding,
+    servers,
+    tables,
+    upkeep,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,6 +26,7 @@ def main() -> None:
 for command in (
     buying.run,
     buying.plan,
+    looking_up.lookup,
     accounts.status,
     accounts.credits,
     accounts.reconcile,

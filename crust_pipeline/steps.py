@@ -181,7 +181,7 @@ def plan_days(
         fields=pipeline.fields(operation),
         policy=policy,
         now=pipeline.clock(),
-        balance=_balance(engine),
+        balance=balance_of(engine),
         prices=pipeline.prices,
         run_id=run_id,
     )
@@ -209,7 +209,7 @@ def preview_plan(
     )
 
 
-def _balance(engine: Engine) -> Decimal | None:
+def balance_of(engine: Engine) -> Decimal | None:
     """The account's credits, when the vendor tells; not every account may see them."""
     with suppress(errors.Unavailable, errors.NotPermitted, errors.NotFound, errors.RateLimited):
         return engine.client.credits()
@@ -234,15 +234,7 @@ def load_results(
     versions = {name: loading.versions_of(pipeline.ledger, name, partitions) for name in together}
     report = flatten(
         [
-            LandedFile(
-                submission_id=source.submission_id,
-                batch_id=source.batch_id,
-                operation=source.operation,
-                path=pipeline.settings.raw / source.source_file,
-                source_file=source.source_file,
-                sha256=source.sha256,
-                asked=_asked_table(source.asked),
-            )
+            landed_file(pipeline, source)
             for name in together
             for source in loading.sources(pipeline.ledger_of(name), name, partitions)
         ],
@@ -259,6 +251,19 @@ def load_results(
         for name, of_days in versions.items():
             loading.flattened(pipeline.ledger, name, of_days, now=now)
     return report
+
+
+def landed_file(pipeline: Pipeline, source: loading.Source) -> LandedFile:
+    """A landed file as flattening takes it."""
+    return LandedFile(
+        submission_id=source.submission_id,
+        batch_id=source.batch_id,
+        operation=source.operation,
+        path=pipeline.settings.raw / source.source_file,
+        source_file=source.source_file,
+        sha256=source.sha256,
+        asked=_asked_table(source.asked),
+    )
 
 
 def load_accounts(

@@ -26,9 +26,9 @@ class Ended:
         return json.loads(self.out)
 
 
-def crust(*arguments: str, settings: Mapping[str, str]) -> Ended:
+def crust(*arguments: str, settings: Mapping[str, str], typed: str | None = None) -> Ended:
     """Run a command in this process; an error that nobody foresaw is raised."""
-    done = CliRunner(env=dict(settings)).invoke(main, list(arguments))
+    done = CliRunner(env=dict(settings)).invoke(main, list(arguments), input=typed)
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Ended(done.exit_code, done.stdout, done.stderr)

@@ -186,7 +186,7 @@ def _decide_key(
         before = None
     if policy.new_rows_only and before is not None and before.submission_id:
         return Decision(row, before.verdict, before.submission_id, before.detail)
-    counting = [claim for claim in claims if _counts(claim, policy=policy, now=now)]
+    counting = [claim for claim in claims if counts(claim, policy=policy, now=now)]
     bought = frozenset(name for claim in counting for name in claim.fields)
     if any(claim.answer in NOBODY or claim.answer is Answer.REDACTED for claim in counting):
         bought |= wanted
@@ -206,7 +206,7 @@ def _decide_key(
     return Decision(row, Verdict.REUSE, owner.submission_id)
 
 
-def _counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
+def counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
     """Whether a purchase stands in the way of buying again."""
     if claim.answer is None or claim.answered_at is None:
         # Planned, in flight or of unknown fate: waited for, always. Expired: paid and lost, so only

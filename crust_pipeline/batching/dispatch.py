@@ -73,6 +73,24 @@ def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
     return done
 
 
+def send_at_once(engine: Engine, lines: Sequence[str], *, run_id: str | None = None) -> Dispatched:
+    """Send the planned synchronous requests of these lines of batches, and none but these."""
+    done = Dispatched()
+    while done.pause is None:
+        intent = dispatching.claim_next(
+            engine.ledger,
+            max_active=None,
+            owner=engine.owner,
+            now=engine.now(),
+            run_id=run_id,
+            lines=lines,
+        )
+        if intent is None:
+            break
+        _submit(engine, intent, done)
+    return done
+
+
 def settle_orphans(engine: Engine) -> None:
     """Intents whose process is gone: a job may have started and nobody saw the answer."""
     now = engine.now()

@@ -11,11 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from crust_pipeline.batching.decide import (
+    NOBODY,
     Decision,
     InputRow,
     Policy,
     Products,
     Purchase,
+    counts,
     decide,
     identified,
     if_possible,
@@ -169,7 +171,8 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
         return prices.worst_case(product, sorted(purchase.fields), on=now.date())
 
     denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
-    rows, awaiting = identified(rows, _identities(tx, rows, operation=operation))
+    identities = _identities(tx, rows, operation=operation, policy=policy, now=now)
+    rows, awaiting = identified(rows, identities)
     rows, elsewhere = left_over(rows)
     decisions = decide(
         rows,
@@ -191,15 +194,29 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
 
 
 def _identities(
-    tx: Transaction, rows: Sequence[InputRow], *, operation: str
+    tx: Transaction,
+    rows: Sequence[InputRow],
+    *,
+    operation: str,
+    policy: Policy,
+    now: datetime,
 ) -> dict[str, Identity]:
-    """What identify has found, or may find, of people of whom there is an e-mail only."""
+    """What identify has found, or may find, of people of whom there is an e-mail only.
+
+    Whoever has been bought by the address already is not bought again as the person behind it.
+    """
     if operation == "identify":
         return {}
-    return planning.identities_of(
-        tx,
-        sorted({row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}),
-    )
+    emails = {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
+    by_email = planning.claims_of(tx, operation, sorted(emails))
+    bought = {
+        email
+        for email, claims in by_email.items()
+        if any(
+            claim.answer not in NOBODY and counts(claim, policy=policy, now=now) for claim in claims
+        )
+    }
+    return planning.identities_of(tx, sorted(emails - bought))
 
 
 def afford(

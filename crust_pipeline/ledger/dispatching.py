@@ -72,6 +72,7 @@ def claim_next(
     now: datetime,
     run_id: str | None = None,
     with_token: bool = False,
+    lines: Sequence[str] | None = None,
 ) -> Intent | None:
     """Take the next planned batch and a slot in one transaction.
 
@@ -83,6 +84,7 @@ def claim_next(
         now: the present time.
         run_id: the Dagster run that submits, if there is one.
         with_token: issue a token under which the vendor may call back.
+        lines: take only from these lines of batches, given by the first of each; None: from all.
 
     Returns:
         None when no slot is free, nothing is planned, or the account has to wait.
@@ -100,6 +102,7 @@ def claim_next(
                 submissions.c.state == BatchState.PLANNED,
                 submissions.c.takes_slot == takes_slot,
                 submissions.c.not_before <= now,
+                sa.true() if lines is None else submissions.c.root_submission_id.in_(lines),
             )
             .order_by(*ORDER)
             .limit(1)

@@ -99,7 +99,7 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
             .where(
                 claims.c.account == tx.account,
                 # Named one by one, so that the primary key is used and history is not walked.
-                claims.c.operation.in_(sa.select(days.c.operation).distinct()),
+                claims.c.operation.in_(sa.select(submissions.c.operation).distinct()),
                 (claims.c.operation == operation) | (claims.c.answer == Answer.REDACTED),
                 claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
             )

@@ -54,10 +54,12 @@ class Shop:
         days = ["run", "--from", DAYS[0].isoformat(), "--to", DAYS[-1].isoformat()]
         return [*days, *(word for name in operations for word in ("--operation", name))]
 
-    def start(self, program: Sequence[str], *operations: str) -> "subprocess.Popen[bytes]":
-        """Start the command under a Python program."""
+    def start(
+        self, program: Sequence[str], *operations: str, command: Sequence[str] = ()
+    ) -> "subprocess.Popen[bytes]":
+        """Start `run`, or another command, under a Python program."""
         return subprocess.Popen(
-            [sys.executable, "-m", *program, *self.command(*operations)],
+            [sys.executable, "-m", *program, *(command or self.command(*operations))],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,152 @@
+"""Transactions of lookups: purchases that no input row asks for, and what became of them.
+
+They are batches like any other. Only here are they found by whom they are about.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
+from crust_pipeline.ledger.loading import Source
+from crust_pipeline.ledger.schema import claims, identifiers, submissions
+from crust_pipeline.ledger.states import Answer, BatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of one person in the last batch of a line that asked for them.
+
+    Attributes:
+        credits: what this person cost; None until the answer is settled.
+        error: what went wrong with the batch, when something did.
+    """
+
+    submission_id: str
+    state: BatchState
+    answer: Answer | None
+    person_id: int | None
+    credits: Decimal | None
+    landed_at: datetime | None
+    error: str | None
+
+
+def fates(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, Fate]:
+    """What became of people: {profile_key: the batch that asks for them, or the first of its line}.
+
+    A batch that is halved or tried again has others in its place; the last of them counts.
+    """
+    found: dict[str, Fate] = {}
+    with ledger.read() as con:
+        for key, submission_id in asked.items():
+            line = sa.select(submissions.c.root_submission_id).where(
+                submissions.c.submission_id == submission_id
+            )
+            query = (
+                sa.select(
+                    submissions,
+                    identifiers.c.answer,
+                    identifiers.c.person_id,
+                    identifiers.c.credits,
+                )
+                .join(identifiers, identifiers.c.submission_id == submissions.c.submission_id)
+                .where(
+                    submissions.c.root_submission_id == line.scalar_subquery(),
+                    identifiers.c.profile_key == key,
+                )
+                .order_by(submissions.c.attempt.desc())
+                .limit(1)
+            )
+            if row := con.execute(query).one_or_none():
+                found[key] = _fate(row)
+    return found
+
+
+def _fate(row: sa.Row[Any]) -> Fate:
+    return Fate(
+        submission_id=row.submission_id,
+        state=BatchState(row.state),
+        answer=row.answer and Answer(row.answer),
+        person_id=row.person_id,
+        credits=row.credits,
+        landed_at=row.landed_at,
+        error=row.error,
+    )
+
+
+def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) -> list[Source]:
+    """The landed files that hold what is bought of these people, the oldest first.
+
+    Args:
+        ledger: the account's ledger.
+        operation: what was bought.
+        keys: the people.
+        day: under which to show them, whenever they were bought.
+    """
+    owners = sa.select(claims.c.submission_id).where(
+        claims.c.account == ledger.account,
+        claims.c.operation == operation,
+        claims.c.profile_key.in_(keys),
+        claims.c.answer == Answer.MATCHED,
+    )
+    files = (
+        sa.select(submissions)
+        .where(submissions.c.submission_id.in_(owners), submissions.c.source_file.is_not(None))
+        .order_by(submissions.c.landed_at, submissions.c.submission_id)
+    )
+    asked = sa.select(identifiers).where(identifiers.c.submission_id.in_(owners))
+    with ledger.read() as con:
+        people: dict[str, list[tuple[str, str, date]]] = {}
+        for row in con.execute(asked):
+            people.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, day))
+        return [
+            Source(
+                submission_id=file.submission_id,
+                batch_id=file.batch_id or "",
+                operation=operation,
+                source_file=file.source_file,
+                sha256=file.file_sha256,
+                asked=people[file.submission_id],
+            )
+            for file in con.execute(files)
+        ]
+
+
+def credits_reported(ledger: Ledger, lines: Sequence[str]) -> Decimal | None:
+    """What the vendor says that these lines of batches cost; None where it does not say."""
+    query = sa.select(sa.func.sum(submissions.c.credits_reported)).where(
+        submissions.c.root_submission_id.in_(lines)
+    )
+    with ledger.read() as con:
+        return con.execute(query).scalar_one()
+
+
+def wait_to_be_sent(ledger: Ledger, lines: Sequence[str]) -> bool:
+    """Whether a batch of these lines is still planned."""
+    query = sa.select(sa.func.count()).where(_planned_in(lines))
+    with ledger.read() as con:
+        return con.execute(query).scalar_one() > 0
+
+
+def withdraw(ledger: Ledger, lines: Sequence[str], *, reason: str, now: datetime) -> None:
+    """Give up what these lines have not sent: nothing was billed, its people are free again."""
+    with ledger.write() as tx:
+        query = sa.select(submissions.c.submission_id).where(_planned_in(lines))
+        for submission_id in list(tx.con.execute(query).scalars()):
+            tx.move(
+                submission_id,
+                BatchState.REJECTED,
+                now=now,
+                reason=reason,
+                error=reason[:ERROR_CHARS],
+            )
+            tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
+            tx.has_news(submission_id)
+
+
+def _planned_in(lines: Sequence[str]) -> sa.ColumnElement[bool]:
+    return (submissions.c.state == BatchState.PLANNED) & submissions.c.root_submission_id.in_(lines)

@@ -1,0 +1,314 @@
+"""Lookup: contact data of single people, at once: what is bought already, the rest from the vendor.
+
+It spends by the rules of a plan (what is bought and fresh is reused, limits hold, the intent is
+written first), but no input row asks for it: its purchases are filed under today.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from crust_pipeline.batching.decide import InputRow
+from crust_pipeline.batching.dispatch import send_at_once, settle_orphans
+from crust_pipeline.batching.plan import Decided, decide_all
+from crust_pipeline.identity import InvalidIdentifier, key_of_email, key_of_url
+from crust_pipeline.ledger import lookups, planning
+from crust_pipeline.ledger.dispatching import PauseKind, end_pause, pause_of
+from crust_pipeline.ledger.lookups import Fate
+from crust_pipeline.ledger.planning import PlannedRow
+from crust_pipeline.ledger.queries import NOT_PERMITTED, TROUBLED_OUTCOMES, outcome_of
+from crust_pipeline.ledger.states import Verdict
+from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.steps import (
+    balance_of,
+    landed_file,
+    load_accounts,
+    load_results,
+    load_warehouse,
+    today_of,
+)
+from crust_pipeline.tables import Lake, flatten
+from crust_pipeline.tables.lake import open_duckdb
+from crust_pipeline.vendor.operations import CONTACT_SYNC
+
+OPERATION = "contact"
+TABLES_SHOWN = ("contact_emails", "contact_phones", "contact_websites")
+# Outcomes that answer the question, if only with "nobody knows".
+ANSWERED = frozenset(
+    {"matched", "reused", "duplicate", "not_found", "dropped", "no_data", "redacted"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a lookup would come to: how many people it buys, at most for how many credits."""
+
+    people: int
+    credits_worst_case: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What a lookup came to.
+
+    Attributes:
+        cards: one for each identifier, in their order.
+        credits_reported: what the vendor says it took; None where it does not say.
+    """
+
+    cards: tuple["Card", ...]
+    credits_reported: Decimal | None
+
+    @property
+    def credits_computed(self) -> Decimal:
+        """What it cost by what was delivered, as far as that is known."""
+        return sum((card.credits or Decimal(0) for card in self.cards), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What is known of how to reach one person.
+
+    Attributes:
+        identifier: as it was asked for.
+        outcome: as of an input row (docs/outcomes.md).
+        detail: why, where the outcome alone does not say.
+        credits: what this lookup paid for the person; None while nobody knows.
+        bought_at: when the answer landed.
+        emails: e-mail addresses with `email`, `email_type`, `status`.
+        phones: phone numbers with `phone_number` as delivered and `phone_e164`.
+        withheld: personal values that are not shown without consent.
+    """
+
+    identifier: str
+    profile_key: str | None
+    outcome: str
+    detail: str | None = None
+    submission_id: str | None = None
+    crustdata_person_id: int | None = None
+    credits: Decimal | None = Decimal(0)
+    bought_at: datetime | None = None
+    emails: tuple[dict[str, Any], ...] = ()
+    phones: tuple[dict[str, Any], ...] = ()
+    websites: tuple[str, ...] = ()
+    withheld: int = 0
+
+
+def quote(pipeline: Pipeline, identifiers: Sequence[str]) -> Quote:
+    """What a lookup would cost at worst. Buys nothing.
+
+    Raises:
+        SettingsError: the settings ask for what needs a consent that is missing.
+        OverBudgetError: a limit would be passed and the setting is to refuse.
+    """
+    settle_orphans(pipeline.engine)
+    decided = _decide(pipeline, identifiers)
+    people = sum(len(batch.identifiers) for batch in decided.batches)
+    return Quote(people, decided.credits_reserved)
+
+
+def look_up(
+    pipeline: Pipeline,
+    identifiers: Sequence[str],
+    *,
+    at_most: Decimal,
+    run_id: str,
+    sleep: Callable[[float], None],
+) -> LookedUp:
+    """Buy what is missing of these people, and show what there is.
+
+    Args:
+        pipeline: the installation.
+        identifiers: profile URLs and e-mail addresses, as people write them.
+        at_most: the most credits that may be spent.
+        run_id: names this lookup in the ledger.
+        sleep: waits, in seconds, while the vendor's request rate is reached.
+
+    Raises:
+        SettingsError: the settings ask for what needs a consent that is missing.
+        OverBudgetError: a limit would be passed and the setting is to refuse.
+    """
+    decided = _decide(pipeline, identifiers, at_most=at_most, run_id=run_id)
+    lines = [batch.submission_id for batch in decided.batches]
+    _send(pipeline, lines, run_id=run_id, sleep=sleep)
+    rows = sorted(decided.rows, key=lambda row: row.row_id)
+    found = lookups.fates(
+        pipeline.ledger,
+        {
+            row.profile_key: row.submission_id
+            for row in rows
+            if row.profile_key and row.submission_id
+        },
+    )
+    contents = _contents(pipeline, [row.profile_key for row in rows if row.profile_key])
+    cards = (
+        _card(pipeline, row, identifier, fate=found.get(row.profile_key or ""), contents=contents)
+        for identifier, row in zip(identifiers, rows, strict=True)
+    )
+    return LookedUp(tuple(cards), lookups.credits_reported(pipeline.ledger, lines))
+
+
+def load_lookups(pipeline: Pipeline, *, run_id: str) -> None:
+    """Bring the tables of today up to what was looked up."""
+    today = [today_of(pipeline)]
+    load_results(pipeline, OPERATION, today, run_id=run_id)
+    load_accounts(pipeline, today, run_id=run_id)
+    load_warehouse(pipeline)
+
+
+def _decide(
+    pipeline: Pipeline,
+    identifiers: Sequence[str],
+    *,
+    at_most: Decimal | None = None,
+    run_id: str | None = None,
+) -> Decided:
+    """Decide about each identifier; with `at_most`, write what is to be bought to the ledger."""
+    today, now = today_of(pipeline), pipeline.clock()
+    policy, balance = pipeline.policy, balance_of(pipeline.engine)
+    if at_most is not None:
+        # What others have bought or given up since the price was shown must not raise it.
+        policy = replace(policy, limit_per_run=at_most)
+    with pipeline.ledger.write() as tx:
+        decided = decide_all(
+            tx,
+            {"profile_url": CONTACT_SYNC, "email": CONTACT_SYNC},
+            rows=[_row(today, number, text) for number, text in enumerate(identifiers)],
+            partitions=(),
+            fields=pipeline.fields(OPERATION),
+            policy=policy,
+            now=now,
+            balance=balance,
+            prices=pipeline.prices,
+            run_id=run_id,
+        )
+        if at_most is not None:
+            for batch in decided.batches:
+                planning.add_batch(tx, batch, now=now)
+    return decided
+
+
+def _row(today: date, number: int, text: str) -> InputRow:
+    key_of = key_of_email if "@" in text and "/" not in text else key_of_url
+    try:
+        return InputRow(today, f"{number:06}", key_of(text))
+    except InvalidIdentifier as error:
+        return InputRow(today, f"{number:06}", None, str(error))
+
+
+def _send(
+    pipeline: Pipeline, lines: Sequence[str], *, run_id: str, sleep: Callable[[float], None]
+) -> None:
+    """Send what was planned; what cannot be sent now is given up, so that nobody buys it later."""
+    engine, ledger = pipeline.engine, pipeline.ledger
+    with ledger.write() as tx:
+        # Whoever asks has mended what was waited for, or wants to know.
+        for kind in set(PauseKind) - {PauseKind.RATE}:
+            end_pause(tx, kind, takes_slot=False)
+    reason = "the lookup ended before it was sent"
+    try:
+        while lookups.wait_to_be_sent(ledger, lines):
+            send_at_once(engine, lines, run_id=run_id)
+            with ledger.read() as con:
+                pause = pause_of(con, ledger.account, now=engine.now(), takes_slot=False)
+            if pause is None:
+                break
+            if pause.kind is not PauseKind.RATE:
+                reason = pause.detail
+                break
+            sleep((pause.until - engine.now()).total_seconds())
+    finally:
+        lookups.withdraw(ledger, lines, reason=reason, now=engine.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What is bought of people, by profile key."""
+
+    emails: dict[str, list[dict[str, Any]]]
+    phones: dict[str, list[dict[str, Any]]]
+    websites: dict[str, list[dict[str, Any]]]
+
+
+def _contents(pipeline: Pipeline, keys: Sequence[str]) -> _Contents:
+    """Read what is bought of people out of the landed files, as the tables do."""
+    today = today_of(pipeline)
+    sources = lookups.bought(pipeline.ledger, OPERATION, keys, day=today)
+    with TemporaryDirectory(prefix="lookup-") as folder:
+        lake = Lake(Path(folder))
+        flatten(
+            [landed_file(pipeline, source) for source in sources],
+            operations=[OPERATION],
+            days=[today],
+            lake=lake,
+            run_id="lookup",
+            loaded_at=pipeline.clock(),
+            only=TABLES_SHOWN,
+        )
+        newest_first = [source.submission_id for source in reversed(sources)]
+        return _Contents(
+            _read(lake, "contact_emails", ("email", "email_type", "status"), keys, newest_first),
+            _read(lake, "contact_phones", ("phone_number", "phone_e164"), keys, newest_first),
+            _read(lake, "contact_websites", ("website",), keys, newest_first),
+        )
+
+
+def _read(
+    lake: Lake, table: str, columns: Sequence[str], keys: Sequence[str], newest_first: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """A table's rows by profile key; of a value that was bought twice the newer."""
+    query = (
+        f"SELECT profile_key, {', '.join(columns)} FROM {lake.scan(table)} "  # noqa: S608 - our own names
+        "WHERE list_contains(?, profile_key) ORDER BY list_position(?, submission_id), position"
+    )
+    found: dict[str, dict[Any, dict[str, Any]]] = {}
+    with open_duckdb() as con:
+        for key, *values in con.execute(query, [list(keys), list(newest_first)]).fetchall():
+            row = dict(zip(columns, values, strict=True))
+            row_key = (row.get("email_type"), values[0])
+            found.setdefault(key, {}).setdefault(row_key, row)
+    return {key: list(rows.values()) for key, rows in found.items()}
+
+
+def _card(
+    pipeline: Pipeline,
+    row: PlannedRow,
+    identifier: str,
+    *,
+    fate: Fate | None,
+    contents: _Contents,
+) -> Card:
+    key = row.profile_key or ""
+    error = (fate and fate.error) or ""
+    outcome = outcome_of(
+        row.verdict,
+        fate and fate.state,
+        fate and fate.answer,
+        not_permitted=error.startswith(NOT_PERMITTED),
+    )
+    consent = pipeline.settings.personal_contact_consent
+    emails, phones = contents.emails.get(key, []), contents.phones.get(key, [])
+    shown = [email for email in emails if consent or email["email_type"] == "business"]
+    detail = row.detail
+    if row.verdict is Verdict.AWAIT:
+        detail = "it is being identified whose address this is"
+    if outcome in TROUBLED_OUTCOMES | {"not_permitted"}:
+        detail = detail or error or None
+    return Card(
+        identifier=identifier,
+        profile_key=row.profile_key,
+        outcome=outcome,
+        detail=detail,
+        submission_id=fate and fate.submission_id,
+        crustdata_person_id=fate and fate.person_id,
+        credits=fate.credits if fate and row.verdict is Verdict.ASK else Decimal(0),
+        bought_at=fate and fate.landed_at,
+        emails=tuple(shown),
+        phones=tuple(phones) if consent else (),
+        websites=tuple(website["website"] for website in contents.websites.get(key, [])),
+        withheld=0 if consent else len(emails) - len(shown) + len(phones),
+    )
