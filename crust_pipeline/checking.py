@@ -192,8 +192,8 @@ def files_are_as_long_as_the_vendor_says(pipeline: Pipeline, days: Sequence[date
 
 
 def no_submit_is_unknown(pipeline: Pipeline) -> Finding:
-    """Whether the fate of every submit is known."""
-    unknown = progress.unknown_submits(pipeline.ledger)
+    """Whether the fate of every submit is known, with every account."""
+    unknown = [submit for ledger in pipeline.ledgers for submit in progress.unknown_submits(ledger)]
     return Finding(
         not unknown,
         {
@@ -205,16 +205,17 @@ def no_submit_is_unknown(pipeline: Pipeline) -> Finding:
 
 
 def no_link_is_near_its_end(pipeline: Pipeline) -> Finding:
-    """Whether every completed file was landed long before its link dies."""
+    """Whether every completed file was landed long before its link dies, with every account."""
     now = pipeline.clock()
-    summary = queries.summary(pipeline.ledger, now=now)
-    if summary.oldest_link is None:
+    summaries = [queries.summary(ledger, now=now) for ledger in pipeline.ledgers]
+    oldest = min(filter(None, (summary.oldest_link for summary in summaries)), default=None)
+    if oldest is None:
         return Finding(passed=True, numbers={"files_to_land": 0})
-    age = now - summary.oldest_link
+    age = now - oldest
     return Finding(
         age < LINK_NEAR_END,
         {
-            "files_to_land": summary.batches.get("completed", 0),
+            "files_to_land": sum(summary.batches.get("completed", 0) for summary in summaries),
             "oldest_hours": age.total_seconds() / 3600,
             "hours_left": (LINK_LIVES - age).total_seconds() / 3600,
         },

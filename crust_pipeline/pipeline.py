@@ -194,6 +194,12 @@ class Pipeline:
             return self.ledger
         return Ledger(self.settings.ledger_url, account=self.settings.pronto_account)
 
+    @cached_property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The ledger, as it remembers purchases of each account that is bought with."""
+        others = [name for name in self.settings.accounts if name != self.ledger.account]
+        return self.ledger, *(Ledger(self.settings.ledger_url, account=name) for name in others)
+
     @property
     def policy(self) -> Policy:
         """The rules of a plan, as set."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from crust_pipeline.batching.decide import Policy
 from crust_pipeline.batching.dispatch import fill_slots
@@ -29,13 +29,15 @@ from crust_pipeline.steps import (
     plan_days,
 )
 from crust_pipeline.tables import LoadReport
+from crust_pipeline.vendor import errors
 
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY, PauseKind.REFUSED})
 UNREACHABLE_TRIES = 3
 LANDINGS_TRIED = 10
-# Jobs at a vendor that does not answer go on by themselves; somebody should know, though.
-SILENCE_ENDURED = timedelta(minutes=10)
+# Jobs at a vendor that does not answer go on by themselves, and a lost submit can be looked for
+# another day; somebody should know, though.
+SILENCE_ENDURED = timedelta(minutes=5)
 LEAST_IDLE_SECONDS, MOST_IDLE_SECONDS = 0.05, 1.0
 
 
@@ -46,6 +48,25 @@ class Progress:
     summary: Summary
     rows: int
     rows_open: int
+
+
+@dataclass(slots=True)
+class Silence:
+    """Since when a vendor has not given one usable answer, and what is the matter."""
+
+    since: datetime | None = None
+    trouble: str | None = None
+
+    def listen(self, *, answered: bool, trouble: str | None, now: datetime) -> None:
+        """Note what came of a turn; one in which nothing was asked says nothing."""
+        if answered:
+            self.since = self.trouble = None
+        elif trouble:
+            self.since, self.trouble = self.since or now, trouble
+
+    def too_long(self, now: datetime) -> str | None:
+        """What is the matter, when it has been for too long."""
+        return self.trouble if self.since and now - self.since > SILENCE_ENDURED else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +124,18 @@ def run_to_end(
     """
     upstream = load_upstream(pipeline, start=start, end=end, run_id=run_id)
     days = days_between(start, end)
+    unreachable = _unreachable(pipeline)
     for operation in operations:
-        plan_days(pipeline, operation, days, policy=policy, run_id=run_id)
+        plan_days(
+            pipeline,
+            operation,
+            days,
+            policy=policy,
+            run_id=run_id,
+            ask_balance=unreachable is None,
+        )
     _try_again_at_once(pipeline)
-    stopped = _wait(
+    stopped = unreachable or _wait(
         pipeline, operations, days, policy=policy, run_id=run_id, show=show, sleep=sleep
     )
     for name in operations:
@@ -124,6 +153,19 @@ def run_to_end(
         notes=upstream.notes,
         stopped=stopped,
     )
+
+
+def _unreachable(pipeline: Pipeline) -> str | None:
+    """Why there is no way to a vendor at all: found out once, before anything else asks it."""
+    for engine in pipeline.engines:
+        try:
+            engine.client.credits()
+        except errors.Unavailable as error:
+            if error.status is None:  # no response came; an error of the server is one
+                return str(error)
+        except (errors.NotPermitted, errors.NotFound, errors.RateLimited):
+            pass  # not every account may see its balance
+    return None
 
 
 def _try_again_at_once(pipeline: Pipeline) -> None:
@@ -147,14 +189,13 @@ def _wait(
     """Turn the wheel until nothing of these days is in progress; a reason when it will not turn."""
     engines = pipeline.engines
     ledger, clock = pipeline.ledger, pipeline.clock
+    silences = [Silence() for _ in engines]
     # Landing has a thread of its own: a large file must not keep slots empty.
     with ThreadPoolExecutor(max_workers=1) as beside:
         landing_now: Future[None] | None = None
-        last_answer = clock()
         while True:
-            trouble = _turn(engines)
-            if trouble is None:
-                last_answer = clock()
+            for engine, silence in zip(engines, silences, strict=True):
+                _turn(engine, silence)
             if landing_now is not None and landing_now.done():
                 landing_now.result()
                 landing_now = None
@@ -166,21 +207,23 @@ def _wait(
             show(Progress(summary=summaries[0], rows=waiting.rows, rows_open=waiting.rows_open))
             if not waiting.rows_open:
                 return None
-            if clock() - last_answer > SILENCE_ENDURED:
-                return trouble
+            for silence in silences:
+                if reason := silence.too_long(clock()):
+                    return reason
             if landing_now is None and (reason := _all_stuck(summaries)):
                 return reason
             sleep(min(map(_seconds_to_next_look, engines)))
 
 
-def _turn(engines: Sequence[Engine]) -> str | None:
-    """Poll, look for lost submits and fill slots with every account; what is the matter, if so."""
-    trouble: str | None = None
-    for engine in engines:
-        trouble = poll_jobs(engine).trouble or trouble
-        reconcile(engine)
-        fill_slots(engine)
-    return trouble
+def _turn(engine: Engine, silence: Silence) -> None:
+    """Poll, look for lost submits and fill slots with an account."""
+    polled, found = poll_jobs(engine), reconcile(engine)
+    silence.listen(
+        answered=bool(polled.completed or polled.failed or polled.active or found.searched),
+        trouble=polled.trouble or found.trouble,
+        now=engine.now(),
+    )
+    fill_slots(engine)
 
 
 def _something_to_land(engines: Sequence[Engine]) -> bool:

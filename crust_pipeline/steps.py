@@ -163,8 +163,18 @@ def plan_days(
     *,
     policy: Policy,
     run_id: str | None = None,
+    ask_balance: bool = True,
 ) -> PlanReport:
-    """Plan days of an operation from the lake's `profile_urls`."""
+    """Plan days of an operation from the lake's `profile_urls`.
+
+    Args:
+        pipeline: the installation.
+        operation: what to buy.
+        partitions: the days.
+        policy: freshness and limits.
+        run_id: names this run.
+        ask_balance: whether the vendor is asked what there is to spend; not when it is silent.
+    """
     engine = pipeline.engine_of(operation)
     rows = input_rows(pipeline, partitions)
     if operation == "bulk_contact":
@@ -181,7 +191,7 @@ def plan_days(
         fields=pipeline.fields(operation),
         policy=policy,
         now=pipeline.clock(),
-        balance=balance_of(engine),
+        balance=balance_of(engine) if ask_balance else None,
         prices=pipeline.prices,
         run_id=run_id,
     )

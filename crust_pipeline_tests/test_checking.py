@@ -11,9 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from crust_pipeline import checking
+from crust_pipeline.batching.decide import InputRow
+from crust_pipeline.batching.plan import plan
+from crust_pipeline.ledger import dispatching
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables import TABLES
+from crust_pipeline.vendor.operations import BULK_CONTACT
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -121,6 +125,27 @@ def test_an_empty_ledger_has_nothing_unknown_and_no_old_link(pipeline: Pipeline)
     assert checking.no_submit_is_unknown(pipeline).passed
     assert checking.no_link_is_near_its_end(pipeline).passed
     assert checking.files_are_as_long_as_the_vendor_says(pipeline, [DAY]).passed
+
+
+def test_an_unknown_submit_to_a_second_vendor_is_found(tmp_path: Path) -> None:
+    settings = {"CRUST_DATA_DIR": str(tmp_path), "CRUST_WATERFALL": "crustdata,pronto"}
+    pipeline = Pipeline(settings=Settings.from_env(settings), clock=lambda: NOW)
+    ledger = pipeline.ledgers[1]
+    report = plan(
+        ledger,
+        {"profile_url": BULK_CONTACT},
+        rows=[InputRow(DAY, str(number), f"linkedin.com/in/p{number}") for number in range(2)],
+        partitions=[DAY],
+        fields=BULK_CONTACT.fields,
+        policy=pipeline.policy,
+        now=NOW,
+    )
+    dispatching.claim_next(ledger, max_active=5, owner="one", now=NOW)
+    lost = report.batches[0].submission_id
+    dispatching.may_have_started(ledger, lost, reason="no answer", now=NOW)
+    found = checking.no_submit_is_unknown(pipeline)
+    assert not found.passed
+    assert found.numbers == {"unknown_submits": 1, "identifiers": 2, "batches": lost}
 
 
 def test_a_warehouse_behind_the_lake_is_noticed(pipeline: Pipeline) -> None:

@@ -39,6 +39,11 @@ class Reconciled:
     resubmitted: list[str] = field(default_factory=list[str])
     trouble: str | None = None
 
+    @property
+    def searched(self) -> bool:
+        """Whether there was something to look for, and the vendor has let us look."""
+        return bool(self.adopted or self.held or self.resubmitted)
+
 
 def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
     """Look for the jobs of unknown submits and adopt those found.
