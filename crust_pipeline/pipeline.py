@@ -209,6 +209,7 @@ class Pipeline:
             limit_per_run=self.settings.credit_limit_per_run,
             limit_per_day=self.settings.credit_limit_per_day,
             refuse_over_budget=self.settings.on_over_budget == "refuse",
+            identify_first=self.settings.identify_first,
         )
 
     @cached_property

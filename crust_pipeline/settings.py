@@ -240,6 +240,13 @@ class Settings:
         _choice("batch", "sync"),
         "How contact data is asked for: in batch jobs (higher fill rate), or 25 people at once.",
     )
+    identify_first: bool = setting(
+        "CRUST_IDENTIFY_FIRST",
+        True,  # noqa: FBT003 - a default, not a call
+        _boolean,
+        "Whether contact and enrich wait for identify where only an e-mail address is known, and "
+        "then ask by the profile URL it found. Off: they ask by the address at once.",
+    )
     identify_email_key: str = setting(
         "CRUST_IDENTIFY_EMAIL_KEY",
         "emails",

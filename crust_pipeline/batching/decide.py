@@ -53,6 +53,7 @@ class Policy:
     priority: int = 100
     refresh: bool = False
     new_rows_only: bool = False
+    identify_first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,14 @@ class Decision:
 
 
 def identified(
-    rows: Sequence[InputRow], identities: Mapping[str, Identity]
+    rows: Sequence[InputRow], identities: Mapping[str, Identity], *, hold: bool
 ) -> tuple[list[InputRow], list[Decision]]:
-    """Give rows with an e-mail the person that identify found; those being identified wait."""
+    """Give rows with an e-mail the person that identify found; `hold` those being identified."""
     known: list[InputRow] = []
     awaiting: list[Decision] = []
     for row in rows:
         identity = identities.get(row.profile_key or "")
-        if identity is None:
+        if identity is None or (identity.on_its_way and not hold):
             known.append(row)
         elif identity.on_its_way:
             awaiting.append(Decision(row, Verdict.AWAIT, identity.submission_id))

@@ -172,7 +172,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
 
     denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
     identities = _identities(tx, rows, operation=operation, policy=policy, now=now)
-    rows, awaiting = identified(rows, identities)
+    rows, awaiting = identified(rows, identities, hold=policy.identify_first)
     rows, elsewhere = left_over(rows)
     decisions = decide(
         rows,

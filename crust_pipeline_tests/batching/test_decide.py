@@ -12,7 +12,7 @@ from crust_pipeline.batching.decide import Decision, InputRow, Policy, decide
 from crust_pipeline.ledger import loading
 from crust_pipeline.ledger.planning import Claim, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendor.operations import IDENTIFY
+from crust_pipeline.vendor.operations import CONTACT, IDENTIFY
 from crust_pipeline_tests.batching.conftest import (
     MONDAY,
     NOBODY,
@@ -261,6 +261,31 @@ def test_an_email_that_is_being_identified_waits_and_is_then_asked_for_as_the_pe
     assert batch.identifiers[0][0] == SAM
     world.until_quiet()
     assert world.outcomes() == ["matched"]
+
+
+def test_an_email_waits_for_nobody_when_identify_need_not_come_first(world: World) -> None:
+    world.plan("sam@example.com", product=IDENTIFY, fields=())
+    (batch,) = world.plan("sam@example.com", identify_first=False).batches
+    assert [key for key, _, _ in batch.identifiers] == ["sam@example.com"]
+
+
+def test_what_was_bought_by_an_email_is_not_bought_again_as_the_person(world: World) -> None:
+    first = world.buy("sam@example.com")
+    world.buy("sam@example.com", product=IDENTIFY, fields=())
+    assert world.plan("sam@example.com", day=TUESDAY).verdicts[TUESDAY] == {"reuse": 1}
+    assert [row["submission_id"] for row in world.batches() if row["operation"] == "enrich"] == [
+        first
+    ]
+
+
+def test_an_email_by_which_nobody_was_found_is_tried_as_the_person(world: World) -> None:
+    someone = "person-3@gmail.com"  # contact does not look up private addresses, identify does
+    world.buy(someone, product=CONTACT, fields=CONTACT.fields)
+    assert world.outcomes(operation="contact") == ["not_found"]
+    world.buy(someone, product=IDENTIFY, fields=())
+    assert world.outcomes(operation="identify") == ["matched"]
+    (batch,) = world.plan(someone, product=CONTACT, fields=CONTACT.fields).batches
+    assert batch.identifier_type == "profile_url"
 
 
 def test_an_email_whose_person_is_in_the_plan_already_is_a_duplicate(world: World) -> None:
