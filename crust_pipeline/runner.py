@@ -219,7 +219,7 @@ def _turn(engine: Engine, silence: Silence) -> None:
     """Poll, look for lost submits and fill slots with an account."""
     polled, found = poll_jobs(engine), reconcile(engine)
     silence.listen(
-        answered=bool(polled.completed or polled.failed or polled.active or found.searched),
+        answered=polled.answered or found.searched,
         trouble=polled.trouble or found.trouble,
         now=engine.now(),
     )

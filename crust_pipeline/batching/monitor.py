@@ -19,12 +19,21 @@ POLLS_A_PASS = 100
 
 @dataclass(slots=True)
 class Polled:
-    """What a pass of polls came to, as submission ids; `trouble` says why it ended early."""
+    """What a pass of polls came to, as submission ids; `trouble` says why it ended early.
+
+    `missing` are of unknown fate now: the vendor goes on saying that it knows no such job.
+    """
 
     completed: list[str] = field(default_factory=list[str])
     failed: list[str] = field(default_factory=list[str])
     active: list[str] = field(default_factory=list[str])
+    missing: list[str] = field(default_factory=list[str])
     trouble: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the vendor has said something of at least one job."""
+        return bool(self.completed or self.failed or self.active or self.missing)
 
 
 def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Polled:
@@ -49,8 +58,14 @@ def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -
             break
         except (errors.NotFound, errors.InvalidRequest) as error:
             # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
-            _ask_later(engine, submission_id, error, seconds=6 * engine.poll_seconds)
-            done.active.append(submission_id)
+            now = engine.now()
+            ask_at = now + timedelta(seconds=6 * engine.poll_seconds)
+            if progress.job_missing(
+                engine.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
+            ):
+                done.missing.append(submission_id)
+            else:
+                done.active.append(submission_id)
         except errors.VendorError as error:
             _ask_later(engine, submission_id, error, seconds=engine.poll_seconds)
             done.trouble = str(error)

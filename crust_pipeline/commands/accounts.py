@@ -70,6 +70,7 @@ class _Look:
             "oldest_link": summary.oldest_link,
             "waits_for": summary.pause and summary.pause.detail,
             "unknown": [submit.submission_id for submit in self.unknown],
+            "unknown_reasons": {submit.submission_id: submit.reason for submit in self.unknown},
             "queue": [
                 {
                     "submission_id": batch.submission_id,
@@ -109,9 +110,9 @@ class _Look:
             console.print(
                 f"Unknown: batch {submit.submission_id} ({submit.operation}, "
                 f"{submit.identifier_count} identifiers, sent {submit.intent_at:%Y-%m-%d %H:%M} "
-                f"UTC) may be running and billed; its job was not found in {submit.searches} "
-                "searches. It holds a slot. Decide with `crust-pipeline reconcile --adopt`, "
-                "`--abandon` or `--resubmit`."
+                f"UTC) may be running and billed: {submit.reason}. Its job was not found in "
+                f"{submit.searches} searches. It holds a slot. Decide with `crust-pipeline "
+                "reconcile --adopt`, `--abandon` or `--resubmit`."
             )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ from crust_pipeline.ledger.states import AT_VENDOR, BatchState
 
 # From so many finished jobs of a product it is learned how long its jobs take.
 LATEST_JOBS = 50
+# A job just accepted may not be known everywhere at once; after this it is believed to be gone.
+MISSING_BELIEVED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class UnknownSubmit:
     identifier_count: int
     intent_at: datetime
     searches: int
+    reason: str | None
 
 
 def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
@@ -126,6 +129,37 @@ def poll_again(
         tx.update(submission_id, not_before=at, error=error and error[:ERROR_CHARS])
 
 
+def job_missing(
+    ledger: Ledger, submission_id: str, *, ask_at: datetime, error: str, now: datetime
+) -> bool:
+    """The vendor says that it knows no such job, of which it has taken the submit.
+
+    Returns:
+        True when it has said nothing else for so long that the batch's fate is unknown now. The
+        slot stays taken: the job may run and be billed all the same.
+    """
+    with ledger.write() as tx:
+        batch = tx.submission(submission_id)
+        if batch.state not in AT_VENDOR:
+            return False  # another process was faster
+        since = batch.missing_since or now
+        if now - since < MISSING_BELIEVED:
+            tx.update(
+                submission_id, not_before=ask_at, missing_since=since, error=error[:ERROR_CHARS]
+            )
+            return False
+        reason = (
+            f"the vendor has said since {since:%Y-%m-%d %H:%M} UTC that it knows no job "
+            f"{batch.batch_id}, which it had accepted; it may be running and billed"
+        )
+        if batch.adopted:
+            _undo_adoption(tx, batch, reason=reason, now=now)
+        else:
+            # Without its id, so that the job is adopted again if it is in the vendor's list.
+            _unknown_again(tx, submission_id, reason=reason, now=now)
+    return True
+
+
 def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
     """No job is asked about before that time."""
     with ledger.write() as tx:
@@ -154,6 +188,7 @@ def reported(
             "result_count": report.result_count,
             "entities_requested": report.entities_requested,
             "entities_fulfilled": report.entities_fulfilled,
+            "missing_since": None,
             "error": None,
         }
         if report.state is BatchState.COMPLETED:
@@ -244,6 +279,7 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
                 row.identifier_count,
                 row.intent_at,
                 row.tries,
+                row.error,
             )
             for row in con.execute(query.order_by(submissions.c.intent_at))
         ]
@@ -342,6 +378,11 @@ def _undo_adoption(tx: Transaction, batch: sa.Row[Any], *, reason: str, now: dat
             account=tx.account, batch_id=batch.batch_id, submission_id=submission_id, seen_at=now
         )
     )
+    _unknown_again(tx, submission_id, reason=reason, now=now)
+
+
+def _unknown_again(tx: Transaction, submission_id: str, *, reason: str, now: datetime) -> None:
+    """Which job a batch became is not known any more."""
     tx.move(
         submission_id,
         BatchState.UNKNOWN,
@@ -351,6 +392,7 @@ def _undo_adoption(tx: Transaction, batch: sa.Row[Any], *, reason: str, now: dat
         action=None,
         adopted=False,
         submitted_at=None,
+        missing_since=None,
         error=reason[:ERROR_CHARS],
     )
     tx.has_news(submission_id)

@@ -102,6 +102,7 @@ submissions = sa.Table(
     sa.Column("loaded_at", UtcDateTime),
     sa.Column("not_before", UtcDateTime, nullable=False),  # next submit, poll or landing
     sa.Column("tries", sa.Integer, nullable=False, default=0),  # of the step it is at
+    sa.Column("missing_since", UtcDateTime),  # the vendor says that it knows no such job
     sa.Column("dead_links", sa.Integer, nullable=False, default=0),  # found one after the other
     sa.Column("result_count", sa.Integer),
     sa.Column("entities_requested", sa.Integer),

@@ -56,7 +56,8 @@ ALLOWED: dict[BatchState, frozenset[BatchState]] = {
     S.SUBMITTING: frozenset({S.PLANNED, S.PENDING, S.COMPLETED, S.REJECTED, S.UNKNOWN}),
     # An unknown submit is adopted (its job was found), or a person decides that it never started.
     S.UNKNOWN: frozenset({S.PENDING, S.COMPLETED, S.REJECTED}),
-    # Back to unknown: the job that was adopted turned out to be somebody else's.
+    # Back to unknown: the job that was adopted turned out to be somebody else's, or the vendor says
+    # that it knows no such job.
     S.PENDING: frozenset({S.PROCESSING, S.COMPLETED, S.FAILED, S.UNKNOWN}),
     S.PROCESSING: frozenset({S.COMPLETED, S.FAILED, S.UNKNOWN}),
     S.COMPLETED: frozenset({S.LANDED, S.EXPIRED, S.UNKNOWN}),
