@@ -126,6 +126,37 @@ def test_plan_after_a_run_has_nothing_left_to_buy(settings: dict[str, str]) -> N
     assert "10 identifiers to submit; at worst 20 credits" in again.out
 
 
+def test_a_refresh_says_its_price_and_is_not_run_unless_somebody_agrees(
+    settings: dict[str, str], sandbox: RunningSandbox
+) -> None:
+    crust("run", *ENRICH, settings=settings)
+    refused = crust("run", *ENRICH, "--refresh", settings=settings)
+    assert refused.code == 2
+    assert "buys 10 identifiers" in refused.err
+    assert "at worst 20 credits (crustdata)" in refused.err
+    assert set(sandbox.state.times_submitted().values()) == {1}
+
+
+def test_a_refresh_that_is_agreed_to_says_its_price_before_it_spends(
+    settings: dict[str, str], sandbox: RunningSandbox
+) -> None:
+    crust("run", *ENRICH, settings=settings)
+    done = crust("run", *ENRICH, "--refresh", "--yes", settings=settings)
+    assert done.code == 0
+    assert done.err.startswith("--refresh buys 10 identifiers")
+    assert set(sandbox.state.times_submitted().values()) == {2}
+
+
+def test_somebody_at_a_terminal_is_asked_before_a_refresh(
+    settings: dict[str, str], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.commands.common.is_asked", lambda: True)
+    done = crust("run", *ENRICH, "--refresh", settings=settings)  # nothing is typed
+    assert done.code == 1
+    assert "Go on? [y/N]" in done.err
+    assert not sandbox.state.jobs
+
+
 def test_status_of_a_fresh_installation(settings: dict[str, str]) -> None:
     done = crust("status", settings=settings)
     assert done.code == 0

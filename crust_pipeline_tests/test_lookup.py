@@ -65,7 +65,7 @@ def test_in_a_terminal_it_asks_before_it_spends(
     sent: int,
     code: int,
 ) -> None:
-    monkeypatch.setattr("crust_pipeline.commands.looking_up.is_asked", lambda: True)
+    monkeypatch.setattr("crust_pipeline.commands.common.is_asked", lambda: True)
 
     done = crust("lookup", SAM, settings=settings, typed=f"{answer}\n")
 
@@ -75,7 +75,7 @@ def test_in_a_terminal_it_asks_before_it_spends(
 
 
 def test_a_terminal_is_told_from_a_pipe() -> None:
-    from crust_pipeline.commands.looking_up import is_asked
+    from crust_pipeline.commands.common import is_asked
 
     assert is_asked() is sys.stdin.isatty()
 

@@ -3,7 +3,9 @@
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ import click
 from crust_pipeline.commands.common import (
     DONE,
     FAILED,
+    agreed_to_spend,
     check_days,
     checked_operations,
     from_option,
@@ -20,9 +23,11 @@ from crust_pipeline.commands.common import (
     readable_errors,
     refresh_option,
     to_option,
+    yes_option,
 )
 
 if TYPE_CHECKING:
+    from crust_pipeline.batching.plan import PlanReport
     from crust_pipeline.runner import RunReport
 
 
@@ -31,25 +36,41 @@ if TYPE_CHECKING:
 @to_option
 @operation_option
 @refresh_option
+@yes_option
 @json_option
 @readable_errors
 def run(
-    *, start: date, end: date, operations: tuple[str, ...], refresh: bool, as_json: bool
+    *,
+    start: date,
+    end: date,
+    operations: tuple[str, ...],
+    refresh: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Plan, submit, wait, land and load days, without a daemon.
 
     Ends 0 when every input row has its final outcome and none is in trouble. Run again, it resumes:
-    what is bought or under way is never bought twice.
+    what is bought or under way is never bought twice. With --refresh it is bought again, every time
+    that this is run; it asks first, or needs --yes.
     """
     from dataclasses import replace
 
     from crust_pipeline.display import ProgressDisplay, open_console
     from crust_pipeline.runner import run_to_end
+    from crust_pipeline.steps import preview_plan
 
     chosen = checked_operations(operations)
     pipeline = open_pipeline()
     check_days(pipeline, start, end)
     _ = pipeline.engine  # a missing key is said before anything is read
+    policy = replace(pipeline.policy, refresh=refresh)
+    if refresh:
+        previews = [
+            preview_plan(pipeline, name, start=start, end=end, policy=policy) for name in chosen
+        ]
+        if code := agreed_to_spend(_price_in_words(previews), yes=yes):
+            return code
     display = ProgressDisplay(
         open_console(stderr=True), max_active=pipeline.settings.max_active_batches
     )
@@ -59,13 +80,29 @@ def run(
             operations=chosen,
             start=start,
             end=end,
-            policy=replace(pipeline.policy, refresh=refresh),
+            policy=policy,
             run_id=f"run-{uuid.uuid4().hex[:12]}",
             show=display.show,
             sleep=time.sleep,
         )
     _print_run(report, as_json=as_json)
     return FAILED if report.stopped or report.rows_open or report.rows_troubled else DONE
+
+
+def _price_in_words(previews: "Sequence[PlanReport]") -> str:
+    """What plans could cost at worst; credits of two vendors are not added up."""
+    batches = [batch for report in previews for batch in report.batches]
+    prices: dict[str, Decimal] = {}
+    for batch in batches:
+        prices[batch.vendor] = prices.get(batch.vendor, Decimal(0)) + batch.credits_reserved
+    identifiers = sum(len(batch.identifiers) for batch in batches)
+    worst = " and ".join(
+        f"{amount.normalize():,f} credits ({vendor})" for vendor, amount in prices.items()
+    )
+    return (
+        f"--refresh buys {identifiers:,} identifiers, those that are bought already among them: "
+        f"at worst {worst or 'no credits'}."
+    )
 
 
 def _print_run(report: "RunReport", *, as_json: bool) -> None:

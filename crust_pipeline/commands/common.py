@@ -104,6 +104,24 @@ refresh_option = click.option(
     help="Buy again what is bought and still fresh. The price is shown first.",
 )
 
+yes_option = click.option("--yes", is_flag=True, help="Spend without asking.")
+
+
+def is_asked() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
+def agreed_to_spend(price: str, *, yes: bool) -> int:
+    """Say a price before it is spent, and ask whoever is there; the exit code, or DONE to go on."""
+    if yes:
+        click.echo(price, err=True)
+        return DONE
+    if not is_asked():
+        complain(f"{price} Nothing was sent. Give --yes to spend that.")
+        return WRONG_USAGE
+    return DONE if click.confirm(f"{price} Go on?", err=True) else FAILED
+
 
 def check_days(pipeline: "Pipeline", start: date, end: date) -> None:
     """Refuse days that are no partitions."""

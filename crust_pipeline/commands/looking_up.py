@@ -1,6 +1,5 @@
 """The command that asks about single people: lookup."""
 
-import sys
 import time
 import uuid
 from dataclasses import asdict
@@ -11,11 +10,11 @@ import click
 from crust_pipeline.commands.common import (
     DONE,
     FAILED,
-    WRONG_USAGE,
-    complain,
+    agreed_to_spend,
     json_option,
     open_pipeline,
     readable_errors,
+    yes_option,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("identifiers", metavar="URL_OR_EMAIL...", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Spend without asking.")
+@yes_option
 @json_option
 @readable_errors
 def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
@@ -44,12 +43,8 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     pipeline = open_pipeline()
     _ = pipeline.engine  # a missing key is said before anything else
     price = quote(pipeline, identifiers)
-    if price.people and not yes:
-        if not is_asked():
-            complain(f"{_in_words(price)} Nothing was sent. Give --yes to spend that.")
-            return WRONG_USAGE
-        if not click.confirm(f"{_in_words(price)} Go on?", err=True):
-            return FAILED
+    if price.people and (code := agreed_to_spend(_in_words(price), yes=yes)):
+        return code
     run_id = f"lookup-{uuid.uuid4().hex[:12]}"
     done = look_up(
         pipeline, identifiers, at_most=price.credits_worst_case, run_id=run_id, sleep=time.sleep
@@ -69,11 +64,6 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     if price.people:
         load_lookups(pipeline, run_id=run_id)
     return DONE if all(card.outcome in ANSWERED for card in done.cards) else FAILED
-
-
-def is_asked() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty()
 
 
 def _in_words(price: "Quote") -> str:

@@ -112,6 +112,13 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         )
         with told_as_failure():
             report = plan_days(pipeline, operation, days, policy=policy, run_id=context.run.run_id)
+            if config.refresh:
+                context.log.warning(
+                    "Refresh: %s identifiers are bought, those that are bought already among them; "
+                    "at worst %s credits.",
+                    sum(len(batch.identifiers) for batch in report.batches),
+                    f"{report.credits_reserved.normalize():,f}",
+                )
             dispatched = fill_slots(pipeline.engine_of(operation), run_id=context.run.run_id)
         add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
         context.log.info(
