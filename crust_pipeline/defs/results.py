@@ -1,11 +1,11 @@
 """The assets that hold what came back: result tables, the accounts kept of them, the warehouse."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
 
-from crust_pipeline.checking import Finding
+from crust_pipeline import checking
 from crust_pipeline.defs.checks import check_result
 from crust_pipeline.defs.metadata import (
     OWNER,
@@ -27,7 +27,7 @@ from crust_pipeline.steps import (
     load_warehouse,
     rows_in_lake,
 )
-from crust_pipeline.tables import TABLES, FileReport, Table, tables_of
+from crust_pipeline.tables import TABLES, Table, tables_of
 
 ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
 
@@ -46,40 +46,11 @@ def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
     )
 
 
-LINES_ADD_UP = "lines_add_up"
+LINES_ADD_UP, NO_UNKNOWN_KEYS = "lines_add_up", "no_unknown_keys"
 _FILE_CHECKS = {
-    LINES_ADD_UP: "Every line of the landed files became a row or is in quarantine.",
-    "no_unknown_keys": "The vendor sent no key that no column reads.",
+    LINES_ADD_UP: "Every line that landed, by the ledger's count, is a row or in quarantine.",
+    NO_UNKNOWN_KEYS: "The vendor sent no key that no column reads.",
 }
-
-
-def _of_files(files: Sequence[FileReport]) -> dict[str, Finding]:
-    lines = sum(file.lines for file in files)
-    loaded, quarantined = (
-        sum(file.records for file in files),
-        sum(file.quarantined for file in files),
-    )
-    drift = [found for file in files for found in file.drift]
-    return {
-        LINES_ADD_UP: Finding(
-            lines == loaded + quarantined,
-            {
-                "files": len(files),
-                "lines_landed": lines,
-                "lines_loaded": loaded,
-                "lines_quarantined": quarantined,
-                "lines_answered_before": sum(file.duplicates for file in files),
-                "files_set_aside": sum(file.set_aside is not None for file in files),
-            },
-        ),
-        "no_unknown_keys": Finding(
-            not drift,
-            {
-                "unknown_keys": len({found.path for found in drift}),
-                "paths": ", ".join(sorted({found.path for found in drift})) or "none",
-            },
-        ),
-    }
 
 
 def build_result_assets(operation: str) -> dg.AssetsDefinition:
@@ -107,6 +78,10 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
         with told_as_failure():
             report = load_results(pipeline, operation, days, run_id=context.run.run_id)
             accounts = day_accounts(pipeline, operation, days)
+            asked_of_files = {
+                LINES_ADD_UP: checking.lines_add_up(pipeline, operation, days, report.files),
+                NO_UNKNOWN_KEYS: checking.no_key_is_unknown(report.files),
+            }
         drift = [found for file in report.files for found in file.drift]
         for table in tables:
             rows = {part.day: part.rows for part in report.partitions if part.table == table.name}
@@ -117,7 +92,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
                 asset_key=dg.AssetKey(table.name),
                 partition_key=days[-1].isoformat(),
             )
-            found = _of_files(report.files) if table is tables[0] else {}
+            found = asked_of_files if table is tables[0] else {}
             yield dg.MaterializeResult(
                 asset_key=table.name,
                 metadata={

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from crust_pipeline.ledger.ledger import Ledger, Transaction
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
-from crust_pipeline.ledger.states import IN_PROGRESS, BatchState, Verdict
+from crust_pipeline.ledger.states import IN_PROGRESS, Answer, BatchState, Verdict
 
 ONE_DAY = timedelta(days=1)
 
@@ -191,41 +191,10 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
     A day's tables hold the latest answered purchase of each key and set of fields that it made;
     those that other days made are in those days' tables.
     """
-    latest = sa.func.row_number().over(
-        partition_by=(
-            identifiers.c.partition_date,
-            identifiers.c.profile_key,
-            submissions.c.field_set,
-        ),
-        order_by=(submissions.c.landed_at.desc(), submissions.c.submission_id),
-    )
-    bought = (
-        sa.select(
-            identifiers.c.submission_id,
-            identifiers.c.identifier,
-            identifiers.c.profile_key,
-            identifiers.c.partition_date,
-            latest.label("age"),
-        )
-        .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
-        .where(
-            submissions.c.account == ledger.account,
-            submissions.c.operation == operation,
-            submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
-            submissions.c.source_file.is_not(None),
-            submissions.c.submission_id.in_(
-                sa.select(submission_days.c.submission_id).where(
-                    submission_days.c.operation == operation,
-                    submission_days.c.partition_date.in_(partitions),
-                )
-            ),
-            identifiers.c.partition_date.in_(partitions),
-        )
-        .subquery()
-    )
+    bought = _latest_purchases(ledger, operation, partitions)
     asked: dict[str, list[tuple[str, str, date]]] = {}
     with ledger.read() as con:
-        for row in con.execute(sa.select(bought).where(bought.c.age == 1)):
+        for row in con.execute(sa.select(bought)):
             asked.setdefault(row.submission_id, []).append(
                 (row.identifier, row.profile_key, row.partition_date)
             )
@@ -252,6 +221,84 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
         )
         for file in files
     ]
+
+
+def _latest_purchases(ledger: Ledger, operation: str, partitions: Sequence[date]) -> sa.Subquery:
+    latest = sa.func.row_number().over(
+        partition_by=(
+            identifiers.c.partition_date,
+            identifiers.c.profile_key,
+            submissions.c.field_set,
+        ),
+        order_by=(submissions.c.landed_at.desc(), submissions.c.submission_id),
+    )
+    of_these_days = (
+        sa.select(
+            identifiers.c.submission_id,
+            identifiers.c.identifier,
+            identifiers.c.profile_key,
+            identifiers.c.partition_date,
+            identifiers.c.answer,
+            identifiers.c.source_line,
+            submissions.c.source_file,
+            latest.label("age"),
+        )
+        .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.operation == operation,
+            submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
+            submissions.c.source_file.is_not(None),
+            submissions.c.submission_id.in_(
+                sa.select(submission_days.c.submission_id).where(
+                    submission_days.c.operation == operation,
+                    submission_days.c.partition_date.in_(partitions),
+                )
+            ),
+            identifiers.c.partition_date.in_(partitions),
+        )
+        .subquery()
+    )
+    return sa.select(of_these_days).where(of_these_days.c.age == 1).subquery()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLine:
+    """A line of a landed file that was found to be about somebody, and the day that asked."""
+
+    source_file: str
+    source_line: int
+    partition_date: date
+    answer: Answer
+
+
+def found_lines(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[FoundLine]:
+    """The lines about people of these days, as read at landing: no table has a part in it."""
+    bought = _latest_purchases(ledger, operation, partitions)
+    with ledger.read() as con:
+        return [
+            FoundLine(row.source_file, row.source_line, row.partition_date, Answer(row.answer))
+            for row in con.execute(sa.select(bought).where(bought.c.source_line.is_not(None)))
+        ]
+
+
+def files_of_only(ledger: Ledger, partitions: Sequence[date]) -> dict[str, int]:
+    """Landed files that only these days have asked for, with their number of lines."""
+    other_day = (
+        sa.select(1)
+        .where(
+            identifiers.c.submission_id == submissions.c.submission_id,
+            identifiers.c.partition_date.not_in(partitions),
+        )
+        .exists()
+    )
+    query = sa.select(submissions.c.source_file, submissions.c.file_lines).where(
+        submissions.c.source_file.is_not(None),
+        submissions.c.first_partition.in_(partitions),
+        ~other_day,
+    )
+    with ledger.read() as con:
+        return {row.source_file: row.file_lines for row in con.execute(query)}
 
 
 def flattened(

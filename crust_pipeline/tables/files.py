@@ -36,7 +36,7 @@ class LandedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of the lines of one file: `lines` = `records` + `quarantined`.
+    """What became of the lines of one file; if none got lost, `lines` = `records` + `quarantined`.
 
     Args:
         source_file: Its name.
@@ -85,10 +85,16 @@ class ReadFile:
             source_file=self.landed.source_file,
             lines=self.lines,
             records=self.records,
-            quarantined=self.lines - self.records,
+            quarantined=self._quarantined(),
             duplicates=self.duplicates,
             mended=len({verdict.line_number for verdict in self.verdicts if verdict.field}),
             drift=drift,
             note=self.note,
             set_aside=self.set_aside,
         )
+
+    def _quarantined(self) -> int:
+        # Counted, and not what is left of `lines`: a line that got lost must show.
+        if self.set_aside is not None:
+            return self.lines
+        return len({verdict.line_number for verdict in self.verdicts if not verdict.field})
