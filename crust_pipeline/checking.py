@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from crust_pipeline.batching.land import LINK_LIVES
 from crust_pipeline.ledger import loading, progress, queries
 from crust_pipeline.ledger.states import Answer
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.pipeline import OPERATIONS, Pipeline
 from crust_pipeline.tables import TABLES, FileReport, Table, operations_sharing, tables_of
 from crust_pipeline.tables.lake import open_duckdb
 
@@ -93,6 +93,65 @@ def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[da
             "columns_wrong": ", ".join(sorted(wrong)) or "none",
             "rows_with_forbidden_nulls": nulls,
         },
+    )
+
+
+def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+    """Whether each row that was planned has exactly one outcome for that operation.
+
+    Compared with what the plan counted, not with the upstream table of now: rows that came since
+    are late, not lost.
+    """
+    with open_duckdb() as con:
+        counted = {
+            (operation, day): (outcomes, rows)
+            for operation, day, outcomes, rows in con.execute(
+                "SELECT operation, partition_date, count(*), count(DISTINCT row_id) "  # noqa: S608 - our own names
+                f"FROM {pipeline.lake.scan('outcomes', days[0], days[-1])} GROUP BY ALL"
+            ).fetchall()
+        }
+    planned = {
+        (operation, day): rows
+        for operation in OPERATIONS
+        for day, rows in loading.days_planned(pipeline.ledger, operation).items()
+        if day in set(days)
+    }
+    wrong = [
+        f"{operation} {day}"
+        for operation, day in sorted(planned.keys() | counted.keys())
+        if counted.get((operation, day), (0, 0)) != (planned.get((operation, day), 0),) * 2
+    ]
+    return Finding(
+        not wrong,
+        {
+            "rows_planned": sum(planned.values()),
+            "outcomes": sum(outcomes for outcomes, _ in counted.values()),
+            "do_not_add_up": ", ".join(wrong) or "none",
+        },
+    )
+
+
+def every_row_is_planned(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+    """Whether the upstream table has no rows that came after their day was planned."""
+    scan = pipeline.lake.scan
+    with open_duckdb() as con:
+        con.execute(
+            f"CREATE TEMP VIEW input AS FROM {scan('profile_urls', days[0], days[-1])}; "
+            f"CREATE TEMP VIEW known AS FROM {scan('outcomes', days[0], days[-1])}"
+        )
+        ((rows, late),) = con.execute(
+            "SELECT (SELECT count(*) FROM input), count(*) FROM ("
+            "SELECT partition_date, row_id, operation FROM input "
+            "JOIN (SELECT DISTINCT partition_date, operation FROM known) USING (partition_date) "
+            "ANTI JOIN known USING (partition_date, row_id, operation))"
+        ).fetchall()
+        ((gone,),) = con.execute(
+            "SELECT count(DISTINCT (partition_date, row_id)) FROM known "
+            "ANTI JOIN input USING (partition_date, row_id)"
+        ).fetchall()
+    return Finding(
+        late == 0,
+        {"input_rows": rows, "rows_to_plan": late, "rows_gone_from_the_upstream": gone},
     )
 
 
@@ -277,6 +336,18 @@ def no_key_is_unknown(files: Sequence[FileReport]) -> Finding:
     """Whether the vendor sent no key that no column reads."""
     paths = sorted({drift.path for file in files for drift in file.drift})
     return Finding(not paths, {"unknown_keys": len(paths), "paths": ", ".join(paths) or "none"})
+
+
+def no_line_is_unreadable(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+    """Whether nothing had to be set aside."""
+    with open_duckdb() as con:
+        ((rows, upstream),) = con.execute(
+            "SELECT count(*), count(*) FILTER (operation = 'upstream') "  # noqa: S608 - our own names
+            f"FROM {pipeline.lake.scan('quarantine', days[0], days[-1])}"
+        ).fetchall()
+    return Finding(
+        rows == 0, {"lines_of_the_vendor": rows - upstream, "lines_of_the_upstream": upstream}
+    )
 
 
 def no_submit_is_unknown(pipeline: Pipeline) -> Finding:

@@ -33,6 +33,14 @@ def _boolean(text: str) -> bool:
     return words[text.lower()]
 
 
+_CHOICES: dict[Callable[[str], Any], tuple[str, ...]] = {_boolean: ("true", "false")}
+
+
+def choices(parse: Callable[[str], Any]) -> tuple[str, ...]:
+    """The words that a setting may be set to; none where it is free."""
+    return _CHOICES.get(parse, ())
+
+
 def _choice(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -40,6 +48,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
         return text
 
     parse.__doc__ = "one of " + ", ".join(allowed)
+    _CHOICES[parse] = allowed
     return parse
 
 

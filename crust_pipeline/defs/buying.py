@@ -8,12 +8,12 @@ import dagster as dg
 from pydantic import Field
 
 from crust_pipeline.batching.dispatch import fill_slots
-from crust_pipeline.defs.metadata import OWNER, ROWS, add_by_day, table_schema
+from crust_pipeline.defs.metadata import EVERY_DAY, OWNER, ROWS, add_by_day, table_schema
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.steps import load_upstream, plan_days, rows_in_lake
-from crust_pipeline.tables import TABLES
+from crust_pipeline.tables import TABLES, operations_sharing
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
 SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
@@ -37,6 +37,7 @@ class BuyingConfig(dg.Config):
     backfill_policy=one_run,
     group_name="upstream",
     owners=[OWNER],
+    freshness_policy=EVERY_DAY,
     kinds={"parquet"},
     code_version=TABLES["profile_urls"].version,
     metadata={"dagster/column_schema": table_schema(TABLES["profile_urls"])},
@@ -89,7 +90,8 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         deps=["profile_urls", *chain],
         partitions_def=daily,
         backfill_policy=one_run,
-        group_name=operation,
+        # Beside the tables that it fills: with them elsewhere the graph would have ways back.
+        group_name=operations_sharing(operation)[0],
         owners=[OWNER],
         kinds={"pronto" if operation == "bulk_contact" else "crustdata"},
         description=(

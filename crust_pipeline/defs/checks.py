@@ -1,7 +1,7 @@
 """The checks: which question is asked of which asset, and which answer stops a run.
 
-Loss and double counting stop a run before the warehouse is loaded; the rest warns. A run asks each
-question once for all of its days, so that a backfill does not drown the event log.
+Money, loss and double counting stop a run before the warehouse is loaded; the rest warns. A run
+asks each question once for all of its days, so that a backfill does not drown the event log.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ from crust_pipeline.tables import TABLES, Table, tables_of
 
 PARTITION_TAG = "dagster/partition"
 DaysQuestion = Callable[[Pipeline, Sequence[date]], Finding]
+NO_DAYS = Finding(passed=True, numbers={"days": 0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Check:
     description: str
     ask: DaysQuestion
     blocks: bool = False
+    about_now: bool = False  # and not about days
 
     @property
     def spec(self) -> dg.AssetCheckSpec:
@@ -118,12 +120,35 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             asset="credit_usage",
             description="The vendor took the credits that we computed, where it tells.",
             ask=checking.credits_are_as_reported,
+            blocks=True,
         ),
         Check(
             name="files_are_complete",
             asset="batches",
             description="Every landed file has as many lines as the vendor announced.",
             ask=checking.files_are_as_long_as_the_vendor_says,
+            blocks=True,
+        ),
+        Check(
+            name="outcomes_add_up",
+            asset="outcomes",
+            description="Every row that was planned has exactly one outcome for that operation.",
+            ask=checking.outcomes_add_up,
+            blocks=True,
+        ),
+        Check(
+            name="every_row_is_planned",
+            asset="outcomes",
+            description="No row came after its day was planned. If some did: plan the day again, "
+            "or turn on `upstream_monitor`; only new rows are paid for.",
+            ask=checking.every_row_is_planned,
+        ),
+        Check(
+            name="no_line_is_unreadable",
+            asset="quarantine",
+            description="No line of a vendor's file, and none of the upstream table, was set "
+            "aside.",
+            ask=checking.no_line_is_unreadable,
         ),
         Check(
             name="no_submit_is_unknown",
@@ -131,12 +156,14 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             description="No submit may be running and billed without our knowing. If one is: "
             "`crust-pipeline reconcile`.",
             ask=_of_now(checking.no_submit_is_unknown),
+            about_now=True,
         ),
         Check(
             name="no_link_is_near_its_end",
             asset="batches",
             description="No file waits to be landed so long that its link may die.",
             ask=_of_now(checking.no_link_is_near_its_end),
+            about_now=True,
         ),
     ],
     "warehouse_checks": [
@@ -146,6 +173,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             description="The warehouse holds what the lake holds. If it does not, a reader had it "
             "open; materialise `warehouse`.",
             ask=_of_now(checking.warehouse_is_up_to_date),
+            about_now=True,
         )
     ],
 }
@@ -182,7 +210,8 @@ def _build(step: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
             days = _days(context.run.tags, pipeline)
         for check in checks:
             if check.spec.key in context.selected_asset_check_keys:
-                finding = check.ask(pipeline, days) if days else Finding(passed=True, numbers={})
+                nothing_to_ask = not days and not check.about_now
+                finding = NO_DAYS if nothing_to_ask else check.ask(pipeline, days)
                 yield check_result(check.spec, finding)
 
     return ask

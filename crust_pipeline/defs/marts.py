@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from crust_pipeline.defs.metadata import OWNER
+from crust_pipeline.defs.metadata import EVERY_DAY, OWNER
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.marts import MARTS, Mart
 from crust_pipeline.tables import TABLES
@@ -21,6 +21,7 @@ def _spec(mart: Mart) -> dg.AssetSpec:
         kinds={"duckdb", "sql"},
         code_version=mart.version,
         owners=[OWNER],
+        freshness_policy=EVERY_DAY,
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(name, description=text) for name, text in mart.columns.items()]

@@ -1,7 +1,7 @@
 """What materialisations show: numbers by day, schema, lineage. Counts and ids only, no people."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from html import escape
 from typing import Any
 
@@ -14,6 +14,12 @@ from crust_pipeline.tables.lake import open_duckdb
 ROWS = "dagster/partition_row_count"
 OWNER = "team:data"
 PREVIEW_ROWS = 5
+# A preview takes some milliseconds for each table and day; of a year, the latest month has them.
+PREVIEWED_DAYS = 31
+# A day that is planned is loaded within hours; after two days without a load somebody looks.
+EVERY_DAY = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=30), fail_window=timedelta(hours=54)
+)
 # Their values do not say whose row it is. Text might, and so might a vendor's number for a person.
 _HARMLESS = ("BOOLEAN", "DATE", "TIMESTAMPTZ", "INTEGER", "DOUBLE")
 _HARMLESS_TEXTS = frozenset(
@@ -22,14 +28,20 @@ _HARMLESS_TEXTS = frozenset(
 
 
 def table_schema(table: Table) -> dg.TableSchema:
-    """A table's columns with types and descriptions."""
+    """A table's columns with types, descriptions and the JSON paths that they come from."""
     return dg.TableSchema(
         columns=[
-            # The UI reads descriptions as Markdown, in which <slug> would be a tag.
-            dg.TableColumn(column.name, column.type, description=escape(column.description))
+            dg.TableColumn(column.name, column.type, description=_described(column))
             for column in table.columns
         ]
     )
+
+
+def _described(column: Column) -> str:
+    # The UI reads descriptions as Markdown, in which <slug> would be a tag. The paths stand here as
+    # well as in the lineage, because only Dagster+ draws the lineage of columns.
+    paths = " or ".join(f"`{path}`" for path in column.paths)
+    return escape(column.description) + (f" From {paths}." if paths else "")
 
 
 def column_lineage(table: Table, upstream: dg.AssetKey) -> dg.TableColumnLineage:
@@ -58,7 +70,7 @@ def day_metadata(account: DayAccount, *, prefix: str = "crust") -> dict[str, Any
         f"{prefix}/batch_ids": list(account.batch_ids),
     }
     if asked:
-        metadata[f"{prefix}/fill_rate"] = answered / asked
+        metadata[f"{prefix}/fill_rate"] = round(answered / asked, 4)
     return metadata | {
         f"{prefix}/outcome_{name}": count for name, count in sorted(account.outcomes.items())
     }
@@ -85,12 +97,25 @@ def add_by_day(
         )
 
 
-def preview(lake: Lake, table: Table, day: date) -> dg.MetadataValue:
-    """The first rows of a day: what is filled and how, without a value that tells who it is."""
+def previews(
+    lake: Lake, table: Table, days: Sequence[date]
+) -> dict[date, dict[str, dg.MetadataValue]]:
+    """The first rows of each day: what is filled and how, without a value that tells who it is."""
     with open_duckdb() as con:
-        rows = con.execute(
-            f"SELECT * FROM {lake.scan(table.name, day, day)} LIMIT {PREVIEW_ROWS}"  # noqa: S608 - our own names
-        ).fetchall()
+        return {
+            day: {
+                "crust/preview": _preview(
+                    table,
+                    con.execute(
+                        f"FROM {lake.scan(table.name, day, day)} LIMIT {PREVIEW_ROWS}"
+                    ).fetchall(),
+                )
+            }
+            for day in days
+        }
+
+
+def _preview(table: Table, rows: Sequence[tuple[Any, ...]]) -> dg.MetadataValue:
     filled = [
         number
         for number, values in enumerate(zip(*rows, strict=True))

@@ -1,5 +1,7 @@
 """The report as an asset: one page, written anew every morning."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from crust_pipeline.defs.metadata import OWNER
@@ -7,7 +9,16 @@ from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.marts import MARTS
 
 
-@dg.asset(deps=list(MARTS), group_name="marts", kinds={"html"}, owners=[OWNER])
+@dg.asset(
+    deps=list(MARTS),
+    group_name="marts",
+    kinds={"html"},
+    owners=[OWNER],
+    # Its schedule is on by default, so it can be held to the hour.
+    freshness_policy=dg.FreshnessPolicy.cron(
+        deadline_cron="0 8 * * *", lower_bound_delta=timedelta(hours=2), timezone="UTC"
+    ),
+)
 def report(crust: PipelineResource) -> dg.MaterializeResult:
     """One HTML page: spend, funnel, fill rate, slots in use and how each day stands."""
     # Here, because drawing needs packages that a worker need not have.

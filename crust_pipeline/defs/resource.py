@@ -4,7 +4,8 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from enum import StrEnum
+from typing import Any, Optional
 
 import dagster as dg
 from pydantic import Field, create_model
@@ -12,7 +13,7 @@ from pydantic import Field, create_model
 from crust_pipeline.batching.plan import OverBudgetError
 from crust_pipeline.ledger.states import LedgerError
 from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.settings import Settings, SettingsError, expected
+from crust_pipeline.settings import Settings, SettingsError, choices, expected
 from crust_pipeline.tables import UpstreamError
 from crust_pipeline.vendor.errors import VendorError
 
@@ -27,9 +28,17 @@ def _help(meta: Mapping[str, Any]) -> str:
     return f"{meta['description']} {f'Give {choices}. ' if choices else ''}Else {meta['variable']}."
 
 
+def _type(name: str, meta: Mapping[str, Any]) -> object:
+    words = choices(meta["parse"])
+    if words == ("true", "false"):
+        return bool | None
+    # An enum is what the Launchpad offers as a choice, and refuses to launch with another word.
+    return Optional[StrEnum(name, {word: word for word in words}) if words else str]  # noqa: UP045 - `|` takes no type made at run time
+
+
 _config_fields: dict[str, Any] = {
     name: (
-        str | None,
+        _type(name, meta),
         Field(default=None, description=_help(meta)),
     )
     for name, meta in _CONFIGURABLE.items()
@@ -49,7 +58,7 @@ class PipelineResource(_SettingsResource):
             SettingsError: a setting cannot be used.
         """
         laid_over = {
-            meta["variable"]: getattr(self, name)
+            meta["variable"]: str(getattr(self, name))
             for name, meta in _CONFIGURABLE.items()
             if getattr(self, name) is not None
         }

@@ -1,20 +1,21 @@
 """The assets that hold what came back: result tables, the accounts kept of them, the warehouse."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import dagster as dg
 
 from crust_pipeline import checking
 from crust_pipeline.defs.checks import check_result
 from crust_pipeline.defs.metadata import (
+    EVERY_DAY,
     OWNER,
+    PREVIEWED_DAYS,
     ROWS,
     add_by_day,
     column_lineage,
     day_metadata,
     drift_metadata,
-    preview,
+    previews,
     table_schema,
 )
 from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS, batches_of
@@ -42,6 +43,7 @@ def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
         code_version=table.version,
         owners=[OWNER],
         partitions_def=daily,
+        freshness_policy=EVERY_DAY,
         metadata={"dagster/column_schema": table_schema(table)},
     )
 
@@ -87,6 +89,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
             rows = {part.day: part.rows for part in report.partitions if part.table == table.name}
             by_day = {day: {ROWS: rows.get(day, 0), **day_metadata(accounts[day])} for day in days}
             add_by_day(context, table.name, by_day)
+            add_by_day(context, table.name, previews(pipeline.lake, table, days[-PREVIEWED_DAYS:]))
             context.add_asset_metadata(
                 {"dagster/column_lineage": column_lineage(table, dg.AssetKey(sources[0]))},
                 asset_key=dg.AssetKey(table.name),
@@ -95,10 +98,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
             found = asked_of_files if table is tables[0] else {}
             yield dg.MaterializeResult(
                 asset_key=table.name,
-                metadata={
-                    **drift_metadata(drift),
-                    "crust/preview": preview(pipeline.lake, table, days[-1]),
-                },
+                metadata=drift_metadata(drift),
                 check_results=[check_result(file_checks[name], found[name]) for name in found],
             )
 
@@ -116,19 +116,6 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
         for name in ACCOUNTS
     ],
     backfill_policy=one_run,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "outcomes_add_up",
-            asset="outcomes",
-            blocking=True,
-            description="Every input row of the days has exactly one outcome for each operation.",
-        ),
-        dg.AssetCheckSpec(
-            "no_line_is_unreadable",
-            asset="quarantine",
-            description="No line of a vendor's file had to be set aside.",
-        ),
-    ],
 )
 def accounts(
     context: dg.AssetExecutionContext, crust: PipelineResource
@@ -139,7 +126,6 @@ def accounts(
     with told_as_failure():
         rows = load_accounts(pipeline, days, run_id=context.run.run_id)
         rows["quarantine"] = rows_in_lake(pipeline, "quarantine", days)
-        inputs = sum(rows_in_lake(pipeline, "profile_urls", days).values())
         by_operation = {name: day_accounts(pipeline, name, days) for name in OPERATIONS}
     for name in ACCOUNTS:
         add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})
@@ -149,42 +135,18 @@ def accounts(
             "outcomes",
             {day: day_metadata(by_day[day], prefix=f"crust/{operation}") for day in days},
         )
-    counted = {
-        operation: sum(account.outcomes.total() for account in by_day.values())
-        for operation, by_day in by_operation.items()
-    }
-    unreadable = sum(rows["quarantine"].values())
-    checks = {
-        "outcomes": dg.AssetCheckResult(
-            asset_key="outcomes",
-            check_name="outcomes_add_up",
-            # An operation that was not planned for these days has no outcomes at all.
-            passed=all(count in {0, inputs} for count in counted.values()),
-            metadata={"input_rows": inputs, **{f"{name}_rows": n for name, n in counted.items()}},
-        ),
-        "quarantine": dg.AssetCheckResult(
-            asset_key="quarantine",
-            check_name="no_line_is_unreadable",
-            passed=unreadable == 0,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"lines": unreadable},
-        ),
-    }
     for name in ACCOUNTS:
-        check_results = [checks[name]] if name in checks else []
-        yield dg.MaterializeResult(asset_key=name, check_results=check_results)
+        yield dg.MaterializeResult(asset_key=name)
 
 
 @dg.asset(
-    deps=[*(name for name in TABLES)],
+    # These come after all other tables; an arrow from each of those would only hide the way.
+    deps=[*ACCOUNTS],
     group_name="accounts",
     kinds={"duckdb"},
     owners=[OWNER],
     pool="duckdb_writer",
-    # A day that is planned is loaded within hours; after two days without a load somebody looks.
-    freshness_policy=dg.FreshnessPolicy.time_window(
-        warn_window=timedelta(hours=30), fail_window=timedelta(hours=54)
-    ),
+    freshness_policy=EVERY_DAY,
 )
 def warehouse(context: dg.AssetExecutionContext, crust: PipelineResource) -> dg.MaterializeResult:
     """All tables in one DuckDB file, brought up to the lake; behind while a reader holds it."""

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.settings import SettingsError
+from crust_pipeline_tests.defs.conftest import Installation
 
 
 def with_fields(**fields: str) -> PipelineResource:
@@ -41,3 +43,30 @@ def test_a_field_with_choices_names_them() -> None:
 def test_every_field_says_what_it_is_and_which_variable_it_takes_the_place_of() -> None:
     for name, field in PipelineResource.model_fields.items():
         assert f"Else {'PRONTO' if name.startswith('pronto') else 'CRUST'}" in str(field), name
+
+
+def launch(installation: Installation, config: dict[str, object]) -> dg.ExecuteInProcessResult:
+    job = installation.defs.resolve_job_def("write_report")
+    return job.execute_in_process(
+        instance=installation.instance, run_config={"resources": {"crust": {"config": config}}}
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"on_unknown": "perhaps"}, {"contact_mode": "by post"}, {"personal_contact_consent": "maybe"}],
+)
+def test_the_launchpad_takes_only_the_words_that_there_are(
+    installation: Installation, config: dict[str, object]
+) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        launch(installation, config)
+
+
+def test_a_choice_of_the_launchpad_is_a_setting() -> None:
+    resource = PipelineResource.model_validate(
+        {"on_unknown": "resubmit", "personal_contact_consent": True}
+    )
+    settings = resource.get_pipeline().settings
+    assert settings.on_unknown == "resubmit"
+    assert settings.personal_contact_consent is True

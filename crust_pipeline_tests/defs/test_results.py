@@ -10,6 +10,7 @@ import pytest
 from crust_pipeline import steps
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.tables import flattening
 from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
 from crust_pipeline_tests.people import DAYS, write_people
 
@@ -63,27 +64,40 @@ def test_nothing_personal_is_shown(installation: Installation, tmp_path: Path) -
         assert personal not in shown
 
 
-def test_outcomes_add_up_and_the_check_says_so(installation: Installation) -> None:
-    installation.buy(DAYS)
-    installation.settle()
-    result = installation.run("load_enrich", tags=range_tags(DAYS))
-    check = checks_of(result)["outcomes_add_up"]
-    assert check.passed
-    assert check.metadata["input_rows"].value == 13
-    assert check.metadata["enrich_rows"].value == 13
-
-
-def test_the_check_of_outcomes_stops_days_that_do_not_add_up(
+def test_an_upstream_that_changed_since_is_no_loss(
     installation: Installation, upstream: Path
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
-    # A row is lost from the table on the way: by hand, or by an upstream that writes it anew.
-    write_people(upstream, [(DAYS[0], "https://www.linkedin.com/in/person-1")])
+    people = [f"https://www.linkedin.com/in/person-{number}" for number in (1, 30)]
+    write_people(upstream, [(DAYS[0], url) for url in people])
     installation.materialize("profile_urls", days=DAYS)
     result = installation.run("load_enrich", tags=range_tags(DAYS))
-    assert not checks_of(result)["outcomes_add_up"].passed
+    assert result.success
+    checks = checks_of(result)
+    assert checks["outcomes_add_up"].passed
+    assert not checks["every_row_is_planned"].passed
+    assert checks["every_row_is_planned"].metadata["rows_to_plan"].value == 1
+
+
+def test_a_row_that_is_not_written_stops_the_run_before_the_warehouse(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.buy(DAYS)
+    installation.settle()
+    whole = flattening.finished_select
+
+    def one_short(connection: Any, table: Any) -> str:
+        return f"SELECT * FROM ({whole(connection, table)}) WHERE source_line <> 1"
+
+    monkeypatch.setattr(flattening, "finished_select", one_short)
+    result = installation.run("load_enrich", tags=range_tags(DAYS))
+    check = checks_of(result)["lines_add_up"]
+    assert not check.passed
+    assert check.metadata["lines_not_in_the_lake"].value == 1
+    steps = {event.step_key for event in result.all_events if event.is_step_start}
     assert not result.success
+    assert "warehouse" not in steps
 
 
 @pytest.mark.parametrize("switches", [Switches()])
