@@ -1,5 +1,7 @@
 """The command line, put together from `commands`."""
 
+import logging
+
 import click
 
 from crust_pipeline.commands import (
@@ -15,12 +17,16 @@ from crust_pipeline.commands import (
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crust-pipeline")
-def main() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens to each batch, one a line.")
+def main(*, verbose: bool) -> None:
     """Buys people data through vendors' batch APIs, never twice, and lands it as tables.
 
     Settings come from the environment; docs/settings.md lists them.
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
+    if verbose:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("crust_pipeline").setLevel(logging.INFO)
 
 
 for command in (

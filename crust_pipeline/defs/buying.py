@@ -123,9 +123,6 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
                 )
             dispatched = fill_slots(pipeline.engine_of(operation), run_id=context.run.run_id)
         add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
-        context.log.info(
-            "Planned %s batches, submitted %s.", len(report.batches), len(dispatched.submitted)
-        )
         metadata: dict[str, Any] = {
             "crust/batches_planned": len(report.batches),
             "crust/batches_submitted": len(dispatched.submitted),

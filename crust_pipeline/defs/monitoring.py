@@ -50,16 +50,6 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
     """Fill the free slots first, then land every completed file, so that no link dies."""
     with told_as_failure():
         done = advance_all(crust.get_pipeline().engines, run_id=context.run_id)
-    events = {
-        "submitted": done.dispatched.submitted,
-        "rejected": done.dispatched.rejected,
-        "unknown": done.dispatched.unknown,
-        "landed": done.landed.landed,
-        "land_later": done.landed.later,
-    }
-    for event, submissions in events.items():
-        for submission_id in submissions:
-            context.log.info("event=%s submission_id=%s", event, submission_id)
     for batch in done.landed.expired:
         context.log.error(
             "The link of batch %s died before its file was kept. What it cost is lost; buying it "

@@ -5,6 +5,7 @@ credits set aside, claims) still holds when it writes. Everything that decides a
 inside one.
 """
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,8 @@ BUSY_SECONDS = 60
 # Any number: the name of the lock that Postgres gives to one write transaction at a time.
 POSTGRES_LOCK = 4_217_300_911
 ERROR_CHARS = 500
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -65,7 +68,11 @@ class Ledger:
     def write(self) -> Generator["Transaction"]:
         """A transaction that holds the write lock from its first statement on."""
         with self.engine.connect().execution_options(crust_write=True) as con, con.begin():
-            yield Transaction(con, account=self.account)
+            tx = Transaction(con, account=self.account)
+            yield tx
+        # After the commit: what was rolled back has not happened.
+        for line in tx.log_lines:
+            _LOGGER.info(line)
 
     @contextmanager
     def read(self) -> Generator[sa.Connection]:
@@ -87,6 +94,7 @@ class Transaction:
         """Wrap a connection that is inside a transaction."""
         self.con = con
         self.account = account
+        self.log_lines: list[str] = []
 
     def submission(self, submission_id: str) -> sa.Row[Any]:
         """One batch, whole."""
@@ -110,7 +118,8 @@ class Transaction:
         Raises:
             LedgerError: its present state does not allow that step.
         """
-        before = self.state(submission_id)
+        batch = self.submission(submission_id)
+        before = BatchState(batch.state)
         if to not in ALLOWED[before]:
             raise LedgerError(f"Batch {submission_id} is {before} and cannot become {to}.")
         values = {"not_before": now, "tries": 0} | values
@@ -123,6 +132,17 @@ class Transaction:
                 to_state=to.value,
                 reason=reason and reason[:ERROR_CHARS],
             )
+        )
+        batch_id = values.get("batch_id") or batch.batch_id
+        self.happened(to, submission_id, batch.operation, batch_id=batch_id)
+
+    def happened(
+        self, event: str, submission_id: str, operation: str, *, batch_id: str | None = None
+    ) -> None:
+        """One line for the log, with ids only: errors and reasons are in the ledger."""
+        self.log_lines.append(
+            f"event={event} submission_id={submission_id} batch_id={batch_id or '-'} "
+            f"operation={operation}"
         )
 
     def update(self, submission_id: str, **values: Any) -> None:  # noqa: ANN401

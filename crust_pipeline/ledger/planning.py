@@ -254,6 +254,7 @@ def add_batch(
         ],
     )
     own(tx, batch.operation, covers, batch.submission_id, [key for key, _, _ in batch.identifiers])
+    tx.happened(BatchState.PLANNED, batch.submission_id, batch.operation)
     # A day whose rows are gone from the upstream table by now still gets what it bought.
     days_asking = {(batch.submission_id, day) for _, _, day in batch.identifiers}
     _note_waiting(tx, batch.operation, days_asking)

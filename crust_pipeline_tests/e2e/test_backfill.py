@@ -20,6 +20,7 @@ from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables import Lake
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
+from crust_pipeline_tests.everybody import bytes_of, everybody, named_in
 from crust_pipeline_tests.people import DAYS, write_people
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
@@ -127,6 +128,17 @@ def assert_all_is_well(backfill: Backfill, sandbox: RunningSandbox) -> None:
     assert_tables_say_what_the_vendor_said(backfill)
     spent = sum(row["credits_computed"] for row in backfill.rows("credit_usage"))
     assert spent == sandbox.state.account.spent
+    assert_nobody_is_named(backfill)
+
+
+def assert_nobody_is_named(backfill: Backfill) -> None:
+    """Dagster's databases, what its processes and runs print: as written on the disk."""
+    folder = Path(backfill.settings.upstream).parent
+    written = bytes_of([folder / "dagster", folder / "logs"])
+    assert b"event=landed submission_id=" in written
+    people = everybody(Lake(backfill.settings.lake))
+    assert len(people) > 100
+    assert not named_in(written, people)
 
 
 def assert_every_row_has_one_final_outcome(backfill: Backfill) -> None:
