@@ -203,12 +203,15 @@ def test_a_link_that_may_soon_die_is_told(pipeline: Pipeline, days: float, *, pa
     assert found.numbers["files_to_land"] == 1
 
 
-def test_a_link_of_the_second_vendor_counts_as_well(pipeline: Pipeline) -> None:
+def test_a_link_of_the_second_vendor_counts_as_well(
+    pipeline: Pipeline, settings: dict[str, str]
+) -> None:
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=4.5)
-    account = pipeline.settings.pronto_account
-    change_batches(pipeline, state="completed", completed_at=ended, account=account)
-    assert not checking.no_link_is_near_its_end(pipeline).passed
+    both = Settings.from_env(settings | {"CRUST_WATERFALL": "crustdata,pronto"})
+    change_batches(pipeline, state="completed", completed_at=ended, account=both.pronto_account)
+    assert checking.no_link_is_near_its_end(pipeline).passed
+    assert not checking.no_link_is_near_its_end(Pipeline(settings=both)).passed
 
 
 def test_a_line_that_was_set_aside_is_told(pipeline: Pipeline, sandbox: RunningSandbox) -> None:
