@@ -123,7 +123,7 @@ def test_a_load_that_came_to_nothing_is_asked_for_again_later(installation: Inst
     assert not installation.requests()
     installation.clock.advance(10)
     (again,) = installation.requests()
-    assert again.run_key == "load:enrich:2026-01-05:2026-01-07:2:2"
+    assert again.run_key == "load:2026-01-05:2026-01-07:enrich:2:2"
     assert again.run_key not in {request.run_key for request in first}
 
 

@@ -1,0 +1,77 @@
+"""`crust-pipeline demo`, run as its user does; and ended in every way it can be ended."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crust_pipeline_tests.e2e.instance_helpers import family_of, living
+
+pytestmark = pytest.mark.e2e
+
+UI = "Dagster's UI: "
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "crust_pipeline", "demo", "--exit"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def until_it_shows_its_ui(demo: "subprocess.Popen[str]") -> set[int]:
+    """Read on until Dagster runs; return the processes that the demo has started by then."""
+    assert demo.stdout
+    for line in demo.stdout:
+        if line.startswith(UI):
+            return family_of(demo.pid)
+    raise AssertionError("it ended before Dagster ran")
+
+
+def all_end(pids: set[int]) -> bool:
+    """Whether these processes end, given the time that a stop may take."""
+    deadline = time.monotonic() + 30
+    while pids & living().keys() and time.monotonic() < deadline:
+        time.sleep(0.1)  # other processes end in their own time
+    return not pids & living().keys()
+
+
+def test_the_demo_ends_well_with_an_outcome_for_every_row_and_no_process_left(
+    demo: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    started = until_it_shows_its_ui(demo)
+    shown, _ = demo.communicate()
+    assert demo.returncode == 0, shown
+    assert started
+    assert all_end(started)
+    with duckdb.connect(str(tmp_path / ".demo/data/warehouse.duckdb"), read_only=True) as con:
+        counts = con.execute(
+            "SELECT operation, count(*) = (SELECT count(*) FROM profile_urls), "
+            "count(*) FILTER (outcome IN ('pending', 'unknown', 'failed', 'expired')) "
+            "FROM outcomes GROUP BY operation ORDER BY operation"
+        ).fetchall()
+        (quarantined,) = con.execute("SELECT count(*) FROM quarantine").fetchall()[0]
+    assert counts == [(name, True, 0) for name in ("bulk_contact", "contact", "enrich", "identify")]
+    assert quarantined == 0
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_demo_that_is_ended_leaves_no_process(
+    demo: "subprocess.Popen[str]", ending: signal.Signals
+) -> None:
+    started = until_it_shows_its_ui(demo)
+    assert len(started) > 5
+    demo.send_signal(ending)
+    assert demo.wait(timeout=60) != 0
+    assert all_end(started)
