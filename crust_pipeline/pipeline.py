@@ -283,6 +283,8 @@ class Pipeline:
                 "numbers are bought only with CRUST_PERSONAL_CONTACT_CONSENT=true. Nothing was "
                 "planned or sent."
             )
+        if operation == "contact" and self.settings.contact_verified and "business_email" in fields:
+            return (*fields, "verified")
         return fields
 
 

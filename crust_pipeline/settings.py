@@ -243,6 +243,13 @@ class Settings:
         "Contact data to ask for: business_email; with consent also "
         "personal_contact_info.personal_emails and personal_contact_info.phone_numbers.",
     )
+    contact_verified: bool = setting(
+        "CRUST_CONTACT_VERIFIED",
+        False,  # noqa: FBT003 - a default, not a call
+        _boolean,
+        "Whether the vendor checks business e-mail addresses now and delivers only those that "
+        "pass, for half a credit more a person.",
+    )
     contact_mode: str = setting(
         "CRUST_CONTACT_MODE",
         "batch",

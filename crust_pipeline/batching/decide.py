@@ -126,6 +126,7 @@ def if_possible(decision: Decision, *, products: Products, denied: frozenset[str
             verdict=Verdict.INVALID_INPUT,
             detail="no profile URL, and this operation takes no e-mail addresses",
         )
+    decision = replace(decision, fields=product.complete(decision.fields))
     if product.fields and not product.without(decision.fields, denied):
         return replace(
             decision,

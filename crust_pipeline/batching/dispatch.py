@@ -55,6 +55,7 @@ def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
     """
     done = Dispatched()
     settle_orphans(engine)
+    _ask_for_access(engine)
     for max_active in (engine.max_active, None):
         pause_before, done.pause = done.pause, None
         while done.pause is None:
@@ -76,6 +77,7 @@ def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
 def send_at_once(engine: Engine, lines: Sequence[str], *, run_id: str | None = None) -> Dispatched:
     """Send the planned synchronous requests of these lines of batches, and none but these."""
     done = Dispatched()
+    _ask_for_access(engine)
     while done.pause is None:
         intent = dispatching.claim_next(
             engine.ledger,
@@ -108,18 +110,26 @@ def settle_orphans(engine: Engine) -> None:
         )
 
 
+def _ask_for_access(engine: Engine) -> None:
+    """Before the first purchase, and before its intent: killed meanwhile, nothing is unknown."""
+    if not engine.access.is_known and dispatching.is_anything_planned(engine.ledger):
+        engine.access.ask(engine.client)
+
+
 def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
     operation = engine.products[intent.product]
     try:
+        requested = operation.as_requested(intent.fields, _denied(engine, operation))
+        engine.access.check(operation, requested)
         if operation.is_synchronous and isinstance(engine.client, CrustdataClient):
             answers = engine.client.enrich_contacts(
                 identifier_type=intent.identifier_type,
                 identifiers=intent.identifiers,
-                fields=operation.as_requested(intent.fields),
+                fields=requested,
             )
             keep_answer(engine, intent, answers)
         else:
-            _start_job(engine, intent, operation)
+            _start_job(engine, intent, operation, requested)
     except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
         _drop_fields(engine, intent, error, done)
     except errors.NotPermitted as error:
@@ -145,12 +155,21 @@ def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
         done.submitted.append(intent.submission_id)
 
 
-def _start_job(engine: Engine, intent: Intent, operation: Operation) -> None:
+def _denied(engine: Engine, operation: Operation) -> frozenset[str]:
+    with engine.ledger.read() as con:
+        return dispatching.fields_denied(
+            con, engine.ledger.account, operation.name, now=engine.now()
+        )
+
+
+def _start_job(
+    engine: Engine, intent: Intent, operation: Operation, requested: Sequence[str]
+) -> None:
     accepted = engine.client.submit(
         operation,
         identifier_type=intent.identifier_type,
         identifiers=intent.identifiers,
-        fields=operation.as_requested(intent.fields),
+        fields=requested,
         webhook_url=intent.token and f"{engine.inbox_url}/hooks/{intent.token}",
     )
     dispatching.accepted(
@@ -186,20 +205,36 @@ def _drop_fields(
     """Go on without fields that the account may not have; give up if that leaves none or all."""
     operation = engine.products[intent.product]
     if isinstance(error, errors.FieldsDenied):
-        refused = error.fields
+        refused = operation.as_ours(error.fields)
         kept = operation.without(intent.fields, refused)
     else:
-        offered = error.available_fields
-        kept = tuple(name for name in intent.fields if _offered(name, offered))
-        refused = tuple(set(intent.fields) - set(kept))
-        if not refused:  # groups are not offered by name, only what lies under them
-            kept = tuple(name for name in offered if any(under(name, g) for g in intent.fields))
-    if not kept or set(kept) == set(intent.fields):
+        kept = _supported(operation, intent.fields, offered=error.available_fields)
+        refused = tuple(
+            name for name in intent.fields if not any(under(each, name) for each in kept)
+        )
+    # What is asked for along with everything is no field of the batch, but is denied like one.
+    along = set(refused) & set(operation.always_fields) - _denied(engine, operation)
+    if not kept or (set(kept) == set(intent.fields) and not along):
         _reject(engine, intent, NOT_PERMITTED + str(error), done)
         return
     dispatching.fields_refused(
         engine.ledger, intent.submission_id, refused=refused, kept=kept, now=engine.now()
     )
+
+
+def _supported(
+    operation: Operation, fields: Sequence[str], *, offered: Sequence[str]
+) -> tuple[str, ...]:
+    """Those of the fields that are offered; the leaves of groups that are not offered by name."""
+    kept = tuple(
+        name
+        for name in fields
+        if name in operation.flags
+        or any(_offered(each, offered) for each in operation.called(name))
+    )
+    if set(kept) == set(fields):
+        return tuple(name for name in offered if any(under(name, group) for group in fields))
+    return kept
 
 
 def _offered(name: str, offered: Sequence[str]) -> bool:

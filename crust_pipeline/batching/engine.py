@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
+from crust_pipeline.batching.access import Access, ListsEndpoints
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.vendor.models import Accepted, Downloaded, Job, JobPage
 from crust_pipeline.vendor.operations import IdentifierType, Operation
@@ -45,7 +46,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class JobClient(Protocol):
+class JobClient(ListsEndpoints, Protocol):
     """What a vendor of jobs must be able to do; `CrustdataClient` says what each call means."""
 
     @property
@@ -98,6 +99,7 @@ class Engine:
         prices: credits by operation and item.
         inbox_url: where the vendor can reach our inbox; None: no callbacks.
         clock: the present time.
+        access: what the vendor says that the account may buy, once it was asked.
         owner: names this process in intents.
     """
 
@@ -112,6 +114,7 @@ class Engine:
     prices: Prices = PRICES
     inbox_url: str | None = None
     clock: Callable[[], datetime] = utc_now
+    access: Access = field(default_factory=Access)
     owner: str = field(default_factory=lambda: this_process())  # noqa: PLW0108 - defined below
 
     def now(self) -> datetime:

@@ -219,18 +219,16 @@ def _settle_file(
 ) -> Sequence[Settled] | None:
     with engine.ledger.read() as con:
         asked = progress.identifiers_of(con, submission_id)
-    today = engine.now().date()
+    today, operation = engine.now().date(), engine.products[product]
     return settle(
         asked={row.identifier: row.profile_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,
-        cost=lambda items: engine.prices.cost(product, items, on=today),
+        cost=lambda items: engine.prices.cost(product, operation.billed(items, fields), on=today),
         worst_case=engine.prices.worst_case(product, fields, on=today),
-        items_asked_for=engine.products[product].items_asked_for(fields),
-        unanswered=(
-            Answer.UNKNOWN if engine.products[product].answers_may_be_lost else Answer.DROPPED
-        ),
+        items_asked_for=operation.items_asked_for(fields),
+        unanswered=Answer.UNKNOWN if operation.answers_may_be_lost else Answer.DROPPED,
     )
 
 

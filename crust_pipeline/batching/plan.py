@@ -7,7 +7,7 @@ plans at the same time cannot buy the same key or spend the same credits. Nothin
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from crust_pipeline.batching.decide import (
@@ -30,9 +30,6 @@ from crust_pipeline.ledger.ledger import Ledger, Transaction
 from crust_pipeline.ledger.planning import Identity, NewBatch, PlannedRow
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.vendor.prices import PRICES, Prices
-
-# Plans change; a field that was locked may be open later. Asking again costs one refused request.
-DENIAL_REMEMBERED = timedelta(days=7)
 
 
 class OverBudgetError(Exception):
@@ -170,7 +167,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
         product = products[purchase.kind].product
         return prices.worst_case(product, sorted(purchase.fields), on=now.date())
 
-    denied = fields_denied(tx.con, tx.account, operation, since=now - DENIAL_REMEMBERED)
+    denied = fields_denied(tx.con, tx.account, operation, now=now)
     identities = _identities(tx, rows, operation=operation, policy=policy, now=now)
     rows, awaiting = identified(rows, identities, hold=policy.identify_first)
     rows, elsewhere = left_over(rows)

@@ -18,7 +18,14 @@ from crust_pipeline.ledger import inbox, progress
 from crust_pipeline.ledger.inbox import Awaited
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Accepted, Downloaded, Job, JobPage, JobStatus
+from crust_pipeline.vendor.models import (
+    Accepted,
+    Downloaded,
+    EndpointAccess,
+    Job,
+    JobPage,
+    JobStatus,
+)
 from crust_pipeline.vendor.operations import PRONTO_TYPES, IdentifierType, Operation
 from crust_pipeline.vendor.pronto import Contact, EnrichmentType, Found, ProntoClient
 
@@ -56,6 +63,10 @@ class ProntoJobs:
             VendorError: as for every free read.
         """
         return self.client.credits()
+
+    def endpoints(self) -> tuple[EndpointAccess, ...]:
+        """Nothing can be asked of what the account may call."""
+        return ()
 
     def submit(
         self,

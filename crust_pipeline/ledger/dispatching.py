@@ -20,6 +20,9 @@ from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError
 
+# Plans change; a field that was locked may be open later. Asking again costs one refused request.
+DENIAL_REMEMBERED = timedelta(days=7)
+
 
 class PauseKind(StrEnum):
     """Why an account waits before its next submit."""
@@ -132,6 +135,17 @@ def claim_next(
         )
 
 
+def is_anything_planned(ledger: Ledger) -> bool:
+    """Whether a batch waits to be sent."""
+    query = sa.select(
+        sa.exists().where(
+            submissions.c.account == ledger.account, submissions.c.state == BatchState.PLANNED
+        )
+    )
+    with ledger.read() as con:
+        return bool(con.execute(query).scalar_one())
+
+
 def slots_held(con: sa.Connection, account: str) -> int:
     """Vendor slots that this ledger's batches hold, or may hold."""
     query = sa.select(sa.func.count()).where(
@@ -231,13 +245,13 @@ def fields_refused(
 
 
 def fields_denied(
-    con: sa.Connection, account: str, operation: str, *, since: datetime
+    con: sa.Connection, account: str, operation: str, *, now: datetime
 ) -> frozenset[str]:
-    """Fields that the vendor refused to this account after `since`."""
+    """Fields that the vendor refused to this account not long ago."""
     query = sa.select(denied_fields.c.field).where(
         denied_fields.c.account == account,
         denied_fields.c.operation == operation,
-        denied_fields.c.seen_at > since,
+        denied_fields.c.seen_at > now - DENIAL_REMEMBERED,
     )
     return frozenset(con.execute(query).scalars())
 

@@ -276,6 +276,8 @@ class Api:
         return JSONResponse({"account": account})
 
     async def _account_endpoints(self, call: Call) -> Response:
+        if not self._sandbox.switches.endpoints_listed:
+            raise Refused(404, "not_found", "Not found")
         query = call.request.query_params
         status = query.get("status")
         if status not in (None, "enabled", "not_enabled"):

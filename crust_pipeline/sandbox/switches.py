@@ -41,6 +41,7 @@ class Switches:
         unknown_keys: What happens to a body with keys the documents do not name.
         preview_enabled: Whether the account has the preview feature.
         disabled_endpoints: Paths that answer 403.
+        endpoints_listed: Whether the account may list its endpoints.
         denied_fields: Fields that make a request naming them answer 403.
         max_active_jobs: Pending and processing jobs allowed per account.
         link_days: Life of a download link, in days of the sandbox's clock.
@@ -77,6 +78,7 @@ class Switches:
     unknown_keys: Literal["rejected", "ignored"] = "rejected"
     preview_enabled: bool = False
     disabled_endpoints: tuple[str, ...] = ()
+    endpoints_listed: bool = True
     denied_fields: tuple[str, ...] = ()
     max_active_jobs: int = 5
     link_days: float = 5.0

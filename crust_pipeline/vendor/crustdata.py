@@ -124,7 +124,6 @@ class CrustdataClient:
         identifiers: Sequence[str],
         fields: Sequence[str] = (),
         webhook_url: str | None = None,
-        verified: bool = False,
     ) -> Accepted:
         """Submit one batch, once. It costs credits when it completes.
 
@@ -132,9 +131,8 @@ class CrustdataClient:
             operation: what to buy.
             identifier_type: what `identifiers` are, all of them.
             identifiers: profile URLs or e-mail addresses; duplicates may be billed twice.
-            fields: what to ask for; for operations without fields leave it empty.
+            fields: what to ask for, flags included; for operations without fields leave it empty.
             webhook_url: where the vendor posts when the job ends.
-            verified: re-check business e-mails now, for half a credit more a person (contact only).
 
         Raises:
             ValueError: the request cannot be right, and was not sent.
@@ -142,7 +140,7 @@ class CrustdataClient:
             MaybeStarted: a job may be running and billed.
             VendorError: the class for the vendor's refusal; no job started.
         """
-        body = _body(operation, identifier_type, identifiers, fields, verified=verified)
+        body = _body(operation, identifier_type, identifiers, fields)
         if webhook_url is not None:
             body["webhook_url"] = webhook_url
         reply = self._api.pay(operation.path, body)
@@ -169,7 +167,6 @@ class CrustdataClient:
         identifier_type: IdentifierType,
         identifiers: Sequence[str],
         fields: Sequence[str],
-        verified: bool = False,
     ) -> Answers:
         """Buy contact data of at most 25 people in one synchronous call, sent once.
 
@@ -177,8 +174,8 @@ class CrustdataClient:
             identifier_type: what `identifiers` are, all of them.
             identifiers: profile URLs, or business e-mails for the reverse lookup.
             fields: `contact` or leaves of it such as `contact.business_emails`; never empty,
-                because without fields the vendor sells everything.
-            verified: re-check business e-mails now, for half a credit more a person.
+                because without fields the vendor sells everything. `verified` re-checks business
+                e-mails now, for half a credit more a person.
 
         Raises:
             ValueError: the request cannot be right, and was not sent.
@@ -186,7 +183,7 @@ class CrustdataClient:
             MaybeStarted: it may be billed.
             VendorError: the class for the vendor's refusal; nothing is billed.
         """
-        body = _body(CONTACT_SYNC, identifier_type, identifiers, fields, verified=verified)
+        body = _body(CONTACT_SYNC, identifier_type, identifiers, fields)
         reply = self._api.pay(CONTACT_SYNC.path, body)
         rows = reply.document
         # The older answer wraps the list in an object.
@@ -336,8 +333,6 @@ def _body(
     identifier_type: IdentifierType,
     identifiers: Sequence[str],
     fields: Sequence[str],
-    *,
-    verified: bool,
 ) -> dict[str, Any]:
     """Build a paid request, or refuse one that would be a 400 or would buy too much."""
     key = operation.identifier_keys.get(identifier_type)
@@ -347,16 +342,16 @@ def _body(
         raise ValueError(
             f"{operation.name} takes 1 to {operation.cap} identifiers, not {len(identifiers)}."
         )
-    if operation.needs_fields and not fields:
+    named = [name for name in fields if name not in operation.flags]
+    if operation.needs_fields and not named:
         raise ValueError(f"{operation.name} needs fields: {', '.join(operation.known_fields)}.")
     if fields and not operation.known_fields:
         raise ValueError(f"{operation.name} takes no fields.")
     # Always lists: in the other form, one comma-separated string, a comma in a name would split it.
     body: dict[str, Any] = {key: list(identifiers)}
-    if fields:
-        body["fields"] = list(fields)
-    if verified:
-        body["verified"] = True
+    if named:
+        body["fields"] = named
+    body |= {flag: True for flag in operation.flags if flag in fields}
     return body
 
 

@@ -149,9 +149,9 @@ class EndpointAccess:
     disabled_fields: tuple[str, ...]
 
     @property
-    def is_enabled(self) -> bool:
-        """Tell whether the endpoint may be called."""
-        return self.status.lower() == "enabled"
+    def is_refused(self) -> bool:
+        """Tell whether a call would be refused; any other word than this may mean anything."""
+        return self.status.lower() == "not_enabled"
 
     @classmethod
     def read(cls, document: Any) -> Self:  # noqa: ANN401 - whatever the vendor sent

@@ -36,6 +36,8 @@ class Operation:
         is_synchronous: the answer comes at once, and takes none of the account's job slots.
         request_fields: what a field is called in the request, where that differs.
         always_fields: asked for with whatever else is, because it costs nothing.
+        flags: fields that are sent as a flag, each with the field that it changes: it is asked for
+            with that field and billed, under its own name, with what that field brings.
         items: the billable items that each field brings, where the vendor may send others as well.
         least: the fewest identifiers that one request may hold.
         alone: the request for a single identifier, where `least` forbids one.
@@ -60,6 +62,7 @@ class Operation:
         default_factory=dict[str, tuple[str, ...]]
     )
     always_fields: tuple[str, ...] = ()
+    flags: Mapping[str, str] = field(default_factory=dict[str, str])
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     least: int = 1
     alone: "Operation | None" = None
@@ -86,7 +89,17 @@ class Operation:
                 kept += self.without(self.leaves.get(name, ()), denied)
             else:
                 kept.append(name)
-        return tuple(kept)
+        return tuple(name for name in kept if self.flags.get(name, name) in {name, *kept})
+
+    def complete(self, fields: Collection[str]) -> frozenset[str]:
+        """Give `fields` with those that flags among them need."""
+        return frozenset({*fields, *(self.flags[name] for name in fields if name in self.flags)})
+
+    def billed(self, items: Iterable[str], fields: Collection[str]) -> list[str]:
+        """Give what is billed when `items` came and `fields` were asked for."""
+        items = list(items)
+        flags = self.flags.items()
+        return items + [flag for flag, changes in flags if flag in fields and changes in items]
 
     def items_asked_for(self, fields: Iterable[str]) -> frozenset[str] | None:
         """Give the billable items that `fields` ask for; None when it makes no difference."""
@@ -94,10 +107,25 @@ class Operation:
             return None
         return frozenset(item for field in fields for item in self.items.get(field, ()))
 
-    def as_requested(self, fields: Iterable[str]) -> list[str]:
-        """Give `fields` as the request calls them."""
-        named = [name for field in fields for name in self.request_fields.get(field, (field,))]
-        return sorted({*named, *(self.always_fields if named else ())})
+    def called(self, field: str) -> tuple[str, ...]:
+        """Give what the request calls a field."""
+        return self.request_fields.get(field, (field,))
+
+    def as_requested(self, fields: Iterable[str], denied: Collection[str] = ()) -> list[str]:
+        """Give `fields` as the request calls them, and what goes with them unless it is denied."""
+        named = [name for field in fields for name in self.called(field)]
+        always = [name for name in self.always_fields if named and name not in denied]
+        return sorted({*named, *always})
+
+    def as_ours(self, denied: Collection[str]) -> tuple[str, ...]:
+        """Give fields that the vendor denies by its own names by ours, where we have others."""
+        ours = [
+            name
+            for name, theirs in self.request_fields.items()
+            if all(any(under(each, other) for other in denied) for each in theirs)
+        ]
+        theirs = {each for names in self.request_fields.values() for each in names}
+        return (*ours, *(name for name in denied if name not in theirs))
 
     def unknown_fields(self, fields: Iterable[str]) -> tuple[str, ...]:
         """Give those of `fields` that are neither known nor under a known group."""
@@ -194,6 +222,8 @@ _CONTACT_ITEMS: Final = {
     "personal_contact_info.personal_emails": ("personal_email",),
     "personal_contact_info.phone_numbers": ("phone_number",),
 }
+# Addresses are checked now, and only those that pass are delivered.
+_CONTACT_FLAGS: Final = {"verified": "business_email"}
 
 CONTACT: Final = Operation(
     name="contact",
@@ -207,6 +237,7 @@ CONTACT: Final = Operation(
     leaves={"personal_contact_info": _CONTACT_PARTS},
     actions=frozenset({"contact_enrich"}),
     needs_fields=True,
+    flags=_CONTACT_FLAGS,
     items=_CONTACT_ITEMS,
 )
 
@@ -246,6 +277,7 @@ CONTACT_SYNC: Final = Operation(
         "personal_contact_info.phone_numbers": ("contact.phone_numbers",),
     },
     always_fields=("contact.websites",),
+    flags=_CONTACT_FLAGS,
     items=_CONTACT_ITEMS,
     # Without `fields` it sells all three paid kinds, the dearest call there is.
     needs_fields=True,

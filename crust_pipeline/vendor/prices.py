@@ -47,9 +47,7 @@ class Prices:
         """Keep the rows, the newest first."""
         self.rows = tuple(sorted(rows, key=lambda row: row.valid_from, reverse=True))
 
-    def worst_case(
-        self, operation: str, fields: Sequence[str], *, on: date, verified: bool = False
-    ) -> Decimal:
+    def worst_case(self, operation: str, fields: Sequence[str], *, on: date) -> Decimal:
         """Give the most credits that one identifier can cost when asked for with `fields`.
 
         Raises:
@@ -59,11 +57,8 @@ class Prices:
             (
                 price.credits
                 for price in self._on(operation, on).values()
-                if (verified or price.item != "verified")
-                and (
-                    not price.asked_by
-                    or any(under(field, paid) for field in fields for paid in price.asked_by)
-                )
+                if not price.asked_by
+                or any(under(field, paid) for field in fields for paid in price.asked_by)
             ),
             Decimal(),
         )
@@ -172,11 +167,11 @@ PRICES: Final = Prices(
         _row("contact", "business_email", "1", source=_CONTACT_PAGE),
         _row("contact", "personal_email", "2", source=_CONTACT_PAGE),
         _row("contact", "phone_number", "2", source=_CONTACT_PAGE),
-        _row("contact", "verified", "0.5", source=_CONTACT_PAGE),
+        _row("contact", "verified", "0.5", asked_by=("verified",), source=_CONTACT_PAGE),
         _row("contact_sync", "business_email", "1", source=_CONTACT_PAGE),
         _row("contact_sync", "personal_email", "2", source=_CONTACT_PAGE),
         _row("contact_sync", "phone_number", "2", source=_CONTACT_PAGE),
-        _row("contact_sync", "verified", "0.5", source=_CONTACT_PAGE),
+        _row("contact_sync", "verified", "0.5", asked_by=("verified",), source=_CONTACT_PAGE),
         _row("enrich", "profile", "1", source=_PRICING_PAGE),
         _row(
             "enrich",

@@ -256,10 +256,11 @@ def test_a_vendor_that_refuses_whatever_it_is_sent_is_not_asked_for_ever(
         ("certifications", ("certifications", "honors"), ["honors"]),
     ],
 )
+@pytest.mark.parametrize("listed", [True, False])
 def test_a_field_that_is_denied_is_left_out_and_the_rest_is_bought(
-    world: World, denied: str, asked: tuple[str, ...], sent: list[str]
+    world: World, denied: str, asked: tuple[str, ...], sent: list[str], *, listed: bool
 ) -> None:
-    world.sandbox.state.change(denied_fields=[denied])
+    world.sandbox.state.change(denied_fields=[denied], endpoints_listed=listed)
     world.buy(SAM, fields=asked)
     (job,) = world.sandbox.state.jobs.values()
     assert job.order is not None
@@ -267,8 +268,9 @@ def test_a_field_that_is_denied_is_left_out_and_the_rest_is_bought(
     assert world.outcomes() == ["matched"]
 
 
-def test_a_denied_part_of_a_group_costs_only_that_part(world: World) -> None:
-    world.sandbox.state.change(denied_fields=["basic_profile.summary"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_denied_part_of_a_group_costs_only_that_part(world: World, *, listed: bool) -> None:
+    world.sandbox.state.change(denied_fields=["basic_profile.summary"], endpoints_listed=listed)
     world.buy(SAM, fields=("basic_profile",))
     (job,) = world.sandbox.state.jobs.values()
     assert job.order is not None
@@ -276,8 +278,11 @@ def test_a_denied_part_of_a_group_costs_only_that_part(world: World) -> None:
     assert "basic_profile.summary" not in (job.order.fields or ())
 
 
-def test_a_batch_of_which_every_field_is_denied_is_not_permitted(world: World) -> None:
-    world.sandbox.state.change(denied_fields=["skills"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_batch_of_which_every_field_is_denied_is_not_permitted(
+    world: World, *, listed: bool
+) -> None:
+    world.sandbox.state.change(denied_fields=["skills"], endpoints_listed=listed)
     world.plan(SAM, fields=("skills",))
     world.until_quiet()
     assert world.outcomes() == ["not_permitted"]
@@ -293,8 +298,13 @@ def test_a_field_that_the_vendor_does_not_know_is_left_out(world: World, shape: 
     assert world.outcomes() == ["matched"]
 
 
-def test_an_endpoint_that_is_not_on_the_plan_stops_only_its_operation(world: World) -> None:
-    world.sandbox.state.change(disabled_endpoints=["/batch/person/identify"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_endpoint_that_is_not_on_the_plan_stops_only_its_operation(
+    world: World, *, listed: bool
+) -> None:
+    world.sandbox.state.change(
+        disabled_endpoints=["/batch/person/identify"], endpoints_listed=listed
+    )
     world.plan(SAM, product=IDENTIFY, fields=())
     world.plan(SAM)
     world.until_quiet()

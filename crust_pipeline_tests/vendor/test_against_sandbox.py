@@ -119,7 +119,7 @@ def test_balance_access_and_usage_can_be_read(client: CrustdataClient) -> None:
     assert before is not None
     assert after is not None
     assert after < before
-    assert any(access.is_enabled for access in client.endpoints())
+    assert not any(access.is_refused for access in client.endpoints())
     assert isinstance(list(client.usage_events()), list)
 
 

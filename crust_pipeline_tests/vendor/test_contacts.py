@@ -43,7 +43,12 @@ def test_an_email_is_looked_up_in_reverse() -> None:
     vendor = Vendor(answer("sync-person-contact-enrich.no-match.inferred"))
 
     with vendor.client() as client:
-        look_up(client, identifier_type="email", identifiers=["jane@example.com"], verified=True)
+        look_up(
+            client,
+            identifier_type="email",
+            identifiers=["jane@example.com"],
+            fields=["contact.business_emails", "verified"],
+        )
 
     assert vendor.bodies == [
         {

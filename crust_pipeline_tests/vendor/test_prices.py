@@ -48,7 +48,7 @@ def test_the_worst_case_is_what_one_identifier_can_cost(
 
 
 def test_verified_contacts_cost_half_a_credit_more() -> None:
-    worst_case = PRICES.worst_case("contact", CONTACT.fields, on=TODAY, verified=True)
+    worst_case = PRICES.worst_case("contact", (*CONTACT.fields, "verified"), on=TODAY)
 
     assert worst_case == Decimal("5.5")
 

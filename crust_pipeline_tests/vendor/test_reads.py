@@ -258,8 +258,8 @@ def test_access_is_listed_for_each_endpoint() -> None:
         enabled_fields=(),
         disabled_fields=("contact",),
     )
-    assert not contact.is_enabled
-    assert enrich.is_enabled
+    assert contact.is_refused
+    assert not enrich.is_refused
     assert enrich.disabled_fields == ("certifications", "honors")
 
 
@@ -280,7 +280,7 @@ def test_access_may_be_a_bare_list_with_gaps(*, is_bare: bool) -> None:
     with vendor.client() as client:
         (access,) = client.endpoints()
 
-    assert access.is_enabled
+    assert not access.is_refused
     assert (access.rpm, access.enabled_fields, access.disabled_fields) == (None, (), ())
 
 
