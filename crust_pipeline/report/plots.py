@@ -11,14 +11,14 @@ WIDTH, HEIGHT = 720, 220
 # Readable on white and on near-black, and apart from each other for the colour-blind.
 OPERATION_COLOURS = {
     "identify": "#5b8def",
-    "contact": "#e08a3c",
-    "enrich": "#2fa98c",
+    "contact": "#d07a2a",
+    "enrich": "#2a9d82",
     "bulk_contact": "#b178d6",
 }
 STATE_COLOURS = {
-    "complete": "#2fa98c",
+    "complete": "#2a9d82",
     "waiting": "#5b8def",
-    "over budget": "#c9a227",
+    "over budget": "#a9821a",
     "needs a decision": "#d9534f",
 }
 _TEXT: dict[str, Any] = {"labelColor": "currentColor", "titleColor": "currentColor"}

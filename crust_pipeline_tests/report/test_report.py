@@ -11,6 +11,7 @@ from crust_pipeline.ledger import history
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.report.facts import Facts, gather
 from crust_pipeline.report.page import render, write_report
+from crust_pipeline.report.plots import OPERATION_COLOURS, STATE_COLOURS
 from crust_pipeline.settings import Settings
 
 TITLES = ["Spend", "Funnel", "Fill rate", "Slots in use", "Days", "Cost of a result"]
@@ -54,6 +55,37 @@ def test_every_plot_is_described(page: str) -> None:
 def test_text_follows_light_and_dark(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
     assert set(re.findall(r'<text[^>]* fill="([^"]+)"', page)) == {"currentColor"}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb`, as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def papers_and_inks(page: str) -> list[dict[str, str]]:
+    """The colours by name: of the light page, then of the dark one."""
+    found = re.findall(r"--(\w+):\s*(#\w{6})", page)
+    return [dict(found[:5]), dict(found[5:])]
+
+
+def test_plots_and_text_stand_out_on_light_and_on_dark(page: str) -> None:
+    for colours in papers_and_inks(page):
+        assert colours.keys() == {"paper", "ink", "soft", "line", "card"}
+        # WCAG 2 AA: 4.5 for text, 3 for what a plot is made of.
+        for ink in ("ink", "soft"):
+            assert contrast(colours[ink], colours["paper"]) >= 4.5
+            assert contrast(colours[ink], colours["card"]) >= 4.5
+        for drawn in {*OPERATION_COLOURS.values(), *STATE_COLOURS.values()}:
+            assert contrast(drawn, colours["paper"]) >= 3, drawn
 
 
 def test_every_element_is_closed(page: str) -> None:
