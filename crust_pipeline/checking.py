@@ -167,6 +167,21 @@ def fill_rate_is_usual(pipeline: Pipeline, operation: str, days: Sequence[date])
     )
 
 
+def profiles_are_of_those_asked_for(
+    pipeline: Pipeline, table: Table, days: Sequence[date]
+) -> Finding:
+    """Whether no record's own profile URL is somebody else's, where both are known."""
+    with open_duckdb() as con:
+        ((rows, compared, mismatches),) = con.execute(
+            "SELECT count(*), count(identity_mismatch), count(*) FILTER (identity_mismatch) "  # noqa: S608 - our own names
+            f"FROM {pipeline.lake.scan(table.name, days[0], days[-1])}"
+        ).fetchall()
+    return Finding(
+        mismatches == 0,
+        {"rows": rows, "rows_compared": compared, "rows_of_somebody_else": mismatches},
+    )
+
+
 def email_statuses_are_usual(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """Whether as many addresses are deliverable as usual, and all statuses are known words."""
     words = ", ".join(f"'{status}'" for status in EMAIL_STATUSES)

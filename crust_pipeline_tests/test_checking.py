@@ -153,3 +153,19 @@ def test_a_warehouse_behind_the_lake_is_noticed(pipeline: Pipeline) -> None:
     assert checking.warehouse_is_up_to_date(pipeline).numbers == {"partitions_behind": 1}
     pipeline.warehouse.load(pipeline.lake)
     assert checking.warehouse_is_up_to_date(pipeline).passed
+
+
+@pytest.mark.parametrize("table", ["people", "identities"])
+def test_a_record_of_somebody_else_is_found(pipeline: Pipeline, table: str) -> None:
+    def found() -> checking.Finding:
+        return checking.profiles_are_of_those_asked_for(pipeline, TABLES[table], [DAY])
+
+    row = {"profile_key": "linkedin.com/in/someone"}
+    put(pipeline, table, [row | {"identity_mismatch": False}, row])
+    assert found() == checking.Finding(
+        passed=True, numbers={"rows": 2, "rows_compared": 1, "rows_of_somebody_else": 0}
+    )
+    put(pipeline, table, [row | {"identity_mismatch": True}])
+    assert not found().passed
+    assert found().numbers["rows_of_somebody_else"] == 1
+    assert "someone" not in str(found())

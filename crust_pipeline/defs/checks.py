@@ -52,7 +52,10 @@ def _of_table(table: Table) -> list[Check]:
     def columns(pipeline: Pipeline, days: Sequence[date]) -> Finding:
         return checking.columns_are_as_specified(pipeline, table, days)
 
-    return [
+    def profiles(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+        return checking.profiles_are_of_those_asked_for(pipeline, table, days)
+
+    checks = [
         Check(
             name="keys_are_unique",
             asset=table.name,
@@ -68,6 +71,17 @@ def _of_table(table: Table) -> list[Check]:
             blocks=True,
         ),
     ]
+    if "identity_mismatch" in {column.name for column in table.columns}:
+        checks.append(
+            Check(
+                name="profiles_are_of_those_asked_for",
+                asset=table.name,
+                description="No record's own profile URL is somebody else's. Rows where it is are "
+                "kept, with identity_mismatch.",
+                ask=profiles,
+            )
+        )
+    return checks
 
 
 def _of_now(ask: Callable[[Pipeline], Finding]) -> DaysQuestion:

@@ -25,7 +25,10 @@ Grouping = Literal["day", "operation", "partition", "state"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditUsage:
-    """What one batch cost one day, in credits. `computed` is None until the file has landed."""
+    """What one batch cost one day, in credits. `computed` is None until the file has landed.
+
+    `unrequested` are people of whom something came that was not asked for, and may be billed.
+    """
 
     partition_date: date
     operation: str
@@ -34,6 +37,7 @@ class CreditUsage:
     batch_id: str | None
     identifiers: int
     delivered: int | None
+    unrequested: int | None
     credits_reserved: Decimal
     credits_computed: Decimal | None
     credits_reported: Decimal | None
@@ -139,6 +143,7 @@ def _usage(
             identifiers.c.partition_date,
             sa.func.count().label("identifiers"),
             sa.func.count(identifiers.c.source_line).label("delivered"),
+            sa.func.count(identifiers.c.unrequested).label("unrequested"),
             sa.func.sum(identifiers.c.credits).label("computed"),
         )
         .join(identifiers, identifiers.c.submission_id == submissions.c.submission_id)
@@ -158,6 +163,7 @@ def _usage(
                 batch_id=row.batch_id,
                 identifiers=row.identifiers,
                 delivered=row.delivered if row.state in SETTLED else None,
+                unrequested=row.unrequested if row.state in SETTLED else None,
                 credits_reserved=row.credits_reserved * row.identifiers / row.identifier_count,
                 credits_computed=row.computed,
                 credits_reported=row.credits_reported

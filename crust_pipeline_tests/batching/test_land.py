@@ -237,6 +237,14 @@ def test_contact_data_that_nobody_asked_for_is_noted_and_billed(world: World) ->
     with world.ledger.read() as con:
         noted = con.exec_driver_sql("SELECT unrequested FROM identifiers").scalar_one()
     assert set(noted.split(",")) == {"personal_email", "phone_number"}
+    (usage,) = spending.credit_usage(world.ledger, "contact", [MONDAY])
+    assert (usage.identifiers, usage.unrequested) == (1, 1)
+
+
+def test_contact_data_that_was_asked_for_is_not_noted(world: World) -> None:
+    world.buy(SAM, product=CONTACT, fields=("business_email", "personal_contact_info"))
+    (usage,) = spending.credit_usage(world.ledger, "contact", [MONDAY])
+    assert (usage.delivered, usage.unrequested) == (1, 0)
 
 
 def test_identify_tells_people_apart_who_were_not_found_and_who_were_removed(

@@ -38,6 +38,7 @@ _CONTRACT = {
     "outcomes": "partition_date row_id operation profile_key outcome submission_id batch_id detail",
     "batches": "submission_id batch_id vendor state attempt created_at submitted_at landed_at",
     "credit_usage": "partition_date operation vendor submission_id batch_id identifiers delivered "
+    "unrequested "
     "credits_reserved credits_computed credits_reported",
     "quarantine": "source_file source_line reason line",
 }

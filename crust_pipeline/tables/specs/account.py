@@ -123,6 +123,12 @@ CREDIT_USAGE: Final = Table(
         Column(
             "delivered", "BIGINT", "Identifiers of this partition that something came back for."
         ),
+        Column(
+            "unrequested",
+            "BIGINT",
+            "Those of them for which a kind of contact data came that was not asked for. It is "
+            "kept, and may be billed.",
+        ),
         *_CREDITS,
         *RUN,
     ),
