@@ -115,6 +115,7 @@ class Pipeline:
             poll_seconds=self.settings.poll_seconds,
             resubmit_unknown=self.settings.on_unknown == "resubmit",
             prices=self.prices,
+            limits=self.policy.limits,
             inbox_url=self.settings.inbox_url,
             clock=self.clock,
         )
@@ -156,6 +157,7 @@ class Pipeline:
             poll_seconds=self.settings.poll_seconds,
             resubmit_unknown=self.settings.on_unknown == "resubmit",
             prices=self.prices,
+            limits=self.policy.limits,
             inbox_url=self.settings.inbox_url,
             clock=self.clock,
         )

@@ -28,6 +28,7 @@ def write_history(ledger: Ledger, *, batches: int, identifiers: int) -> None:
                     for row in write(number, batches=batches, identifiers=identifiers)
                 ]
                 tx.con.execute(schema.metadata.tables[table].insert(), rows)
+        tx.con.execute(schema.field_sets.insert().values(id=1, fields=FIELDS))
         tx.con.execute(schema.days.insert(), list(_days(batches)))
 
 
@@ -100,7 +101,7 @@ def _claims(number: int, *, batches: int, identifiers: int) -> Iterator[dict[str
             "account": "bench",
             "operation": OPERATION,
             "profile_key": _key(number, place),
-            "field_set": FIELDS,
+            "field_set_id": 1,
             "submission_id": _id(number),
             "answer": None if is_open else "matched",
             "answered_at": None if is_open else NOW,

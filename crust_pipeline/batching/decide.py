@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from crust_pipeline.identity import is_email
+from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.planning import Claim, Identity, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
 from crust_pipeline.vendor.operations import IdentifierType, Operation, under
@@ -54,6 +55,11 @@ class Policy:
     refresh: bool = False
     new_rows_only: bool = False
     identify_first: bool = True
+
+    @property
+    def limits(self) -> Limits:
+        """What may be spent."""
+        return Limits(per_run=self.limit_per_run, per_day=self.limit_per_day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,13 @@ def _ask_for_access(engine: Engine) -> None:
 
 def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
     operation = engine.products[intent.product]
+    denied = _denied(engine, operation)
+    allowed = operation.without(intent.fields, denied)
+    if set(allowed) != set(intent.fields):
+        _leave_out(engine, intent, allowed, done)
+        return
     try:
-        requested = operation.as_requested(intent.fields, _denied(engine, operation))
+        requested = operation.as_requested(intent.fields, denied)
         engine.access.check(operation, requested)
         if operation.is_synchronous and isinstance(engine.client, CrustdataClient):
             answers = engine.client.enrich_contacts(
@@ -160,6 +165,17 @@ def _denied(engine: Engine, operation: Operation) -> frozenset[str]:
         return dispatching.fields_denied(
             con, engine.ledger.account, operation.name, now=engine.now()
         )
+
+
+def _leave_out(engine: Engine, intent: Intent, allowed: Sequence[str], done: Dispatched) -> None:
+    """A batch planned before fields were denied to another one: asked for without them."""
+    if not allowed:
+        reason = "the account may not have these fields: " + ", ".join(intent.fields)
+        _reject(engine, intent, NOT_PERMITTED + reason, done)
+        return
+    dispatching.fields_refused(
+        engine.ledger, intent.submission_id, refused=(), kept=allowed, now=engine.now()
+    )
 
 
 def _start_job(

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from crust_pipeline.batching.access import Access, ListsEndpoints
 from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.limits import NO_LIMITS, Limits
 from crust_pipeline.vendor.models import Accepted, Downloaded, Job, JobPage
 from crust_pipeline.vendor.operations import IdentifierType, Operation
 from crust_pipeline.vendor.prices import PRICES, Prices
@@ -97,6 +98,7 @@ class Engine:
         poll_seconds: between two polls of one job.
         resubmit_unknown: whether a submit that cannot be found again is bought again.
         prices: credits by operation and item.
+        limits: what may be spent, for what is bought again without a plan.
         inbox_url: where the vendor can reach our inbox; None: no callbacks.
         clock: the present time.
         access: what the vendor says that the account may buy, once it was asked.
@@ -112,6 +114,7 @@ class Engine:
     poll_seconds: float
     resubmit_unknown: bool = False
     prices: Prices = PRICES
+    limits: Limits = NO_LIMITS
     inbox_url: str | None = None
     clock: Callable[[], datetime] = utc_now
     access: Access = field(default_factory=Access)

@@ -11,8 +11,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from crust_pipeline.batching.engine import Engine, ReadFile, is_gone
@@ -220,16 +222,34 @@ def _settle_file(
     with engine.ledger.read() as con:
         asked = progress.identifiers_of(con, submission_id)
     today, operation = engine.now().date(), engine.products[product]
-    return settle(
+    worst_case = engine.prices.worst_case(product, fields, on=today)
+    settled = settle(
         asked={row.identifier: row.profile_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,
         cost=lambda items: engine.prices.cost(product, operation.billed(items, fields), on=today),
-        worst_case=engine.prices.worst_case(product, fields, on=today),
+        worst_case=worst_case,
         items_asked_for=operation.items_asked_for(fields),
         unanswered=Answer.UNKNOWN if operation.answers_may_be_lost else Answer.DROPPED,
     )
+    dropped = any(item.answer is Answer.DROPPED for item in settled or ())
+    if settled and dropped and _credits_have_ended(engine, less_than=worst_case):
+        # Left out because they are unknown, or because nobody could pay: a file does not tell.
+        # Asking again costs nothing for those who are unknown.
+        return [
+            replace(item, answer=Answer.OVER_BUDGET) if item.answer is Answer.DROPPED else item
+            for item in settled
+        ]
+    return settled
+
+
+def _credits_have_ended(engine: Engine, *, less_than: Decimal) -> bool:
+    """Whether the account has not got the credits for one more person."""
+    with suppress(errors.VendorError):
+        balance = engine.client.credits()
+        return balance is not None and balance < less_than
+    return False  # nobody can tell
 
 
 def _file_name(engine: Engine, product: str, submission_id: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.pace import seconds_to_next_poll
-from crust_pipeline.batching.replan import replacements
+from crust_pipeline.batching.replan import replacements, when_there_are_credits
 from crust_pipeline.ledger import progress
 from crust_pipeline.ledger.dispatching import backoff
 from crust_pipeline.ledger.progress import DuePoll, JobReport
@@ -15,6 +15,9 @@ from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Job, JobStatus
 
 POLLS_A_PASS = 100
+# No code tells why a job failed, only words for people (vendor documents); these name one reason.
+ABOUT_CREDITS = "credit"
+OUT_OF_CREDITS_WAIT = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
@@ -112,14 +115,21 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
             progress.not_ours(engine.ledger, submission_id, reason=doubt, now=now)
             done.failed.append(submission_id)
             return
-        instead = replacements(engine, submission_id, whole=True)
+        out_of_credits = ABOUT_CREDITS in reason.lower()
+        instead = (
+            (when_there_are_credits(engine, submission_id),)
+            if out_of_credits
+            else replacements(engine, submission_id, whole=True)
+        )
+        wait = backoff(0, first_seconds=engine.poll_seconds, most_seconds=300)
         progress.failed(
             engine.ledger,
             submission_id,
             reason=f"job failed: {reason}",
             now=now,
             instead=instead,
-            not_before=now + backoff(0, first_seconds=engine.poll_seconds, most_seconds=300),
+            not_before=now + wait,
+            out_of_credits_until=now + OUT_OF_CREDITS_WAIT if out_of_credits else None,
         )
         done.failed.append(submission_id)
         return

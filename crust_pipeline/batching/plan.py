@@ -7,7 +7,7 @@ plans at the same time cannot buy the same key or spend the same credits. Nothin
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from crust_pipeline.batching.decide import (
@@ -27,6 +27,7 @@ from crust_pipeline.identity import is_email
 from crust_pipeline.ledger import planning
 from crust_pipeline.ledger.dispatching import fields_denied
 from crust_pipeline.ledger.ledger import Ledger, Transaction
+from crust_pipeline.ledger.limits import credits_left
 from crust_pipeline.ledger.planning import Identity, NewBatch, PlannedRow
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.vendor.prices import PRICES, Prices
@@ -182,7 +183,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
         now=now,
     )
     decisions = [if_possible(decision, products=products, denied=denied) for decision in decisions]
-    available = _available(tx, policy, balance=balance, now=now, run_id=run_id)
+    available = credits_left(tx, policy.limits, now=now, run_id=run_id, balance=balance)
     decisions = afford(decisions, price=price, available=available, policy=policy)
     batches = pack(
         decisions, products=products, denied=denied, price=price, policy=policy, run_id=run_id
@@ -326,25 +327,3 @@ def _verdicts(
     for decision in decisions:
         counts[decision.row.partition_date][decision.verdict.value] += 1
     return counts
-
-
-def _available(
-    tx: Transaction,
-    policy: Policy,
-    *,
-    balance: Decimal | None,
-    now: datetime,
-    run_id: str | None,
-) -> Decimal | None:
-    """What may still be reserved, in credits; None: there is no limit."""
-    today = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), tzinfo=UTC)
-    limits: list[Decimal] = []
-    if policy.limit_per_run is not None:
-        # A run plans several operations, and some of them again.
-        planned = planning.credits_of_run(tx, run_id) if run_id else Decimal(0)
-        limits.append(policy.limit_per_run - planned)
-    if policy.limit_per_day is not None:
-        limits.append(policy.limit_per_day - planning.credits_committed_on(tx, today))
-    if balance is not None:
-        limits.append(balance - planning.credits_set_aside(tx))
-    return min(limits, default=None)

@@ -16,8 +16,9 @@ from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.replan import same_again
 from crust_pipeline.ledger import dispatching, progress
 from crust_pipeline.ledger.dispatching import backoff
+from crust_pipeline.ledger.planning import NewBatch
 from crust_pipeline.ledger.progress import UnknownSubmit
-from crust_pipeline.ledger.states import BatchState, LedgerError
+from crust_pipeline.ledger.states import BatchState, LedgerError, OverLimitError
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Job
 
@@ -80,14 +81,25 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
             listed = [item for item in listed if item.job is not job]
             if _adopt(engine, submit.submission_id, job):
                 done.adopted.append(submit.submission_id)
-        elif engine.resubmit_unknown and _is_lost(submit, now=engine.now()):
-            resubmit(engine, submit.submission_id, reason="CRUST_ON_UNKNOWN is resubmit")
+        elif _bought_again(engine, submit):
             done.resubmitted.append(submit.submission_id)
         else:
             wait = backoff(submit.searches, first_seconds=engine.poll_seconds, most_seconds=300)
             progress.search_again(engine.ledger, submit.submission_id, at=engine.now() + wait)
             done.held.append(submit.submission_id)
     return done
+
+
+def _bought_again(engine: Engine, submit: UnknownSubmit) -> bool:
+    """Buy a submit that is not found again, if that is the setting and the limits allow it."""
+    if not (engine.resubmit_unknown and _is_lost(submit, now=engine.now())):
+        return False
+    try:
+        again = same_again(engine, submit.submission_id)
+        _buy_again(engine, submit.submission_id, again, reason="CRUST_ON_UNKNOWN is resubmit")
+    except OverLimitError:
+        return False  # held for a person, who may raise the limit
+    return True
 
 
 def _is_lost(submit: UnknownSubmit, *, now: datetime) -> bool:
@@ -177,14 +189,25 @@ def abandon(engine: Engine, submission_id: str, *, reason: str) -> None:
 
 
 def resubmit(engine: Engine, submission_id: str, *, reason: str) -> None:
-    """Buy an unknown submit again, knowing that it may be paid for twice."""
-    dispatching.rejected(
+    """A person decides to buy an unknown submit again, though it may be paid for twice.
+
+    Raises:
+        OverLimitError: a credit limit would be passed; nothing is decided then.
+        LedgerError: it is not of unknown fate.
+    """
+    # The run that planned it has spent what it may; this is a decision of its own.
+    again = replace(same_again(engine, submission_id), run_id=None)
+    _buy_again(engine, submission_id, again, reason=reason)
+
+
+def _buy_again(engine: Engine, submission_id: str, again: NewBatch, *, reason: str) -> None:
+    dispatching.submit_again(
         engine.ledger,
         submission_id,
+        instead=again,
         reason=f"submitted again: {reason}",
+        limits=engine.limits,
         now=engine.now(),
-        instead=[same_again(engine, submission_id)],
-        state=BatchState.UNKNOWN,
     )
 
 

@@ -6,6 +6,7 @@ halving 10,000 identifiers down to single ones would make thousands of jobs.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -42,10 +43,18 @@ def replacements(
     )
 
 
-def same_again(engine: Engine, submission_id: str) -> NewBatch:
-    """The same batch once more, whatever became of the first."""
+def when_there_are_credits(engine: Engine, submission_id: str) -> NewBatch:
+    """The same batch, to be sent as soon as somebody can pay for it; not counted as a try."""
     batch, identifiers = _batch(engine, submission_id)
-    return _in_place_of(engine, batch, identifiers, of=len(identifiers))
+    again = _in_place_of(engine, batch, identifiers, of=len(identifiers))
+    return replace(again, attempt=batch.attempt)
+
+
+def same_again(engine: Engine, submission_id: str) -> NewBatch:
+    """The same batch once more, whatever became of the first: new money, so a line of its own."""
+    batch, identifiers = _batch(engine, submission_id)
+    again = _in_place_of(engine, batch, identifiers, of=len(identifiers))
+    return replace(again, attempt=1, root_submission_id=None)
 
 
 def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:

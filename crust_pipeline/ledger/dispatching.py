@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from crust_pipeline.ledger.inbox import issue_token
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.limits import Limits, credits_left
 from crust_pipeline.ledger.planning import NewBatch, re_plan
 from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
-from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError
+from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError, OverLimitError
 
 # Plans change; a field that was locked may be open later. Asking again costs one refused request.
 DENIAL_REMEMBERED = timedelta(days=7)
@@ -216,11 +217,23 @@ def fields_refused(
     kept: Sequence[str],
     now: datetime,
 ) -> None:
-    """The account may not have some of the fields: remember that, plan the batch without them."""
+    """The account may not have some of the fields: remember that, plan the batch without them.
+
+    Args:
+        ledger: the ledger.
+        submission_id: the batch.
+        refused: the fields that the vendor refused just now; () when it did so to another batch.
+        kept: those still to be asked for.
+        now: the present time.
+    """
     with ledger.write() as tx:
         batch = tx.submission(submission_id)
         remaining = ",".join(sorted(kept))
-        reason = "the vendor refused the fields " + ", ".join(sorted(refused))
+        reason = (
+            "the vendor refused the fields " + ", ".join(sorted(refused))
+            if refused
+            else "fields are left out that the vendor refused to another batch"
+        )
         tx.move(
             submission_id,
             BatchState.PLANNED,
@@ -279,16 +292,55 @@ def rejected(
         LedgerError: the batch is in another state.
     """
     with ledger.write() as tx:
-        if (found := tx.state(submission_id)) is not state:
-            raise LedgerError(
-                f"Batch {submission_id} is {found}, not {state}: nothing was decided about it."
-            )
-        tx.move(
-            submission_id, BatchState.REJECTED, now=now, reason=reason, error=reason[:ERROR_CHARS]
+        _reject(tx, submission_id, reason=reason, now=now, instead=instead, state=state)
+
+
+def _reject(
+    tx: Transaction,
+    submission_id: str,
+    *,
+    reason: str,
+    now: datetime,
+    instead: Sequence[NewBatch],
+    state: BatchState,
+) -> None:
+    if (found := tx.state(submission_id)) is not state:
+        raise LedgerError(
+            f"Batch {submission_id} is {found}, not {state}: nothing was decided about it."
         )
-        tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
-        re_plan(tx, instead, parent=submission_id, now=now, not_before=now)
-        tx.has_news(submission_id)
+    tx.move(submission_id, BatchState.REJECTED, now=now, reason=reason, error=reason[:ERROR_CHARS])
+    tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
+    re_plan(tx, instead, parent=submission_id, now=now, not_before=now)
+    tx.has_news(submission_id)
+
+
+def submit_again(
+    ledger: Ledger,
+    submission_id: str,
+    *,
+    instead: NewBatch,
+    reason: str,
+    limits: Limits,
+    now: datetime,
+) -> None:
+    """Buy a submit of unknown fate again; that it may be billed as well counts on.
+
+    Raises:
+        OverLimitError: it would pass a limit. Nothing was written.
+        LedgerError: its fate is known by now.
+    """
+    with ledger.write() as tx:
+        left = credits_left(tx, limits, now=now, run_id=instead.run_id)
+        if left is not None and instead.credits_reserved > left:
+            raise OverLimitError(
+                f"Buying batch {submission_id} again could cost {instead.credits_reserved:f} "
+                f"credits, and only {max(left, Decimal(0)):f} may be spent now. Nothing was "
+                "decided about it. Raise the credit limit, or decide tomorrow."
+            )
+        _reject(
+            tx, submission_id, reason=reason, now=now, instead=(instead,), state=BatchState.UNKNOWN
+        )
+        tx.update(submission_id, perhaps_billed=True)
 
 
 def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:

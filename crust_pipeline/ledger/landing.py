@@ -8,9 +8,10 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.dispatching import end_pause
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
-from crust_pipeline.ledger.schema import claims, identifiers, submissions
-from crust_pipeline.ledger.states import Answer, BatchState
+from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.planning import KEYS_A_QUERY
+from crust_pipeline.ledger.schema import claims, identifiers, rows, submissions
+from crust_pipeline.ledger.states import Answer, BatchState, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +230,7 @@ def landed(
                     for item in settled
                 ],
             )
+        _free_unserved(tx, submission_id, settled)
         answer_of = (
             sa.select(identifiers.c.answer)
             .where(
@@ -244,3 +246,23 @@ def landed(
         )
         tx.has_news(submission_id)
     return True
+
+
+def _free_unserved(tx: Transaction, submission_id: str, settled: Sequence[Settled]) -> None:
+    """People for whom the credits did not suffice: free to be asked for when there are credits."""
+    unserved = [item.profile_key for item in settled if item.answer is Answer.OVER_BUDGET]
+    for start in range(0, len(unserved), KEYS_A_QUERY):
+        keys = unserved[start : start + KEYS_A_QUERY]
+        tx.con.execute(
+            claims.delete().where(
+                claims.c.submission_id == submission_id, claims.c.profile_key.in_(keys)
+            )
+        )
+        tx.con.execute(
+            rows.update()
+            .where(rows.c.submission_id == submission_id, rows.c.profile_key.in_(keys))
+            .values(
+                verdict=Verdict.OVER_BUDGET.value,
+                detail="the account's credits ended while its job was running",
+            )
+        )

@@ -7,7 +7,7 @@ key or spend the same credits.
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -16,12 +16,13 @@ from crust_pipeline.ledger.ledger import Transaction
 from crust_pipeline.ledger.schema import (
     claims,
     days,
+    field_sets,
     identifiers,
     rows,
     submission_days,
     submissions,
 )
-from crust_pipeline.ledger.states import IN_PROGRESS, RESERVES, Answer, BatchState, Verdict
+from crust_pipeline.ledger.states import IN_PROGRESS, Answer, BatchState, Verdict
 
 # SQLite takes at most 32,766 parameters in a statement.
 KEYS_A_QUERY = 5_000
@@ -94,8 +95,9 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
     found: dict[str, list[Claim]] = {}
     for start in range(0, len(keys), KEYS_A_QUERY):
         query = (
-            sa.select(claims, submissions.c.state)
+            sa.select(claims, submissions.c.state, field_sets.c.fields)
             .join(submissions, submissions.c.submission_id == claims.c.submission_id)
+            .join(field_sets, field_sets.c.id == claims.c.field_set_id)
             .where(
                 claims.c.account == tx.account,
                 # Named one by one, so that the primary key is used and history is not walked.
@@ -107,7 +109,7 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
         for row in tx.con.execute(query):
             claim = Claim(
                 profile_key=row.profile_key,
-                fields=frozenset(row.field_set.split(",")),
+                fields=frozenset(row.fields.split(",")),
                 submission_id=row.submission_id,
                 state=BatchState(row.state),
                 answer=row.answer and Answer(row.answer),
@@ -178,40 +180,6 @@ def rows_of(
     }
 
 
-def credits_set_aside(tx: Transaction) -> Decimal:
-    """The worst case of everything planned or in flight, in credits."""
-    query = sa.select(sa.func.sum(submissions.c.credits_reserved)).where(
-        submissions.c.account == tx.account, submissions.c.state.in_(RESERVES)
-    )
-    return tx.con.execute(query).scalar_one() or Decimal(0)
-
-
-def credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
-    """What the plans of one calendar day cost in credits: settled where known, else at worst."""
-    query = sa.select(_cost()).where(
-        submissions.c.account == tx.account,
-        submissions.c.created_at >= day_start,
-        submissions.c.created_at < day_start + timedelta(days=1),
-    )
-    return tx.con.execute(query).scalar_one() or Decimal(0)
-
-
-def credits_of_run(tx: Transaction, run_id: str) -> Decimal:
-    """What a run has planned so far, in credits: settled where known, else at worst."""
-    query = sa.select(_cost()).where(
-        submissions.c.account == tx.account, submissions.c.run_id == run_id
-    )
-    return tx.con.execute(query).scalar_one() or Decimal(0)
-
-
-def _cost() -> sa.ColumnElement[Decimal]:
-    """What batches cost together; nothing those that failed or were refused."""
-    known = sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved)
-    nothing = submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED])
-    cost = sa.case((nothing, 0), else_=sa.type_coerce(known, sa.BigInteger))
-    return sa.type_coerce(sa.func.sum(cost), submissions.c.credits_reserved.type)
-
-
 def add_batch(
     tx: Transaction, batch: NewBatch, *, now: datetime, not_before: datetime | None = None
 ) -> None:
@@ -264,12 +232,13 @@ def own(
     tx: Transaction, operation: str, asked: str, submission_id: str, keys: Sequence[str]
 ) -> None:
     """Make this batch the owner of its keys, in place of a purchase that is stale or failed."""
+    number = _number_of(tx, asked)
     for start in range(0, len(keys), KEYS_A_QUERY):
         tx.con.execute(
             claims.delete().where(
                 claims.c.account == tx.account,
                 claims.c.operation == operation,
-                claims.c.field_set == asked,
+                claims.c.field_set_id == number,
                 claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
             )
         )
@@ -280,12 +249,23 @@ def own(
                 "account": tx.account,
                 "operation": operation,
                 "profile_key": key,
-                "field_set": asked,
+                "field_set_id": number,
                 "submission_id": submission_id,
             }
             for key in keys
         ],
     )
+
+
+def _number_of(tx: Transaction, fields: str) -> int:
+    """The number of a set of fields, given when it is first asked for."""
+    query = sa.select(field_sets.c.id).where(field_sets.c.fields == fields)
+    known = tx.con.execute(query).scalar_one_or_none()
+    if known is not None:
+        return known
+    return tx.con.execute(
+        field_sets.insert().values(fields=fields).returning(field_sets.c.id)
+    ).scalar_one()
 
 
 def put_rows(

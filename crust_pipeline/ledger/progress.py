@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.dispatching import PauseKind, end_pause
+from crust_pipeline.ledger.dispatching import Pause, PauseKind, end_pause, start_pause
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.planning import NewBatch, re_plan
 from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions, transitions
@@ -211,6 +211,7 @@ def failed(
     now: datetime,
     instead: Sequence[NewBatch] = (),
     not_before: datetime | None = None,
+    out_of_credits_until: datetime | None = None,
 ) -> bool:
     """A job ended without results; the vendor bills nothing for it.
 
@@ -221,6 +222,7 @@ def failed(
         now: the present time.
         instead: batches that take its place; none: its identifiers are free to be planned anew.
         not_before: when those may be submitted.
+        out_of_credits_until: when to submit anything again, if it failed because credits ended.
 
     Returns:
         Whether this call recorded the failure; False when another process was faster.
@@ -239,6 +241,8 @@ def failed(
         tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
         re_plan(tx, instead, parent=submission_id, now=now, not_before=not_before or now)
         end_pause(tx, PauseKind.SLOTS)  # a slot is free again
+        if out_of_credits_until is not None:
+            start_pause(tx, Pause(PauseKind.CREDITS, out_of_credits_until, reason), takes_slot=True)
         tx.has_news(submission_id)
     return True
 

@@ -85,6 +85,8 @@ submissions = sa.Table(
     sa.Column("credits_reserved", Credits, nullable=False),
     sa.Column("credits_computed", Credits),
     sa.Column("credits_reported", Credits),
+    # Given up for another one, though it may be running and billed: its worst case counts on.
+    sa.Column("perhaps_billed", sa.Boolean, nullable=False, default=False),
     sa.Column("batch_id", sa.String),
     sa.Column("action", sa.String),
     sa.Column("adopted", sa.Boolean, nullable=False, default=False),
@@ -141,6 +143,14 @@ identifiers = sa.Table(
 
 sa.Index("identifiers_by_day", identifiers.c.partition_date)
 
+# A set of fields takes a kilobyte, and a claim is kept for every person: so they are numbered.
+field_sets = sa.Table(
+    "field_sets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("fields", sa.String, nullable=False, unique=True),  # sorted, comma-joined
+)
+
 # Who owns a purchase: the memory that keeps anyone from buying it again.
 claims = sa.Table(
     "claims",
@@ -148,7 +158,7 @@ claims = sa.Table(
     sa.Column("account", sa.String, primary_key=True),
     sa.Column("operation", sa.String, primary_key=True),
     sa.Column("profile_key", sa.String, primary_key=True),
-    sa.Column("field_set", sa.String, primary_key=True),
+    sa.Column("field_set_id", sa.Integer, primary_key=True),
     sa.Column("submission_id", sa.String(32), nullable=False),
     sa.Column("answer", sa.String(16)),  # null: planned or in flight
     sa.Column("answered_at", UtcDateTime),

@@ -17,7 +17,7 @@ from crust_pipeline.ledger.schema import Credits, identifiers, submissions
 from crust_pipeline.ledger.states import BatchState
 
 SETTLED = frozenset({BatchState.LANDED, BatchState.LOADED})
-# Nothing is billed for these, so that nothing is set aside either.
+# Nothing is billed for these, so that nothing is set aside either; unless perhaps it was.
 UNBILLED = frozenset({BatchState.FAILED, BatchState.REJECTED})
 
 Grouping = Literal["day", "operation", "partition", "state"]
@@ -69,12 +69,12 @@ class Spending:
     credits_reported: Decimal | None = None
     credits_computed_of_reported: Decimal = Decimal(0)
 
-    def add(self, usage: CreditUsage, state: BatchState) -> None:
+    def add(self, usage: CreditUsage, *, billed: bool) -> None:
         """Count a batch, or one day's part of it, in."""
         self.submission_ids.add(usage.submission_id)
         self.identifiers += usage.identifiers
         self.delivered += usage.delivered or 0
-        self.credits_reserved += Decimal(0) if state in UNBILLED else usage.credits_reserved
+        self.credits_reserved += usage.credits_reserved if billed else Decimal(0)
         self.credits_computed += usage.credits_computed or Decimal(0)
         if usage.credits_reported is not None and usage.credits_computed is not None:
             self.credits_reported = (self.credits_reported or Decimal(0)) + usage.credits_reported
@@ -108,12 +108,12 @@ def spending(
     groups: dict[tuple[object, ...], Spending] = {}
     with ledger.read() as con:
         for usage, batch in _usage(con, submissions.c.account.in_(accounts)):
-            state = BatchState(batch.state)
+            billed = batch.perhaps_billed or batch.state not in UNBILLED
             group: dict[Grouping, str | date] = {name: _common(name, usage, batch) for name in by}
             key = (usage.vendor, *group.values())
             if key not in groups:
                 groups[key] = Spending(vendor=usage.vendor, group=group)
-            groups[key].add(usage, state)
+            groups[key].add(usage, billed=billed)
     for found in groups.values():
         found.round()
     return [groups[key] for key in sorted(groups, key=lambda key: tuple(map(str, key)))]

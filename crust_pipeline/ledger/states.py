@@ -40,12 +40,17 @@ class Answer(StrEnum):
     REDACTED = "redacted"
     DROPPED = "dropped"
     NO_DATA = "no_data"
+    OVER_BUDGET = "over_budget"  # not delivered, and the credits have ended; nothing is billed
     UNKNOWN = "unknown"  # nothing came of what should have been delivered; it may come yet
     FAILED = "failed"  # delivered, but the line cannot be read; the line is in quarantine
 
 
 class LedgerError(Exception):
     """The ledger was asked for something that its rules forbid. Nothing was written."""
+
+
+class OverLimitError(LedgerError):
+    """A credit limit would be passed. Nothing was written."""
 
 
 S = BatchState

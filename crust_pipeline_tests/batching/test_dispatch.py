@@ -2,18 +2,28 @@
 
 import gzip
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from crust_pipeline.batching.dispatch import settle_orphans
-from crust_pipeline.ledger import dispatching
+from crust_pipeline.ledger import dispatching, loading
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, IDENTIFY, Operation
-from crust_pipeline_tests.batching.conftest import MONDAY, SAM, TUESDAY, World, people, person
+from crust_pipeline_tests.batching.conftest import (
+    MONDAY,
+    NOBODY,
+    SAM,
+    TUESDAY,
+    World,
+    people,
+    person,
+)
 
+DAYS = [MONDAY.replace(day=number) for number in range(1, 5)]
 NOWHERE = "a-host-that-is-gone:1:1"
 
 
@@ -79,6 +89,44 @@ def test_a_job_stopped_by_an_empty_account_delivers_what_was_paid_for(world: Wor
     world.plan(*people(3), fields=("basic_profile",))
     world.until_quiet()
     assert world.outcomes().count("matched") == 2
+
+
+def test_who_is_missing_when_the_credits_have_ended_is_asked_for_again_with_credits(
+    world: World,
+) -> None:
+    world.sandbox.state.set_credits(Decimal(2))
+    world.buy(*people(2), NOBODY, person(2), fields=("basic_profile",))
+    assert sorted(world.outcomes()) == ["matched", "matched", "over_budget", "over_budget"]
+    later = world.now() + timedelta(seconds=1)
+    assert loading.days_over_budget(world.ledger, "enrich", planned_before=later) == [MONDAY]
+    world.sandbox.state.set_credits(Decimal(100))
+    again = (*people(2), NOBODY, person(2))
+    world.buy(*again, fields=("basic_profile",), new_rows_only=True)
+    assert sorted(world.outcomes()) == ["dropped", "matched", "matched", "matched"]
+    assert world.sandbox.state.account.spent == 3
+
+
+def test_who_is_missing_while_there_are_credits_is_not_known_to_the_vendor(world: World) -> None:
+    world.buy(SAM, NOBODY, fields=("basic_profile",))
+    assert sorted(world.outcomes()) == ["dropped", "matched"]
+
+
+def test_a_job_that_failed_for_want_of_credits_is_neither_halved_nor_sent_again_at_once(
+    world: World,
+) -> None:
+    world.sandbox.state.change(out_of_credits="failed")
+    world.sandbox.state.set_credits(Decimal(1))
+    world.plan(*people(4), fields=("basic_profile",))
+    world.submit()
+    world.poll()
+    assert world.pause() == "credits"
+    assert world.states() == {BatchState.FAILED: 1, BatchState.PLANNED: 1}
+    assert world.submit().submitted == []
+    world.sandbox.state.set_credits(Decimal(100))
+    world.wait(minutes=15)
+    world.until_quiet()
+    assert world.outcomes() == ["matched"] * 4
+    assert len(world.sandbox.state.jobs) == 2
 
 
 def test_a_key_that_is_refused_stops_all_submits_for_a_while(world: World) -> None:
@@ -276,6 +324,27 @@ def test_a_denied_part_of_a_group_costs_only_that_part(world: World, *, listed: 
     assert job.order is not None
     assert "basic_profile.name" in (job.order.fields or ())
     assert "basic_profile.summary" not in (job.order.fields or ())
+
+
+def test_fields_denied_to_one_batch_are_not_asked_for_with_those_planned_before(
+    world: World,
+) -> None:
+    world.sandbox.state.change(denied_fields=["skills"], endpoints_listed=False)
+    for number in range(4):
+        world.plan(person(number), fields=("basic_profile", "skills"), day=DAYS[number])
+    world.until_quiet()
+    assert world.sandbox.state.requests["POST /batch/person/enrich"] == 5  # one was refused
+    assert {batch["field_set"] for batch in world.batches()} == {"basic_profile"}
+    assert world.states() == {BatchState.LANDED: 4}
+
+
+def test_a_batch_planned_for_denied_fields_alone_is_not_sent_at_all(world: World) -> None:
+    world.sandbox.state.change(denied_fields=["skills"], endpoints_listed=False)
+    world.plan(person(0), fields=("basic_profile", "skills"))
+    world.plan(person(1), fields=("skills",), day=TUESDAY)
+    world.until_quiet()
+    assert world.outcomes(TUESDAY) == ["not_permitted"]
+    assert world.sandbox.state.requests["POST /batch/person/enrich"] == 2
 
 
 @pytest.mark.parametrize("listed", [True, False])

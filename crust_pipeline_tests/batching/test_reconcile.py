@@ -1,11 +1,14 @@
 """Submits of unknown fate: found again by the clock, by their place or alone; otherwise held."""
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from crust_pipeline.batching.reconcile import abandon, adopt_by_hand, resubmit
-from crust_pipeline.ledger.states import BatchState, LedgerError
+from crust_pipeline.ledger.limits import Limits
+from crust_pipeline.ledger.states import BatchState, LedgerError, OverLimitError
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.operations import CONTACT_SYNC, IDENTIFY
 from crust_pipeline_tests.batching.conftest import MONDAY, SAM, TUESDAY, World, people, person
@@ -236,6 +239,45 @@ def test_what_a_person_submits_again_is_bought_again(world: World) -> None:
     world.until_quiet()
     assert world.outcomes(MONDAY.replace(day=1)) == ["matched"]
     assert world.sold() == {SAM: 2}
+
+
+def test_what_is_bought_again_counts_besides_what_may_be_billed_already(world: World) -> None:
+    lost = lose(world, SAM)
+    resubmit(world.engine, lost, reason="in a hurry")
+    limit: dict[str, Any] = {"limit_per_day": Decimal(5)}  # 2 credits each
+    assert world.plan(person(0), day=TUESDAY, **limit).credits_available == 1
+
+
+def test_a_person_cannot_buy_again_over_the_limit_of_a_day(world: World) -> None:
+    world.with_engine(limits=Limits(per_day=Decimal(3)))
+    lost = lose(world, SAM)
+    with pytest.raises(OverLimitError, match="only 1 may be spent now"):
+        resubmit(world.engine, lost, reason="in a hurry")
+    assert world.state(lost) is BatchState.UNKNOWN
+    world.wait(days=1)
+    resubmit(world.engine, lost, reason="a new day")
+    world.until_quiet()
+    assert world.outcomes(MONDAY.replace(day=1)) == ["matched"]
+
+
+def test_by_setting_nothing_is_bought_again_over_a_limit(world: World) -> None:
+    world.with_engine(resubmit_unknown=True, limits=Limits(per_day=Decimal(3)))
+    lost = lose(world, SAM, fault=NEVER_ARRIVED)
+    for _ in range(6):
+        assert world.search().resubmitted == []
+        world.wait(minutes=2)
+    assert world.state(lost) is BatchState.UNKNOWN
+
+
+def test_what_takes_the_place_of_a_failed_job_counts_on_the_day_of_its_plan(world: World) -> None:
+    world.sandbox.fail("job_fails")
+    world.plan(*people(2))
+    world.submit()
+    world.wait(days=1)
+    world.poll()
+    assert world.states() == {BatchState.FAILED: 1, BatchState.PLANNED: 1}
+    report = world.plan(person(5), day=TUESDAY, limit_per_day=Decimal(2))
+    assert report.credits_available == 2
 
 
 def test_a_submit_again_of_a_re_planned_batch_is_the_same_batch(world: World) -> None:

@@ -1,0 +1,90 @@
+"""Limits: what may be spent, and what of it is set aside or spent already, in credits.
+
+Asked inside the write transaction that sets credits aside, so that two plans at the same time
+cannot spend the same ones.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from crust_pipeline.ledger.ledger import Transaction
+from crust_pipeline.ledger.schema import submissions
+from crust_pipeline.ledger.states import RESERVES, BatchState
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one run, and all plans of one day (UTC), may reserve; None: no limit."""
+
+    per_run: Decimal | None = None
+    per_day: Decimal | None = None
+
+
+NO_LIMITS = Limits()
+
+
+def credits_left(
+    tx: Transaction,
+    limits: Limits,
+    *,
+    now: datetime,
+    run_id: str | None,
+    balance: Decimal | None = None,
+) -> Decimal | None:
+    """What may still be reserved, in credits; None: there is no limit."""
+    today = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), tzinfo=UTC)
+    left: list[Decimal] = []
+    if limits.per_run is not None:
+        # A run plans several operations, and some of them again.
+        left.append(limits.per_run - (_credits_of_run(tx, run_id) if run_id else Decimal(0)))
+    if limits.per_day is not None:
+        left.append(limits.per_day - _credits_committed_on(tx, today))
+    if balance is not None:
+        left.append(balance - _credits_set_aside(tx))
+    return min(left, default=None)
+
+
+def _credits_set_aside(tx: Transaction) -> Decimal:
+    """The worst case of everything planned or in flight, in credits."""
+    query = sa.select(sa.func.sum(submissions.c.credits_reserved)).where(
+        submissions.c.account == tx.account, submissions.c.state.in_(RESERVES)
+    )
+    return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def _credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
+    """What the plans of one calendar day cost in credits: settled where known, else at worst.
+
+    What takes the place of a batch that failed counts on the day on which that was planned.
+    """
+    first = submissions.alias("first")
+    query = (
+        sa.select(_cost())
+        .join(first, first.c.submission_id == submissions.c.root_submission_id)
+        .where(
+            submissions.c.account == tx.account,
+            first.c.created_at >= day_start,
+            first.c.created_at < day_start + timedelta(days=1),
+        )
+    )
+    return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def _credits_of_run(tx: Transaction, run_id: str) -> Decimal:
+    """What a run has planned so far, in credits: settled where known, else at worst."""
+    query = sa.select(_cost()).where(
+        submissions.c.account == tx.account, submissions.c.run_id == run_id
+    )
+    return tx.con.execute(query).scalar_one() or Decimal(0)
+
+
+def _cost() -> sa.ColumnElement[Decimal]:
+    """What batches cost together; nothing those that failed or were refused."""
+    known = sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved)
+    ended = submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED])
+    nothing = ended & ~submissions.c.perhaps_billed
+    cost = sa.case((nothing, 0), else_=sa.type_coerce(known, sa.BigInteger))
+    return sa.type_coerce(sa.func.sum(cost), submissions.c.credits_reserved.type)
