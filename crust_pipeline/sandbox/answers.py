@@ -6,7 +6,7 @@ from typing import Any
 from crust_pipeline.sandbox import fields
 from crust_pipeline.sandbox.endpoints import EMAILS, URLS
 from crust_pipeline.sandbox.groups import Json
-from crust_pipeline.sandbox.people import Contacts, Fate, Match, contacts, match
+from crust_pipeline.sandbox.people import Contacts, Fate, Match, contacts, match, person_of_slug
 from crust_pipeline.sandbox.records import has_group, record
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.sandbox.validate import Order
@@ -106,7 +106,14 @@ class Answers:
             entry["matches"] = [
                 {"confidence_score": delivery.match.confidence, "person_data": data}
             ]
+            if self._product == "identify" and self._switches.identify_matches == "several":
+                entry["matches"][:0] = [self._less_likely(delivery.match)]
         return entry
+
+    def _less_likely(self, found: Match) -> Json:
+        """Somebody of a like name; listed first, so that only the confidence tells them apart."""
+        other = Match(person_of_slug(f"{found.person.slug}-2"), found.confidence / 2)
+        return {"confidence_score": other.confidence, "person_data": self._identity(other)}
 
     def _items(self, found: Match) -> tuple[str, ...]:
         match self._product:
@@ -154,17 +161,33 @@ class Answers:
         empty = self._switches.contact_unrequested == "empty"
         data: Json = {}
         if empty or "business_email" in self._tiers:
-            data["business_email"] = _emails(known.business_emails, "business_email" in self._tiers)
+            wanted = "business_email" in self._tiers
+            data["business_email"] = self._written(_emails(known.business_emails, wanted))
         personal: Json = {}
         if empty or "personal_email" in self._tiers:
             wanted = "personal_email" in self._tiers
-            personal["personal_emails"] = _emails(known.personal_emails, wanted)
+            personal["personal_emails"] = self._written(_emails(known.personal_emails, wanted))
         if empty or "phone_number" in self._tiers:
             wanted = "phone_number" in self._tiers
-            personal["phone_numbers"] = list(known.phone_numbers) if wanted else []
+            personal["phone_numbers"] = self._phone_numbers(known) if wanted else []
         if personal:
             data["personal_contact_info"] = personal
         return data
+
+    def _written(self, emails: list[Json]) -> list[Json] | list[str] | str:
+        """The addresses of a batch line in one of the shapes that users saw."""
+        if self._switches.contact_emails == "objects":
+            return emails
+        texts = [email["email"] for email in emails]
+        return (
+            texts[0] if self._switches.contact_emails == "one_text" and len(texts) == 1 else texts
+        )
+
+    def _phone_numbers(self, known: Contacts) -> list[str]:
+        numbers = list(known.phone_numbers)
+        if self._switches.contact_phones == "with_emails" and numbers:
+            numbers += [email for email, _ in known.personal_emails]
+        return numbers
 
     def _contact_entry(self, found: Match) -> Json:
         known = self._contacts(found)
@@ -176,7 +199,7 @@ class Answers:
         if "personal_email" in self._tiers:
             contact["personal_emails"] = _emails(known.personal_emails)
         if "phone_number" in self._tiers:
-            contact["phone_numbers"] = list(known.phone_numbers)
+            contact["phone_numbers"] = self._phone_numbers(known)
         if {"contact", "contact.websites"} & set(self._order.fields or ()):
             contact["websites"] = list(known.websites)
         return {"contact": contact, "crustdata_person_id": found.person.person_id}

@@ -221,7 +221,8 @@ class Api:
             )
             if not endpoint.batch:
                 entries, call.credits = sandbox.answer(order, request_id=call.request_id)
-                return JSONResponse(entries)
+                wrapped = sandbox.switches.sync_answers == "wrapped"
+                return JSONResponse({"results": entries} if wrapped else entries)
             job = sandbox.submit(order, request_id=call.request_id)
             call.credits, call.batch_id = job.reserved, job.batch_id
             accepted = {

@@ -19,8 +19,12 @@ class Switches:
         submit_status: HTTP status of an accepted batch.
         contact_lines: Shape of a contact line: the documented envelope, or flat as observed.
         contact_unrequested: What a contact line holds for fields nobody asked for.
+        contact_emails: How a contact line writes addresses: objects, texts, or one text for one.
+        contact_phones: Whether users' finding holds that there are addresses among the numbers.
         contact_narrowing: Whether asking for one contact tier is honoured, or brings and bills all.
         identify_lines: Shape of an identify line: current, or before `match_status` existed.
+        identify_matches: Whether an identifier may lead to several people, with less confidence.
+        sync_answers: Shape of a sync answer: a list, or the older one that wraps it in `results`.
         bad_fields_metadata: Whether the list of available fields comes in a list of one object.
         no_credits_status: HTTP status when the balance does not suffice.
         out_of_credits: What a job does when the balance ends before its records do.
@@ -56,8 +60,12 @@ class Switches:
     submit_status: Literal[200, 202] = 200
     contact_lines: Literal["envelope", "flat"] = "envelope"
     contact_unrequested: Literal["absent", "empty"] = "absent"
+    contact_emails: Literal["objects", "texts", "one_text"] = "objects"
+    contact_phones: Literal["clean", "with_emails"] = "clean"
     contact_narrowing: Literal["honoured", "ignored"] = "honoured"
     identify_lines: Literal["current", "old"] = "current"
+    identify_matches: Literal["one", "several"] = "one"
+    sync_answers: Literal["list", "wrapped"] = "list"
     bad_fields_metadata: Literal["list", "object"] = "list"
     no_credits_status: Literal[402, 403] = 402
     out_of_credits: Literal["partial", "failed"] = "partial"
