@@ -105,12 +105,16 @@ def run_demo(console: Console, *, exits: bool) -> bool:
     return done
 
 
-def run_dev(console: Console, *, port: int) -> None:
-    """Run Dagster on the environment's settings until Ctrl-C."""
+def run_dev(console: Console, *, port: int, module: str) -> None:
+    """Run Dagster on the environment's settings, with a module's definitions, until Ctrl-C."""
     _end_on_sigterm()
     folder = Settings.from_env().data_dir / "dagster"
     with running_instance(
-        home=folder, environment=dict(os.environ), log_dir=folder / "logs", port=port
+        home=folder,
+        environment=dict(os.environ),
+        log_dir=folder / "logs",
+        port=port,
+        module=module,
     ) as instance:
         if instance.sensor_state("batch_monitor") != "RUNNING":
             instance.start_sensor("batch_monitor")

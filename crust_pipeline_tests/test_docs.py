@@ -3,17 +3,28 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import click
+import dagster
+import duckdb
 import pytest
 
 from crust_pipeline.cli import main
 from crust_pipeline.commands.page import command_line_page, settings_page
+from crust_pipeline.definitions import defs
+from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES
+from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
+from crust_pipeline.tables import Lake
+from crust_pipeline_tests.command_line import crust
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -36,13 +47,22 @@ def steps_of_the_tutorial() -> list[list[str]]:
     return [command for command in commands if command[0] not in SERVERS]
 
 
+def command_of(words: list[str]) -> click.Command:
+    """The command that these words call."""
+    command: click.Command = main
+    for word in words:
+        if isinstance(command, click.Group) and not word.startswith("-") and word != "...":
+            assert word in command.commands, f"{words}: there is no {word}"
+            command = command.commands[word]
+    return command
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     for words in commands_in(page):
-        command = main.commands.get(words[0]) if not words[0].startswith("-") else main
-        assert command, f"there is no crust-pipeline {words[0]}"
+        command = command_of(words)
         known = {"--help", *(name for option in command.params for name in option.opts)}
-        used = {word.split("=")[0] for word in words[1:] if word.startswith("--")}
+        used = {word.split("=")[0] for word in words if word.startswith("--")}
         assert used <= known, f"crust-pipeline {words[0]} has no {used - known}"
 
 
@@ -85,6 +105,98 @@ def test_the_steps_of_the_tutorial_work_in_order(sandbox: RunningSandbox, tmp_pa
         assert done.returncode == 0, (step, done.stderr)
         assert done.stdout
     assert (tmp_path / "tutorial" / "report.html").exists()
+
+
+def complete_commands() -> dict[str, list[str]]:
+    """What a reader can copy from a page and run: without `...`, and no mere name of a command."""
+    found = {
+        shlex.join(words): words
+        for page in PAGES
+        if page.name not in {"command-line.md", "tutorial.md"}  # made from the code; run below
+        for words in commands_in(page)
+        if words[0] not in SERVERS and not {"...", "[OPTIONS]"} & set(words)
+    }
+    needs = {"run": "--from", "plan": "--from", "lookup": "https", "prune": "--older"}
+    return {
+        name: words
+        for name, words in found.items()
+        if needs.get(words[0], "") in name and isinstance(command_of(words), click.Command)
+    }
+
+
+def test_every_command_of_the_other_pages_works(settings: dict[str, str], tmp_path: Path) -> None:
+    settings |= {"CRUST_UPSTREAM": str(ROOT / "data" / "profile_urls.csv")}
+    # What `crust-pipeline dev` has left there.
+    home = tmp_path / "data" / "dagster"
+    home.mkdir(parents=True)
+    shutil.copy(ROOT / "dagster.yaml", home)
+    # What is bought is looked at afterwards.
+    commands = sorted(complete_commands().values(), key=lambda words: words[0] != "run")
+    assert len(commands) > 10
+    for words in commands:
+        agreed = ["--yes"] if "--refresh" in words or words[0] == "lookup" else []
+        # A year of days without rows is the same command, and takes a minute more.
+        shorter = [word.replace("2026-01-01", "2026-11-01") for word in words]
+        done = crust(*shorter, *agreed, settings=settings)
+        assert done.code == 0, (words, done.err)
+
+
+def python_in(page: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def people_of(day: date) -> list[dict[str, object]]:
+    """A reader's query."""
+    return [{"added_on": day, "profile_url": "https://www.linkedin.com/in/jane-doe"}]
+
+
+@pytest.mark.parametrize("page", ["upstream.md", "how-to.md"])
+def test_an_upstream_asset_of_a_page_writes_the_day(
+    page: str, settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for variable, value in settings.items():
+        monkeypatch.setenv(variable, value)
+    with duckdb.connect("dbt.duckdb") as con:
+        con.execute(
+            "CREATE TABLE stg_people AS SELECT DATE '2026-01-05' AS added_on, 'me@example.com' "
+            "AS business_email, 'https://www.linkedin.com/in/me' AS profile_url, 'crm' AS source"
+        )
+    reader: dict[str, Any] = {"people_of": people_of}
+    exec(python_in(page)[0], reader)  # noqa: S102 - what the page tells a reader to write
+    job = reader["defs"].resolve_implicit_global_asset_job_def()
+    with dagster.DagsterInstance.ephemeral() as instance:
+        job.execute_in_process(
+            instance=instance,
+            asset_selection=[dagster.AssetKey("profile_urls")],
+            partition_key="2026-01-05",
+        )
+    rows = Lake(tmp_path / "data" / "lake").read("profile_urls")
+    assert len(rows) == 1
+    assert rows["profile_key"].notna().all()
+
+
+def test_a_schedule_of_the_how_to_is_beside_ours() -> None:
+    reader: dict[str, Any] = {}
+    exec(python_in("how-to.md")[1], reader)  # noqa: S102 - what the page tells a reader to write
+    names = {schedule.name for schedule in reader["defs"].schedules}
+    assert names == {"evening_plan", "daily_plan", "daily_report"}
+
+
+def test_each_way_to_fail_has_its_recovery() -> None:
+    text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    table = text[text.index("## Recover") : text.index("## Go to production")]
+    named = set(re.findall(r"`(\w+)`", table))
+    well = {BatchState.LANDED, BatchState.LOADED}
+    assert {state.value for state in BatchState} - well <= named
+    assert TROUBLED_OUTCOMES | OPEN_OUTCOMES | {"over_budget", "not_permitted"} <= named
+    graph = defs.resolve_asset_graph()
+    checks = {key.name for key in graph.asset_check_keys}
+    # These stop a run because of an error of ours: there is nothing that a person could do.
+    ours = {"keys_are_unique", "columns_are_as_specified", "lines_add_up", "outcomes_add_up"}
+    blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
+    assert blocking - ours <= named & checks
 
 
 def test_every_command_has_help() -> None:

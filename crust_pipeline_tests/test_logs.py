@@ -95,7 +95,7 @@ def test_no_process_names_anybody_whatever_goes_wrong(
         ("-v", "status", "--json"),
         ("-v", "reconcile"),
         ("-v", "rebuild"),
-        ("-v", "warehouse"),
+        ("-v", "warehouse", "refresh"),
         ("report",),
     ]
     ended = [crust(*command, settings=settings) for command in commands]

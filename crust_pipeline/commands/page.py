@@ -55,7 +55,8 @@ def command_line_page(main: click.Group) -> str:
         "",
         "Exit codes: 0 done, 1 failed, 2 wrong usage. Progress and errors go to standard error,",
         "results to standard output; `--json` prints them for scripts. Settings come from the",
-        "environment: see [settings.md](settings.md).",
+        "environment: see [settings.md](settings.md). With `-v` before the command, each step of a",
+        "batch is logged as one line.",
         "(Made from the code by `python -m crust_pipeline.commands.page command-line`.)",
     ]
     for path, command in _commands(main, "crust-pipeline"):

@@ -1,6 +1,7 @@
 """Commands that make tables anew from what is kept: rebuild, warehouse. Nothing is bought."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,16 @@ import click
 from crust_pipeline.commands.common import (
     DONE,
     FAILED,
+    Day,
     check_days,
     complain,
-    from_option,
     json_option,
     open_pipeline,
     readable_errors,
-    to_option,
 )
 
 if TYPE_CHECKING:
+    from crust_pipeline.pipeline import Pipeline
     from crust_pipeline.tables import LoadReport
 
 _WAIT = click.option(
@@ -31,24 +32,25 @@ _WAIT = click.option(
 
 
 @click.command()
-@from_option
-@to_option
+@click.option("--from", "start", type=Day(), help="First day. Default: the first planned one.")
+@click.option("--to", "end", type=Day(), help="Last day, included. Default: the last planned one.")
 @click.option(
     "--table",
     "tables",
     multiple=True,
-    help="A result table; may be given several times. Default: all.",
+    help="Only this result table; may be given several times. Default: everything in the lake.",
 )
 @json_option
 @readable_errors
-def rebuild(*, start: date, end: date, tables: tuple[str, ...], as_json: bool) -> int:
-    """Make result tables anew from the files that have landed, and load the warehouse.
+def rebuild(*, start: date | None, end: date | None, tables: tuple[str, ...], as_json: bool) -> int:
+    """Make the lake anew from ledger and landed files, and load the warehouse.
 
-    For columns that were added later, and after a repair. Asks nobody and buys nothing.
+    For columns that were added later, and after a repair or a loss. Asks no vendor and buys
+    nothing. Input rows are read from the upstream table only for days whose own are gone.
     """
     from crust_pipeline.display import open_console, print_json
     from crust_pipeline.pipeline import OPERATIONS
-    from crust_pipeline.steps import days_between, load_results, load_warehouse
+    from crust_pipeline.steps import days_between, load_warehouse
     from crust_pipeline.tables import filling, tables_of
 
     names = {
@@ -61,21 +63,8 @@ def rebuild(*, start: date, end: date, tables: tuple[str, ...], as_json: bool) -
             f"{', '.join(sorted(unknown))}: choose from {', '.join(known)}", param_hint="--table"
         )
     pipeline = open_pipeline()
-    check_days(pipeline, start, end)
-    run_id = f"rebuild-{uuid.uuid4().hex[:12]}"
-    rows: dict[str, int] = {}
-    set_aside: list[str] = []
-    for operation, of_operation in names.items():
-        wanted = [name for name in of_operation if name in tables]
-        if tables and not wanted:
-            continue
-        days = days_between(start, end)
-        report = load_results(pipeline, operation, days, run_id=run_id, only=wanted)
-        set_aside += [
-            f"{file.source_file}: {file.set_aside}" for file in report.files if file.set_aside
-        ]
-        for part in report.partitions:
-            rows[part.table] = rows.get(part.table, 0) + part.rows
+    days = days_between(*_period(pipeline, start, end))
+    rows, problems = _write_lake(pipeline, names, days, only=tables)
     loaded = load_warehouse(pipeline)
     if as_json:
         print_json(open_console(), {"rows": rows, "warehouse_behind": loaded.behind})
@@ -83,9 +72,80 @@ def rebuild(*, start: date, end: date, tables: tuple[str, ...], as_json: bool) -
         for name, count in rows.items():
             open_console().print(f"{name}: {count:,} rows")
         _tell(loaded)
-    for problem in set_aside:
-        complain(f"A file was left out. {problem}")
-    return FAILED if set_aside else DONE
+    for problem in problems:
+        complain(problem)
+    return FAILED if problems else DONE
+
+
+def _write_lake(
+    pipeline: "Pipeline",
+    names: Mapping[str, Sequence[str]],
+    days: Sequence[date],
+    *,
+    only: Sequence[str],
+) -> tuple[dict[str, int], list[str]]:
+    """Write the named tables of each operation, or all; give rows by table, and what is amiss."""
+    from crust_pipeline.steps import load_accounts, load_results
+
+    run_id = f"rebuild-{uuid.uuid4().hex[:12]}"
+    rows: dict[str, int] = {}
+    problems: list[str] = []
+    for operation, of_operation in names.items():
+        wanted = [name for name in of_operation if name in only]
+        if only and not wanted:
+            continue
+        report = load_results(pipeline, operation, days, run_id=run_id, only=wanted)
+        problems += [
+            f"A file was left out. {file.source_file}: {file.set_aside}"
+            for file in report.files
+            if file.set_aside
+        ]
+        for part in report.partitions:
+            rows[part.table] = rows.get(part.table, 0) + part.rows
+    if not only:
+        for name, by_day in load_accounts(pipeline, days, run_id=run_id).items():
+            rows[name] = sum(by_day.values())
+        if problem := _restore_input_rows(pipeline, days, run_id=run_id):
+            problems.append(problem)
+    return rows, problems
+
+
+def _planned_days(pipeline: "Pipeline") -> set[date]:
+    from crust_pipeline.ledger import loading
+    from crust_pipeline.pipeline import OPERATIONS
+
+    return {day for name in OPERATIONS for day in loading.days_planned(pipeline.ledger, name)}
+
+
+def _period(pipeline: "Pipeline", start: date | None, end: date | None) -> tuple[date, date]:
+    planned = _planned_days(pipeline)
+    if not planned and not (start and end):
+        raise click.UsageError("No day was ever planned, so there is nothing to make anew.")
+    start, end = start or min(planned), end or max(planned)
+    check_days(pipeline, start, end)
+    return start, end
+
+
+def _restore_input_rows(pipeline: "Pipeline", days: Sequence[date], *, run_id: str) -> str | None:
+    """Read planned days of the upstream table that are gone from the lake; say if that fails."""
+    from crust_pipeline.ledger.loading import ranges
+    from crust_pipeline.steps import load_upstream
+    from crust_pipeline.tables import UpstreamError
+
+    gone = [
+        day
+        for day in sorted(_planned_days(pipeline) & set(days))
+        if pipeline.lake.partition("profile_urls", day) is None
+    ]
+    try:
+        for start, end in ranges(gone):
+            load_upstream(pipeline, start=start, end=end, run_id=run_id)
+    except UpstreamError as error:
+        return (
+            f"The input rows of {len(gone)} days are gone from the lake and cannot be read again: "
+            f"{error} Where an asset of your own writes `profile_urls`, materialise it."
+        )
+    return None
 
 
 @click.group()

@@ -95,12 +95,18 @@ def demo(*, exits: bool) -> int:
 
 @click.command()
 @click.option("--port", default=3000, show_default=True, help="The web server's port.")
+@click.option(
+    "--module",
+    default="crust_pipeline.definitions",
+    show_default=True,
+    help="The module with the definitions: yours, if you bring an asset or a schedule.",
+)
 @readable_errors
-def dev(*, port: int) -> int:
+def dev(*, port: int, module: str) -> int:
     """Start Dagster's UI and daemon on the real API."""
     from crust_pipeline.demo import run_dev
     from crust_pipeline.display import open_console
 
     _ = open_pipeline().engine  # says clearly what is missing
-    run_dev(open_console(), port=port)
+    run_dev(open_console(), port=port, module=module)
     return DONE
