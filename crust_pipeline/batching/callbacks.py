@@ -5,6 +5,7 @@ It is believed only as far as the vendor confirms it: whoever knows the token ca
 
 from collections.abc import Sequence
 
+from crust_pipeline.batching.actions import action_words
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.ledger import inbox, progress
 from crust_pipeline.ledger.progress import UnknownSubmit
@@ -36,9 +37,7 @@ def adopt_called_back(engine: Engine, unknown: Sequence[UnknownSubmit]) -> list[
 def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
     named = inbox.jobs_named(engine.ledger, submit.submission_id)
     ours, foreign = progress.jobs_known(engine.ledger, named)
-    actions = engine.products[submit.product].actions | progress.actions_seen(
-        engine.ledger, submit.product
-    )
+    words = action_words(engine)
     for batch_id in named:
         if batch_id in ours or (batch_id, submit.submission_id) in foreign:
             continue
@@ -47,6 +46,6 @@ def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
         except (errors.NotFound, errors.InvalidRequest):
             continue  # made up, or of another account
         same_size = job.identifier_count in {None, submit.identifier_count}
-        if same_size and (job.action is None or job.action in actions):
+        if same_size and words.get(job.action or "", submit.product) == submit.product:
             return job
     return None

@@ -134,7 +134,8 @@ def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
             )
             keep_answer(engine, intent, answers)
         else:
-            _start_job(engine, intent, operation, requested)
+            _start_job(engine, intent, operation, requested, done)
+            return
     except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
         _drop_fields(engine, intent, error, done)
     except errors.NotPermitted as error:
@@ -179,7 +180,11 @@ def _leave_out(engine: Engine, intent: Intent, allowed: Sequence[str], done: Dis
 
 
 def _start_job(
-    engine: Engine, intent: Intent, operation: Operation, requested: Sequence[str]
+    engine: Engine,
+    intent: Intent,
+    operation: Operation,
+    requested: Sequence[str],
+    done: Dispatched,
 ) -> None:
     accepted = engine.client.submit(
         operation,
@@ -188,7 +193,7 @@ def _start_job(
         fields=requested,
         webhook_url=intent.token and f"{engine.inbox_url}/hooks/{intent.token}",
     )
-    dispatching.accepted(
+    if dispatching.accepted(
         engine.ledger,
         intent.submission_id,
         batch_id=accepted.batch_id,
@@ -197,7 +202,11 @@ def _start_job(
         credits_reported=accepted.credits_used or None,
         now=engine.now(),
         poll_at=poll_time(engine, intent.product, len(intent.identifiers), since=engine.now()),
-    )
+    ):
+        done.submitted.append(intent.submission_id)
+    else:
+        reason = f"the vendor answered with job {accepted.batch_id}, which another batch has"
+        _note_unknown(engine, intent, reason, done)
 
 
 def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:

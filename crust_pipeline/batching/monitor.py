@@ -139,6 +139,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
         submission_id,
         JobReport(
             state=state,
+            action=job.action,
             vendor_created_at=job.created_at,
             vendor_completed_at=job.completed_at,
             result_count=job.result_count,

@@ -7,10 +7,11 @@ verifies every match by the identifiers in the file and undoes a wrong one, so t
 place alone is safe.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from crust_pipeline.batching.actions import action_words
 from crust_pipeline.batching.callbacks import adopt_called_back
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.replan import same_again
@@ -70,13 +71,11 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
                 at=engine.now() + timedelta(seconds=max(engine.poll_seconds, 1)),
             )
         return done
+    words = action_words(engine)
     for submit in unknown:
-        actions = engine.products[submit.product].actions | progress.actions_seen(
-            engine.ledger, submit.product
-        )
         job = None
         if not engine.products[submit.product].is_synchronous:  # those are in no list of jobs
-            job = fitting(submit, listed, actions=actions)
+            job = fitting(submit, listed, words=words)
         if job is not None:
             listed = [item for item in listed if item.job is not job]
             if _adopt(engine, submit.submission_id, job):
@@ -147,9 +146,31 @@ def _in_our_time(job: Job, skew: timedelta) -> Job:
 
 
 def fitting(
-    submit: UnknownSubmit, listed: Sequence[Listed], *, actions: frozenset[str]
+    submit: UnknownSubmit, listed: Sequence[Listed], *, words: Mapping[str, str]
 ) -> Job | None:
-    """The job that is most likely a submit's: by the clock, by its place, or the only one."""
+    """The job that is most likely a submit's: by the clock, by its place, or the only one.
+
+    Args:
+        submit: the submit.
+        listed: the vendor's jobs, newest first.
+        words: {action: product} as far as known. A job of which nobody knows what kind it is may be
+            any submit's if none of the right kind fits: the vendor documents no closed set.
+    """
+    right, unheard_of = (
+        [
+            item
+            for item in listed
+            if item.submitted_at is not None or (item.job.action or "") in kinds
+        ]
+        for kinds in (
+            {"", *(word for word, product in words.items() if product == submit.product)},
+            {item.job.action or "" for item in listed} - words.keys(),
+        )
+    )
+    return _likely(submit, right) or _likely(submit, unheard_of)
+
+
+def _likely(submit: UnknownSubmit, listed: Sequence[Listed]) -> Job | None:
     before = [
         place
         for place, item in enumerate(listed)
@@ -163,7 +184,6 @@ def fitting(
         if item.submitted_at is None
         and submit.submission_id not in item.foreign_to
         and item.job.identifier_count == submit.identifier_count
-        and (item.job.action is None or item.job.action in actions)
     ]
     # Jobs are created in the order of their submits: of several the oldest belongs to the first.
     for _, job in reversed(alike):

@@ -166,8 +166,11 @@ def accepted(
     credits_reported: Decimal | None,
     poll_at: datetime,
     now: datetime,
-) -> None:
+) -> bool:
     """The vendor took the job.
+
+    Returns:
+        False when it names a job that another batch has: nothing is written, nobody knows.
 
     Raises:
         LedgerError: the batch was given up meanwhile, so that the job will be billed for nothing.
@@ -175,7 +178,9 @@ def accepted(
     with ledger.write() as tx:
         batch = tx.submission(submission_id)
         if batch.batch_id == batch_id:
-            return  # the answer took so long that another process found the job first
+            return True  # the answer took so long that another process found the job first
+        if tx.has_job(batch_id):
+            return False
         if batch.state not in {BatchState.SUBMITTING, BatchState.UNKNOWN}:
             raise LedgerError(
                 f"The vendor accepted batch {submission_id} as job {batch_id} after the batch had "
@@ -193,6 +198,7 @@ def accepted(
             error=None,
         )
         end_pause(tx)
+    return True
 
 
 def not_started(ledger: Ledger, submission_id: str, *, pause: Pause, now: datetime) -> None:

@@ -183,7 +183,8 @@ def landed(
                 now=now,
                 submitted_at=now,
                 completed_at=now,
-                batch_id=answer.request_id,
+                # An id that is not unique, against the documents, must not lose what was paid for.
+                batch_id=None if tx.has_job(answer.request_id) else answer.request_id,
                 credits_reported=answer.credits_reported,
             )
             end_pause(tx, takes_slot=False)

@@ -100,6 +100,13 @@ class Transaction:
         """One batch, whole."""
         return submission(self.con, submission_id)
 
+    def has_job(self, batch_id: str | None) -> bool:
+        """Whether a batch of this account has this job of the vendor's already."""
+        query = sa.select(submissions.c.submission_id).where(
+            submissions.c.account == self.account, submissions.c.batch_id == batch_id
+        )
+        return self.con.execute(query).first() is not None
+
     def state(self, submission_id: str) -> BatchState:
         """Where a batch is in its life."""
         return BatchState(self.submission(submission_id).state)

@@ -24,6 +24,7 @@ class JobReport:
     """What the vendor says of a job, in the ledger's words."""
 
     state: BatchState
+    action: str | None = None
     vendor_created_at: datetime | None = None
     vendor_completed_at: datetime | None = None
     result_count: int | None = None
@@ -191,6 +192,8 @@ def reported(
             "missing_since": None,
             "error": None,
         }
+        if report.action is not None:
+            values["action"] = report.action
         if report.state is BatchState.COMPLETED:
             tx.move(
                 submission_id, BatchState.COMPLETED, now=now, completed_at=now, owner=None, **values
@@ -318,16 +321,15 @@ def jobs_known(
         )
 
 
-def actions_seen(ledger: Ledger, product: str) -> frozenset[str]:
-    """What the vendor called jobs of this product when it accepted them."""
+def actions_seen(ledger: Ledger) -> list[tuple[str, str]]:
+    """What the vendor called our jobs: (product, action)."""
     with ledger.read() as con:
         query = (
-            sa.select(submissions.c.action)
-            .where(submissions.c.account == ledger.account, submissions.c.product == product)
-            .where(submissions.c.action.is_not(None))
+            sa.select(submissions.c.product, submissions.c.action)
+            .where(submissions.c.account == ledger.account, submissions.c.action.is_not(None))
             .distinct()
         )
-        return frozenset(con.execute(query).scalars())
+        return [(row.product, row.action) for row in con.execute(query)]
 
 
 def adopt(
@@ -345,10 +347,7 @@ def adopt(
         False when the submit's fate is known by now, or another batch has the job.
     """
     with ledger.write() as tx:
-        taken = sa.select(submissions.c.submission_id).where(
-            submissions.c.account == ledger.account, submissions.c.batch_id == batch_id
-        )
-        if tx.state(submission_id) is not BatchState.UNKNOWN or tx.con.execute(taken).first():
+        if tx.state(submission_id) is not BatchState.UNKNOWN or tx.has_job(batch_id):
             return False
         tx.move(
             submission_id,

@@ -55,6 +55,15 @@ def test_a_job_of_another_size_or_kind_is_not_adopted(world: World) -> None:
     assert world.search().held == [lost]
 
 
+def test_a_job_of_a_kind_that_nobody_has_heard_of_is_adopted_and_verified(world: World) -> None:
+    lost = lose(world, *people(3))
+    (job,) = (job for job in world.sandbox.state.jobs.values() if job.order)
+    job.action = "person_enrichment"
+    assert world.search().adopted == [lost]
+    world.until_quiet()
+    assert world.state(lost) is BatchState.LANDED
+
+
 def test_a_job_that_another_batch_has_is_not_adopted(world: World) -> None:
     world.buy(person(0))
     lost = lose(world, person(1), fault=NEVER_ARRIVED)
