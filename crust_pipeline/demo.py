@@ -108,10 +108,11 @@ def run_demo(console: Console, *, exits: bool) -> bool:
 def run_dev(console: Console, *, port: int, module: str) -> None:
     """Run Dagster on the environment's settings, with a module's definitions, until Ctrl-C."""
     _end_on_sigterm()
-    folder = Settings.from_env().data_dir / "dagster"
+    folder = Settings.from_env().data_dir
     with running_instance(
-        home=folder,
+        home=folder / "dagster",
         environment=dict(os.environ),
+        # Not in the home: Dagster 1.13 takes its folder `logs` for telemetry, moves and uploads it.
         log_dir=folder / "logs",
         port=port,
         module=module,

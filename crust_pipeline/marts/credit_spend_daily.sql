@@ -8,7 +8,7 @@
 -- identifiers: Identifiers in them.
 -- delivered: Identifiers for which something came back.
 -- credits_computed: Credits for what was delivered, by our price list.
--- credits_reported: Credits the vendor says it took.
+-- credits_reported: Credits the vendor says it took, for those batches of which it says so.
 -- credits_open: Reserved credits, the worst case, of batches whose file has not landed.
 -- credits_lost: Reserved credits of batches whose link died before their file landed.
 WITH sent AS (
