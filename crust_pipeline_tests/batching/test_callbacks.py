@@ -116,6 +116,7 @@ def test_a_callback_tells_lost_submits_of_one_size_apart(called_back: Buyer) -> 
 
 
 def test_a_made_up_job_is_not_adopted(called_back: Buyer) -> None:
+    called_back.sandbox.state.change(non_uuid_batch_status=400)  # and 404 for what looks like one
     called_back.sandbox.fail("connection_lost_after_accept")
     submission_id = called_back.submit(0)
     called_back.sandbox.fail("server_error", times=None, path="/batch")  # its list cannot be had
