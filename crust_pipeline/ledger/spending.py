@@ -137,11 +137,19 @@ def _usage(
     con: sa.Connection, *where: sa.ColumnElement[bool]
 ) -> Iterator[tuple[CreditUsage, sa.Row[Any]]]:
     """Batches, divided among the days that asked for their people."""
+    earlier = identifiers.alias()
     query = (
         sa.select(
             submissions,
             identifiers.c.partition_date,
             sa.func.count().label("identifiers"),
+            sa.select(sa.func.count())
+            .where(
+                earlier.c.submission_id == submissions.c.submission_id,
+                earlier.c.partition_date < identifiers.c.partition_date,
+            )
+            .scalar_subquery()
+            .label("identifiers_before"),
             sa.func.count(identifiers.c.source_line).label("delivered"),
             sa.func.count(identifiers.c.unrequested).label("unrequested"),
             sa.func.sum(identifiers.c.credits).label("computed"),
@@ -164,10 +172,27 @@ def _usage(
                 identifiers=row.identifiers,
                 delivered=row.delivered if row.state in SETTLED else None,
                 unrequested=row.unrequested if row.state in SETTLED else None,
-                credits_reserved=row.credits_reserved * row.identifiers / row.identifier_count,
+                credits_reserved=_share(row.credits_reserved, row),
                 credits_computed=row.computed,
-                credits_reported=row.credits_reported
-                and row.credits_reported * row.identifiers / row.identifier_count,
+                credits_reported=_reported_share(row),
             ),
             row,
         )
+
+
+def _reported_share(row: sa.Row[Any]) -> Decimal | None:
+    """A day's part of what the vendor says, as computed for the day where the two agree."""
+    if row.credits_reported is None:
+        return None
+    if row.credits_reported == row.credits_computed:
+        return row.computed
+    return _share(row.credits_reported, row)
+
+
+def _share(amount: Decimal, row: sa.Row[Any]) -> Decimal:
+    """A day's part of a batch's credits, by its people; rounded so that the days add up to all."""
+
+    def of_people(count: int) -> Decimal:
+        return (amount * count / row.identifier_count).quantize(1 / Credits.scale)
+
+    return of_people(row.identifiers_before + row.identifiers) - of_people(row.identifiers_before)
