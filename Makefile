@@ -37,7 +37,7 @@ bench: .venv/installed
 
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --python-version 3.11 \
-		--extra ui --extra servers --extra report --group dev pyproject.toml --output-file requirements.txt --quiet
+		--extra ui --extra servers --extra report --extra postgres --group dev pyproject.toml --output-file requirements.txt --quiet
 
 clean:
 	rm -rf .venv .demo .pytest_cache .ruff_cache

@@ -7,6 +7,7 @@ import click
 from crust_pipeline.commands import (
     accounts,
     buying,
+    erasing,
     looking_up,
     rebuilding,
     servers,
@@ -39,6 +40,7 @@ for command in (
     upkeep.prune,
     tables.sql,
     tables.report,
+    erasing.erase,
     rebuilding.rebuild,
     rebuilding.warehouse,
     servers.demo,

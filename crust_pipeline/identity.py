@@ -10,6 +10,9 @@ from typing import Final
 from unicodedata import normalize
 from urllib.parse import quote, unquote
 
+# What stands for the key of somebody who was erased, in rows that have to stay.
+ERASED_KEY: Final = "erased"
+
 _PREFIX: Final = "linkedin.com/in/"
 _HOST: Final = r"(?:(?:www|m|touch|[a-z]{2})\.)?linkedin\.com(?::\d+)?"
 

@@ -16,6 +16,7 @@ from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.plan import PlanReport, plan
 from crust_pipeline.identity import InvalidIdentifier, row_key
 from crust_pipeline.ledger import loading, queries, spending
+from crust_pipeline.ledger.erasing import suppressed_keys
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.tables import (
     TABLES,
@@ -28,6 +29,7 @@ from crust_pipeline.tables import (
     publish_views,
     read_upstream,
     upstream_rows,
+    without_people,
 )
 from crust_pipeline.vendor import errors
 from crust_pipeline.waterfall import left_over
@@ -64,10 +66,9 @@ def load_upstream(pipeline: Pipeline, *, start: date, end: date, run_id: str) ->
     Raises:
         UpstreamError: it is missing, or lacks a column.
     """
-    now = pipeline.clock()
     upstream = _read_upstream(pipeline, start=start, end=end)
     days = {day: _of_day(upstream, day) for day in days_between(start, end)}
-    pipeline.lake.write_many("profile_urls", days, run_id=run_id, loaded_at=now)
+    write_profile_urls(pipeline, days, run_id=run_id)
     _quarantine_upstream(pipeline, upstream, day=start, run_id=run_id)
     return upstream
 
@@ -83,7 +84,15 @@ def write_upstream(
         run_id: names this run in the table.
     """
     days = {day: upstream_rows(of_day, day=day) for day, of_day in rows.items()}
-    pipeline.lake.write_many("profile_urls", days, run_id=run_id, loaded_at=pipeline.clock())
+    write_profile_urls(pipeline, days, run_id=run_id)
+
+
+def write_profile_urls(pipeline: Pipeline, days: "Mapping[date, pa.Table]", *, run_id: str) -> None:
+    """Write days of `profile_urls`, without those who were erased."""
+    with pipeline.ledger.read() as con:
+        suppressed = suppressed_keys(con)
+    rows = {day: without_people(of_day, suppressed) for day, of_day in days.items()}
+    pipeline.lake.write_many("profile_urls", rows, run_id=run_id, loaded_at=pipeline.clock())
 
 
 def _read_upstream(pipeline: Pipeline, *, start: date, end: date) -> Upstream:

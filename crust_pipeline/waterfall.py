@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from crust_pipeline.batching.decide import InputRow
-from crust_pipeline.identity import identifier_of, is_email
+from crust_pipeline.identity import ERASED_KEY, identifier_of, is_email
 from crust_pipeline.ledger import planning, queries
 from crust_pipeline.tables import Lake
 from crust_pipeline.vendor.operations import PRONTO_TYPES, opaque_key
@@ -145,7 +145,7 @@ class _Known:
 
 def _judged(row: InputRow, known: _Known) -> InputRow:
     key, place = row.profile_key, (row.partition_date, row.row_id)
-    if key is None or row.waits_for is not None:
+    if key is None or key == ERASED_KEY or row.waits_for is not None:
         return row
     if key in known.found:
         return replace(row, answered_by=known.found[key])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from crust_pipeline.identity import is_email
+from crust_pipeline.identity import ERASED_KEY, is_email
 from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.planning import Claim, Identity, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
@@ -107,6 +107,19 @@ def identified(
         else:
             known.append(replace(row, profile_key=identity.profile_key))
     return known, awaiting
+
+
+def erased(
+    rows: Sequence[InputRow], suppressed: frozenset[str]
+) -> tuple[list[InputRow], list[Decision]]:
+    """Rows of people who may be asked for; and decisions for the others, without their keys."""
+    suppressed |= {ERASED_KEY}
+    gone = [
+        Decision(replace(row, profile_key=None), Verdict.SUPPRESSED)
+        for row in rows
+        if row.profile_key in suppressed
+    ]
+    return [row for row in rows if row.profile_key not in suppressed], gone
 
 
 def left_over(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:

@@ -19,6 +19,7 @@ from crust_pipeline.batching.decide import (
     Purchase,
     counts,
     decide,
+    erased,
     identified,
     if_possible,
     left_over,
@@ -26,6 +27,7 @@ from crust_pipeline.batching.decide import (
 from crust_pipeline.identity import is_email
 from crust_pipeline.ledger import planning
 from crust_pipeline.ledger.dispatching import fields_denied
+from crust_pipeline.ledger.erasing import suppressed_keys
 from crust_pipeline.ledger.ledger import Ledger, Transaction
 from crust_pipeline.ledger.limits import credits_left
 from crust_pipeline.ledger.planning import Identity, NewBatch, PlannedRow
@@ -169,8 +171,11 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
         return prices.worst_case(product, sorted(purchase.fields), on=now.date())
 
     denied = fields_denied(tx.con, tx.account, operation, now=now)
+    suppressed = suppressed_keys(tx.con)
+    rows, gone = erased(rows, suppressed)
     identities = _identities(tx, rows, operation=operation, policy=policy, now=now)
     rows, awaiting = identified(rows, identities, hold=policy.identify_first)
+    rows, also_gone = erased(rows, suppressed)  # by the profile that identify found
     rows, elsewhere = left_over(rows)
     decisions = decide(
         rows,
@@ -188,7 +193,9 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
     batches = pack(
         decisions, products=products, denied=denied, price=price, policy=policy, run_id=run_id
     )
-    return Decided((*decisions, *awaiting, *elsewhere), tuple(batches), available)
+    return Decided(
+        (*decisions, *gone, *also_gone, *awaiting, *elsewhere), tuple(batches), available
+    )
 
 
 def _identities(

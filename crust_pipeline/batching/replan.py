@@ -12,8 +12,10 @@ from typing import Any
 
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.ledger import progress
+from crust_pipeline.ledger.erasing import suppressed_keys
 from crust_pipeline.ledger.ledger import submission
 from crust_pipeline.ledger.planning import NewBatch, new_submission_id
+from crust_pipeline.ledger.states import LedgerError
 
 # Isolating one bad identifier among 10,000 takes 14 halvings, each with one failure.
 FAILURES_ALLOWED = 32
@@ -30,39 +32,42 @@ def replacements(
         whole: try it once more as it is, if this was its first attempt.
     """
     batch, identifiers = _batch(engine, submission_id)
+    if not identifiers:
+        return ()
     if progress.failures_in_line(engine.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
         return ()
     if whole and batch.attempt == 1:
-        return (_in_place_of(engine, batch, identifiers, of=len(identifiers)),)
+        return (_in_place_of(engine, batch, identifiers),)
     if len(identifiers) == 1:
         return ()
     middle = (len(identifiers) + 1) // 2
     return tuple(
-        _in_place_of(engine, batch, part, of=len(identifiers))
-        for part in (identifiers[:middle], identifiers[middle:])
+        _in_place_of(engine, batch, part) for part in (identifiers[:middle], identifiers[middle:])
     )
 
 
 def when_there_are_credits(engine: Engine, submission_id: str) -> NewBatch:
     """The same batch, to be sent as soon as somebody can pay for it; not counted as a try."""
     batch, identifiers = _batch(engine, submission_id)
-    again = _in_place_of(engine, batch, identifiers, of=len(identifiers))
+    again = _in_place_of(engine, batch, identifiers)
     return replace(again, attempt=batch.attempt)
 
 
 def same_again(engine: Engine, submission_id: str) -> NewBatch:
     """The same batch once more, whatever became of the first: new money, so a line of its own."""
     batch, identifiers = _batch(engine, submission_id)
-    again = _in_place_of(engine, batch, identifiers, of=len(identifiers))
+    again = _in_place_of(engine, batch, identifiers)
     return replace(again, attempt=1, root_submission_id=None)
 
 
 def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:
-    """A batch's row, and its identifiers as a new batch takes them."""
+    """A batch's row, and its identifiers as a new batch takes them; nobody who was erased."""
     with engine.ledger.read() as con:
+        suppressed = suppressed_keys(con)
         return submission(con, submission_id), [
             (row.profile_key, row.identifier, row.partition_date)
             for row in progress.identifiers_of(con, submission_id)
+            if row.profile_key not in suppressed
         ]
 
 
@@ -70,10 +75,17 @@ def _in_place_of(
     engine: Engine,
     batch: Any,  # noqa: ANN401 - a row of submissions
     identifiers: Sequence[tuple[str, str, date]],
-    *,
-    of: int,
 ) -> NewBatch:
-    """A batch with some of the identifiers of another; `of` is how many that one has."""
+    """A batch with some of the identifiers of another.
+
+    Raises:
+        LedgerError: there is nobody left to ask for.
+    """
+    if not identifiers:
+        raise LedgerError(
+            f"Everybody in batch {batch.submission_id} was erased: there is nobody to ask for "
+            "again. Nothing was decided about it."
+        )
     product = engine.products[batch.product]
     if product.alone and len(identifiers) < product.least:
         product = product.alone  # halving has left one over
@@ -88,7 +100,7 @@ def _in_place_of(
         covers=tuple(batch.covers.split(",")),
         identifiers=identifiers,
         priority=batch.priority,
-        credits_reserved=batch.credits_reserved * len(identifiers) / of,
+        credits_reserved=batch.credits_reserved * len(identifiers) / batch.identifier_count,
         attempt=batch.attempt + 1,
         parent_submission_id=batch.submission_id,
         root_submission_id=batch.root_submission_id,

@@ -60,8 +60,12 @@ class Ledger:
             engine = _postgres_engine(self._url)
             event.listen(engine, "begin", _begin_postgres)
         event.listen(engine, "handle_error", _explain)
-        with engine.connect().execution_options(crust_write=True) as con, con.begin():
-            _create_or_check(con)
+        try:
+            with engine.connect().execution_options(crust_write=True) as con, con.begin():
+                _create_or_check(con)
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
     @contextmanager
@@ -77,8 +81,15 @@ class Ledger:
     @contextmanager
     def read(self) -> Generator[sa.Connection]:
         """A consistent view. It neither waits for writers nor holds them up."""
-        with self.engine.connect() as con, con.begin():
+        with self._readers.connect() as con, con.begin():
             yield con
+
+    @property
+    def _readers(self) -> sa.Engine:
+        """The same database; Postgres is told that all statements are to see the same moment."""
+        if self._url.get_backend_name() == "sqlite":
+            return self.engine
+        return self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def close(self) -> None:
         """Give all connections back."""
@@ -202,17 +213,21 @@ def _checked(url: str) -> URL:
 
 def _postgres_engine(url: URL) -> sa.Engine:
     try:
-        return sa.create_engine(url)
+        return sa.create_engine(url, pool_pre_ping=True)  # a daemon outlives connections
     except ModuleNotFoundError as error:
         raise LedgerError(
-            f"CRUST_LEDGER_URL needs the Python package {error.name}, which is not installed."
+            f"CRUST_LEDGER_URL needs the Python package {error.name}, which is not installed: "
+            "pip install 'crust-pipeline[postgres]'"
         ) from None
 
 
 def _explain(context: ExceptionContext) -> None:
     """Tell what the database refuses without the statement, which may hold people's identifiers."""
+    # Postgres adds the values that it refuses; its first line alone names nobody.
+    refused = context.original_exception
+    said = getattr(getattr(refused, "diag", None), "message_primary", None) or refused
     raise LedgerError(
-        f"The ledger's database refused ({context.original_exception}). This step wrote nothing. "
+        f"The ledger's database refused ({said}). This step wrote nothing. "
         "Check CRUST_LEDGER_URL, that its folder can be written and its disk is not full. Of a "
         "damaged ledger restore a backup; without it, what is paid for would be bought again."
     ) from None
@@ -236,6 +251,7 @@ def _begin_sqlite(con: sa.Connection) -> None:
 
 def _begin_postgres(con: sa.Connection) -> None:
     if con.get_execution_options().get("crust_write"):
+        con.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
         con.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRES_LOCK})")
 
 

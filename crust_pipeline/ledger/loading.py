@@ -6,11 +6,13 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
+from crust_pipeline.ledger.erasing import suppressed_keys
 from crust_pipeline.ledger.ledger import Ledger, Transaction
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
 from crust_pipeline.ledger.states import IN_PROGRESS, Answer, BatchState, Verdict
 
 ONE_DAY = timedelta(days=1)
+NO_DAY = date.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +191,16 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
     """The landed files that the tables of these days are made of.
 
     A day's tables hold the latest answered purchase of each key and set of fields that it made;
-    those that other days made are in those days' tables.
+    those that other days made are in those days' tables. People who were erased are asked for by no
+    day: their lines are known, and used nowhere.
     """
     bought = _latest_purchases(ledger, operation, partitions)
     asked: dict[str, list[tuple[str, str, date]]] = {}
     with ledger.read() as con:
+        suppressed = suppressed_keys(con)
         for row in con.execute(sa.select(bought)):
-            asked.setdefault(row.submission_id, []).append(
-                (row.identifier, row.profile_key, row.partition_date)
-            )
+            day = NO_DAY if row.profile_key in suppressed else row.partition_date
+            asked.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, day))
         # A batch holds people of other days as well: asked for too, and written with those days.
         elsewhere = sa.select(identifiers).where(
             identifiers.c.submission_id.in_(list(asked)),

@@ -165,6 +165,15 @@ claims = sa.Table(
 )
 sa.Index("claims_by_submission", claims.c.submission_id)
 
+# People who are never asked for, and left out of all tables.
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("profile_key", sa.String, primary_key=True),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
+
 rows = sa.Table(
     "rows",
     metadata,

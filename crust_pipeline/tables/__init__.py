@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         UpstreamError,
         read_upstream,
         upstream_rows,
+        without_people,
     )
     from crust_pipeline.tables.warehouse import (
         LoadReport,
@@ -53,6 +54,7 @@ _MODULES: Final = {
     "read_upstream": "upstream",
     "tables_of": "specs",
     "upstream_rows": "upstream",
+    "without_people": "upstream",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of _MODULES
@@ -80,6 +82,7 @@ __all__ = [  # noqa: RUF022 - in the order of _MODULES
     "read_upstream",
     "tables_of",
     "upstream_rows",
+    "without_people",
 ]
 
 

@@ -8,7 +8,7 @@ closely.
 import csv
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from glob import glob, has_magic
@@ -19,7 +19,7 @@ from typing import IO, Final
 
 import pyarrow as pa
 
-from crust_pipeline.identity import InvalidIdentifier, row_key
+from crust_pipeline.identity import ERASED_KEY, InvalidIdentifier, row_key
 from crust_pipeline.tables.lake import open_duckdb
 from crust_pipeline.tables.landed import BadLine, stored_text
 from crust_pipeline.tables.spec import arrow_type, literal, quoted
@@ -36,6 +36,8 @@ _KNOWN: Final = (
     "external_id",
     "source",
 )
+# What may stay of a row when the person is erased.
+_IMPERSONAL: Final = ("partition_date", "row_id", "added_on")
 _DELIMITERS: Final = ",;\t|"
 _PARQUET_SUFFIX: Final = ".parquet"
 
@@ -102,6 +104,31 @@ def upstream_rows(rows: Iterable[Mapping[str, object]], *, day: date) -> pa.Tabl
         for row in rows
     )
     return reading.result().rows
+
+
+def without_people(rows: pa.Table, keys: Collection[str]) -> pa.Table | list[Mapping[str, object]]:
+    """Rows of `profile_urls`, of which those about certain people only say that they are there.
+
+    Args:
+        rows: In the shape of the table.
+        keys: Profile keys of the people, e-mail addresses among them.
+    """
+    about = [
+        key in keys or (email or "").strip().lower() in keys
+        for key, email in zip(
+            rows["profile_key"].to_pylist(), rows["business_email"].to_pylist(), strict=True
+        )
+    ]
+    if not any(about):
+        return rows
+    return [
+        _impersonal(row) if gone else row for gone, row in zip(about, rows.to_pylist(), strict=True)
+    ]
+
+
+def _impersonal(row: Mapping[str, object]) -> dict[str, object]:
+    kept: dict[str, object] = {name: row[name] for name in _IMPERSONAL if name in row}
+    return kept | {"profile_key": ERASED_KEY}
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.vendor.crustdata import CrustdataClient
 from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, ENRICH, IDENTIFY, Operation
+from crust_pipeline_tests.databases import new_ledger_url
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 2), date(2026, 11, 3), date(2026, 11, 4)
@@ -212,7 +213,7 @@ def world(tmp_path: Path, switches: Switches) -> Iterator[World]:
     """An empty ledger and a fresh account; time stands still until the test moves it."""
     clock = Clock()
     clock.freeze(START)
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", account="test")
+    ledger = Ledger(new_ledger_url(tmp_path), account="test")
     with running_sandbox(switches=switches, clock=clock) as sandbox:
         client = CrustdataClient(
             api_key=sandbox.api_key,

@@ -19,6 +19,7 @@ from crust_pipeline.ledger.schema import submissions
 from crust_pipeline.vendor.crustdata import CrustdataClient
 from crust_pipeline.vendor.models import Job
 from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline_tests.databases import new_ledger_url
 
 OPEN = 500
 BUDGET = timedelta(seconds=40)
@@ -54,7 +55,7 @@ def vendor() -> SlowVendor:
 @pytest.fixture
 def engine(vendor: SlowVendor, tmp_path: Path) -> Iterator[Engine]:
     """An account with 500 jobs at the vendor, all due for a question."""
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", account="test")
+    ledger = Ledger(new_ledger_url(tmp_path), account="test")
     day = date(2026, 1, 5)
     plan(
         ledger,

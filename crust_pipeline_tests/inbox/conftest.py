@@ -10,6 +10,7 @@ import pytest
 from crust_pipeline.ledger import dispatching, planning
 from crust_pipeline.ledger.inbox import issue_token
 from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline_tests.databases import new_ledger_url
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 POLL_LATER = NOW + timedelta(hours=1)
@@ -60,7 +61,7 @@ class Batches:
 
 @pytest.fixture
 def ledger_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return new_ledger_url(tmp_path)
 
 
 @pytest.fixture

@@ -144,10 +144,12 @@ def test_the_health_page_says_when_the_ledger_cannot_be_read(
     assert response.status_code == 503
 
 
-def test_writing_goes_on_while_a_delivery_is_being_written(batches: Batches) -> None:
+def test_writing_goes_on_while_a_delivery_is_being_written(
+    batches: Batches, ledger_url: str
+) -> None:
     """One that comes while the disk is waited for gets into the next transaction."""
     submission_id, token = batches.pending()
-    other = Ledger(str(batches.ledger.engine.url), account="test")
+    other = Ledger(ledger_url, account="test")
     with other.write():  # nobody else can write meanwhile
         worker_answers: list[httpx.Response] = []
 

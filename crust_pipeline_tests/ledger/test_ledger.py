@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from crust_pipeline.ledger import schema
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.ledger import POSTGRES_LOCK, Ledger
 from crust_pipeline.ledger.planning import NewBatch, add_batch, new_submission_id
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, outcome_of
 from crust_pipeline.ledger.schema import Credits, UtcDateTime, submissions, transitions
@@ -30,6 +30,7 @@ from crust_pipeline.ledger.states import (
     LedgerError,
     Verdict,
 )
+from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 # The contract's outcomes (docs/tables.md).
@@ -46,8 +47,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{path}", account="test")
+def url(path: Path) -> str:
+    return new_ledger_url(path.parent)
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    ledger = Ledger(url, account="test")
     yield ledger
     ledger.close()
 
@@ -220,6 +226,7 @@ def test_a_sum_of_fractions_of_a_credit_is_exact(ledger: Ledger) -> None:
     assert total == 1
 
 
+@pytest.mark.skipif(POSTGRES is not None, reason="Postgres sees to this by itself")
 def test_commits_survive_a_power_cut_and_readers_do_not_wait(ledger: Ledger) -> None:
     with ledger.read() as con:
         assert con.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
@@ -241,26 +248,31 @@ def test_a_reader_sees_a_consistent_past_while_somebody_writes(ledger: Ledger) -
 
 def test_a_write_transaction_holds_the_lock_from_its_start(ledger: Ledger, path: Path) -> None:
     with ledger.write():
+        if POSTGRES:
+            with ledger.read() as con:
+                taken = sa.func.pg_try_advisory_xact_lock(POSTGRES_LOCK)
+                assert con.execute(sa.select(taken)).scalar_one() is False
+            return
         other = sqlite3.connect(path, timeout=0)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
         other.close()
 
 
-def test_a_ledger_of_another_version_is_left_alone(ledger: Ledger, path: Path) -> None:
+def test_a_ledger_of_another_version_is_left_alone(ledger: Ledger, url: str) -> None:
     with ledger.write() as tx:
         tx.con.execute(schema.info.update().values(version=schema.VERSION + 1))
     ledger.close()
-    newer = Ledger(f"sqlite:///{path}", account="test")
+    newer = Ledger(url, account="test")
     with pytest.raises(LedgerError, match="Nothing was changed"), newer.read():
         pass
     newer.close()
 
 
-def test_opening_a_ledger_again_keeps_what_is_in_it(ledger: Ledger, path: Path) -> None:
+def test_opening_a_ledger_again_keeps_what_is_in_it(ledger: Ledger, url: str) -> None:
     submission_id = add(ledger)
     ledger.close()
-    again = Ledger(f"sqlite:///{path}", account="test")
+    again = Ledger(url, account="test")
     with again.write() as tx:
         assert tx.state(submission_id) is BatchState.PLANNED
     again.close()

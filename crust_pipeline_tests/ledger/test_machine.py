@@ -37,6 +37,7 @@ from crust_pipeline.ledger.progress import JobReport
 from crust_pipeline.ledger.schema import identifiers, submissions
 from crust_pipeline.ledger.states import OWNS_IDENTIFIERS, Answer, BatchState, LedgerError
 from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 
 DAYS = [date(2026, 11, 2), date(2026, 11, 3)]
 KEYS = [f"linkedin.com/in/p{number}" for number in range(5)]
@@ -54,7 +55,7 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="machine-")
-        self.url = f"sqlite:///{Path(self.folder.name) / 'ledger.db'}"
+        self.url = new_ledger_url(Path(self.folder.name))
         self.ledger = self.opened()
         self.now = datetime(2026, 11, 20, tzinfo=UTC)
         self.rows: dict[date, int] = {}
@@ -63,7 +64,8 @@ class Machine(RuleBasedStateMachine):
     def opened(self) -> Ledger:
         """The ledger as a process that starts finds it; without waiting for the disk."""
         ledger = Ledger(self.url, account="test")
-        event.listen(ledger.engine, "checkout", _do_not_wait_for_the_disk)
+        if not POSTGRES:
+            event.listen(ledger.engine, "checkout", _do_not_wait_for_the_disk)
         return ledger
 
     def teardown(self) -> None:

@@ -17,6 +17,7 @@ from crust_pipeline.ledger.progress import JobReport
 from crust_pipeline.ledger.queue import queue
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline_tests.databases import new_ledger_url
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = [date(2026, 1, 1) + timedelta(days=number) for number in range(6)]
@@ -26,7 +27,7 @@ SCHEDULED = replace(BACKFILL, priority=10)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", account="test")
+    ledger = Ledger(new_ledger_url(tmp_path), account="test")
     yield ledger
     ledger.close()
 

@@ -1,0 +1,62 @@
+"""Erasure: people who asked to be forgotten leave all tables, and are asked for never again.
+
+The vendor's files stay as received, and the ledger keeps the keys: without them, the same people
+would be bought and loaded again. Nothing that is made of either shows them any more.
+"""
+
+from collections.abc import Collection
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from crust_pipeline.ledger import erasing
+from crust_pipeline.ledger.erasing import Erased
+from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.steps import load_accounts, load_results, load_warehouse, write_profile_urls
+from crust_pipeline.tables.lake import open_duckdb
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def erase_people(pipeline: Pipeline, keys: Collection[str], *, reason: str, run_id: str) -> Erased:
+    """Suppress people and write every table anew that showed them.
+
+    Args:
+        pipeline: the installation.
+        keys: the people's profile keys: profiles or e-mail addresses.
+        reason: why, for people.
+        run_id: names this erasure in the tables.
+    """
+    everybody = set(keys) | _named_together(pipeline, keys)
+    done = erasing.erase(pipeline.ledger, everybody, reason=reason, now=pipeline.clock())
+    upstream = _days_of_upstream(pipeline, done.keys)
+    write_profile_urls(pipeline, upstream, run_id=run_id)
+    if done.days:
+        for operation in OPERATIONS:
+            load_results(pipeline, operation, done.days, run_id=run_id)
+        load_accounts(pipeline, done.days, run_id=run_id)
+    load_warehouse(pipeline)
+    return done
+
+
+def _named_together(pipeline: Pipeline, keys: Collection[str]) -> set[str]:
+    """Keys that rows of the upstream table name together with these: a profile and its e-mail."""
+    rows = _ask(pipeline, "SELECT DISTINCT profile_key, lower(trim(business_email))", keys)
+    return {key for row in rows for key in row if key}
+
+
+def _days_of_upstream(pipeline: Pipeline, keys: Collection[str]) -> "dict[date, pa.Table]":
+    import pyarrow.parquet as pq
+
+    days = [row[0] for row in _ask(pipeline, "SELECT DISTINCT partition_date", keys)]
+    return {day: pq.ParquetFile(pipeline.lake.path("profile_urls", day)).read() for day in days}
+
+
+def _ask(pipeline: Pipeline, select: str, keys: Collection[str]) -> list[tuple[Any, ...]]:
+    rows = pipeline.lake.scan("profile_urls")
+    about = "list_contains(?, profile_key) OR list_contains(?, lower(trim(business_email)))"
+    with open_duckdb() as con:
+        return con.execute(
+            f"{select} FROM {rows} WHERE {about}",
+            [list(keys), list(keys)],
+        ).fetchall()
