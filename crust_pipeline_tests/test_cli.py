@@ -177,7 +177,7 @@ def test_sql_answers_in_three_styles(settings: dict[str, str]) -> None:
     query = "SELECT outcome, count(*) AS n FROM outcomes GROUP BY ALL ORDER BY n DESC, outcome"
     table = crust("sql", query, settings=settings)
     assert table.out.splitlines()[:3] == ["4 rows", "outcome        n", "matched        9"]
-    in_csv = crust("sql", query, "--format", "csv", settings=settings)
+    in_csv = crust("sql", query, "--csv", settings=settings)
     assert in_csv.out.split() == [
         "outcome,n",
         "matched,9",
@@ -185,7 +185,7 @@ def test_sql_answers_in_three_styles(settings: dict[str, str]) -> None:
         "dropped,1",
         "invalid_input,1",
     ]
-    in_json = crust("sql", query, "--format", "json", settings=settings)
+    in_json = crust("sql", query, "--json", settings=settings)
     assert in_json.json[0] == {"outcome": "matched", "n": 9}
 
 
@@ -221,7 +221,7 @@ def test_ctrl_c_stops_a_run_that_goes_on_when_run_again(
 
 
 def test_a_reader_that_goes_away_is_no_traceback(settings: dict[str, str]) -> None:
-    with start("sql", "FROM range(100000)", "--format", "csv", settings=settings) as sql:
+    with start("sql", "FROM range(100000)", "--csv", settings=settings) as sql:
         assert sql.stdout
         sql.stdout.readline()
         sql.stdout.close()

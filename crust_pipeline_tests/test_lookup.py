@@ -241,7 +241,7 @@ def test_a_lookup_is_in_the_tables_and_in_the_account(
     look_up("--yes", SAM, settings=with_consent)
 
     def ask(query: str) -> list[dict[str, object]]:
-        return crust("sql", query, "--format", "json", settings=with_consent).json
+        return crust("sql", query, "--json", settings=with_consent).json
 
     assert ask("SELECT email, email_type FROM contact_emails ORDER BY email_type") == [
         {"email": SAMS_EMAIL, "email_type": "business"},

@@ -9,6 +9,7 @@ from crust_pipeline.commands.common import (
     DONE,
     FAILED,
     complain,
+    json_option,
     open_pipeline,
     readable_errors,
 )
@@ -16,15 +17,10 @@ from crust_pipeline.commands.common import (
 
 @click.command()
 @click.argument("query")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @readable_errors
-def sql(*, query: str, style: str) -> int:
+def sql(*, query: str, as_json: bool, as_csv: bool) -> int:
     """Ask the tables a question in SQL. Reads the lake, so it never waits for a writer."""
     import duckdb
 
@@ -40,9 +36,9 @@ def sql(*, query: str, style: str) -> int:
         complain(str(error))
         return FAILED
     console = open_console()
-    if style == "json":
+    if as_json:
         print_json(console, [dict(zip(columns, row, strict=True)) for row in rows])
-    elif style == "csv":
+    elif as_csv:
         import csv
 
         writer = csv.writer(sys.stdout)
