@@ -118,10 +118,13 @@ def run_to_end(
         sleep: waits, in seconds.
 
     Raises:
+        SettingsError: the settings ask for what does not exist, or lacks consent.
         UpstreamError: the upstream table cannot be used.
         VendorError: the API key is not accepted.
         OverBudgetError: the plan is over a limit, and the setting is to refuse.
     """
+    for operation in operations:
+        pipeline.fields(operation)  # what may not be asked for is said before anything is planned
     upstream = load_upstream(pipeline, start=start, end=end, run_id=run_id)
     days = days_between(start, end)
     unreachable = _unreachable(pipeline)

@@ -197,3 +197,14 @@ def test_nothing_that_is_printed_names_a_person_or_the_key(
     assert "rows" in printed
     assert sandbox.api_key not in printed
     assert "person-" not in printed
+
+
+def test_personal_fields_without_consent_stop_a_run_before_anything_is_planned(
+    settings: dict[str, str], sandbox: RunningSandbox
+) -> None:
+    settings["CRUST_CONTACT_FIELDS"] = "personal_contact_info"
+    run = (*ENRICH[:-2], "--operation", "identify", "--operation", "contact")
+    message = message_of(crust(*run, settings=settings), code=2)
+    assert "CRUST_PERSONAL_CONTACT_CONSENT=true" in message
+    assert crust("status", "--json", settings=settings).json["batches"] == {}
+    assert not sandbox.state.times_submitted()

@@ -7,7 +7,6 @@ used.
 
 import gzip
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -275,9 +274,7 @@ def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
     """
     kept = engine.raw / _file_name(engine, intent.product, intent.submission_id)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(
-        json.dumps(row, ensure_ascii=False, default=float) + "\n" for row in answers.rows
-    )
+    lines = "".join(line + "\n" for line in answers.lines)
     unfinished = kept.with_suffix(".unfinished")
     with unfinished.open("wb") as file:
         file.write(gzip.compress(lines.encode(), mtime=0))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -124,6 +125,8 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
             submissions.c.state,
             submissions.c.batch_id,
             submissions.c.error,
+            submissions.c.covers,
+            submissions.c.field_set,
             identifiers.c.answer,
         )
         .select_from(
@@ -147,7 +150,12 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
                 row.answer and Answer(row.answer),
                 not_permitted=(row.error or "").startswith(NOT_PERMITTED),
             )
-            troubled = outcome in TROUBLED_OUTCOMES or outcome == "not_permitted"
+            detail = row.detail
+            if outcome in TROUBLED_OUTCOMES or outcome == "not_permitted":
+                detail = detail or row.error
+            elif row.covers != row.field_set:
+                left_out = ", ".join(fields_not_permitted(row.covers, row.field_set))
+                detail = detail or f"not_permitted: {left_out}"
             yield Outcome(
                 partition_date=row.partition_date,
                 row_id=row.row_id,
@@ -156,8 +164,19 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
                 outcome=outcome,
                 submission_id=row.submission_id,
                 batch_id=row.batch_id,
-                detail=row.detail or (row.error if troubled else None),
+                detail=detail,
             )
+
+
+@cache
+def fields_not_permitted(covers: str, field_set: str) -> tuple[str, ...]:
+    """What a batch left out of what it should have asked for: the account may not have it."""
+    asked = field_set.split(",")
+    left_out = (name for name in covers.split(",") if name not in asked)
+    return tuple(
+        f"{name} (in part)" if any(each.startswith(f"{name}.") for each in asked) else name
+        for name in left_out
+    )
 
 
 def outcome_counts(
@@ -185,7 +204,12 @@ def batches(
         query = query.where(submissions.c.first_partition.in_(first_partitions))
     with ledger.read() as con:
         return [
-            {**row, "partition_date": row["first_partition"], "fields": row["field_set"].split(",")}
+            {
+                **row,
+                "partition_date": row["first_partition"],
+                "fields": row["field_set"].split(","),
+                "fields_not_permitted": list(fields_not_permitted(row["covers"], row["field_set"])),
+            }
             for row in con.execute(query).mappings()
         ]
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -33,6 +33,7 @@ from crust_pipeline.vendor.operations import CONTACT_SYNC, IdentifierType, Opera
 from crust_pipeline.vendor.reading import (
     Json,
     as_object,
+    elements_as_written,
     number,
     object_or_empty,
     objects,
@@ -192,8 +193,7 @@ class CrustdataClient:
         if not isinstance(rows, list):
             raise self._api.unreadable_sale(reply.response)
         return Answers(
-            rows=objects(rows),
-            body=reply.response.content,
+            lines=elements_as_written(reply.response.content, cast("list[Any]", rows)),
             credits_used=reply.credits_used,
             request_id=reply.request_id,
         )

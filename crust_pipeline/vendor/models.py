@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from crust_pipeline.vendor.masking import masked
 from crust_pipeline.vendor.reading import (
-    Json,
     as_object,
     moment,
     number,
@@ -180,13 +179,11 @@ class Answers:
     """What a synchronous call returned.
 
     Attributes:
-        rows: one object for each identifier, as the vendor sent it.
-        body: the response's bytes as received, to be landed.
+        lines: the answer for each identifier as the vendor wrote it, to be landed.
         credits_used: what the response header says was charged.
     """
 
-    rows: tuple[Json, ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    lines: tuple[str, ...] = field(repr=False)
     credits_used: Decimal | None
     request_id: str | None
 

@@ -4,13 +4,20 @@ The vendor's documents leave much open: numbers may be strings, keys may be abse
 lone objects. What is not as hoped becomes None or empty, so that one odd value hides no other.
 """
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 Json = Mapping[str, Any]
+
+_LIST: Final = re.compile(r'\s*(?:\{\s*"results"\s*:\s*)?\[\s*')
+_BETWEEN: Final = re.compile(r"\s*,?\s*")
+_DECODER: Final = json.JSONDecoder()
+_ONE_LINE: Final = {ord("\n"): " ", ord("\r"): " "}
 
 
 def as_object(value: Any) -> Json:  # noqa: ANN401 - whatever the vendor sent
@@ -83,3 +90,28 @@ def http_date(value: str | None) -> datetime | None:
 def _in_utc(time: datetime) -> datetime:
     # Some of the vendor's times come without an offset; all that have one are in UTC.
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def elements_as_written(body: bytes, elements: Sequence[Any]) -> tuple[str, ...]:
+    """Give the elements of a JSON list as they were sent, each in one line.
+
+    Args:
+        body: a list, or an object that has one under `results`, as JSON.
+        elements: the same list, read; written anew when it is not found where it should be.
+    """
+    found: list[str] = []
+    try:
+        text = body.decode()
+        opening = _LIST.match(text)
+        place = opening.end() if opening else len(text)
+        while place < len(text) and text[place] != "]":
+            _, end = _DECODER.raw_decode(text, place)
+            # A line break within a text is written as an escape, so these stand between values.
+            found.append(text[place:end].translate(_ONE_LINE))
+            between = _BETWEEN.match(text, end)
+            place = between.end() if between else end
+    except ValueError:
+        found = []
+    if len(found) == len(elements):
+        return tuple(found)
+    return tuple(json.dumps(element, ensure_ascii=False, default=float) for element in elements)

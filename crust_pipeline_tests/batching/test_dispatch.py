@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crust_pipeline.batching.dispatch import settle_orphans
-from crust_pipeline.ledger import dispatching, loading
+from crust_pipeline.ledger import dispatching, loading, queries
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, IDENTIFY, Operation
@@ -313,7 +313,9 @@ def test_a_field_that_is_denied_is_left_out_and_the_rest_is_bought(
     (job,) = world.sandbox.state.jobs.values()
     assert job.order is not None
     assert sorted(job.order.fields or ()) == sent
-    assert world.outcomes() == ["matched"]
+    (outcome,) = queries.outcomes(world.ledger, "enrich", [MONDAY])
+    assert (outcome.outcome, outcome.detail) == ("matched", f"not_permitted: {denied}")
+    assert world.batches()[0]["fields_not_permitted"] == [denied]
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -324,6 +326,7 @@ def test_a_denied_part_of_a_group_costs_only_that_part(world: World, *, listed: 
     assert job.order is not None
     assert "basic_profile.name" in (job.order.fields or ())
     assert "basic_profile.summary" not in (job.order.fields or ())
+    assert world.batches()[0]["fields_not_permitted"] == ["basic_profile (in part)"]
 
 
 def test_fields_denied_to_one_batch_are_not_asked_for_with_those_planned_before(

@@ -128,7 +128,7 @@ def test_contacts_are_looked_up_at_once(client: CrustdataClient) -> None:
         identifier_type="profile_url", identifiers=PEOPLE, fields=["contact.business_emails"]
     )
 
-    assert [row["matched_on"] for row in answers.rows] == PEOPLE
+    assert [json.loads(line)["matched_on"] for line in answers.lines] == PEOPLE
     assert answers.credits_used is not None
     assert answers.credits_used > Decimal(0)
 

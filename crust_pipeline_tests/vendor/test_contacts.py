@@ -76,8 +76,7 @@ def test_both_shapes_of_the_answer_are_read(name: str, *, is_wrapped: bool) -> N
     with vendor.client() as client:
         answers = look_up(client)
 
-    assert list(answers.rows) == rows
-    assert json.loads(answers.body) == document
+    assert [json.loads(line) for line in answers.lines] == rows
     assert answers.credits_used == Decimal("0.5")
 
 
@@ -114,3 +113,36 @@ def test_what_was_found_is_not_shown_in_passing() -> None:
 
     with vendor.client() as client:
         assert "sam" not in repr(look_up(client))
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ('[{"a": 1.10, "b": "x\\n"},{"a":12345678901234567890.5}]', 2),
+        ('{"results": [{"a": 1E400} , null]}', 2),
+        ('[\n  {\n    "a": "\u2028"\r\n  }\n]\n', 1),
+        ("[ ]", 0),
+    ],
+)
+def test_each_answer_is_kept_as_it_was_written(body: str, lines: int) -> None:
+    vendor = Vendor(httpx.Response(200, content=body.encode()))
+
+    with vendor.client() as client:
+        answers = look_up(client)
+
+    assert len(answers.lines) == lines
+    kept = "".join(answers.lines)
+    assert not {"\n", "\r"} & set(kept)
+    assert "".join(kept.split()) in "".join(body.split()).replace("},", "}").replace(
+        ",null", "null"
+    )
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"took": 3, "results": [{"a": 1}]}', '[{"a": 1}]'.encode("utf-16")]
+)
+def test_an_answer_that_is_written_in_another_way_is_written_anew(body: bytes) -> None:
+    vendor = Vendor(httpx.Response(200, content=body))
+
+    with vendor.client() as client:
+        assert look_up(client).lines == ('{"a": 1}',)

@@ -83,6 +83,11 @@ BATCHES: Final = Table(
         Column("action", "VARCHAR", "What the vendor calls the job."),
         Column("identifier_type", "VARCHAR", "Profile URLs or e-mail addresses."),
         Column("fields", "VARCHAR[]", "The field groups asked for."),
+        Column(
+            "fields_not_permitted",
+            "VARCHAR[]",
+            "Those left out, because the account may not have them.",
+        ),
         Column("priority", "INTEGER", "Order among planned batches."),
         Column("attempt", "INTEGER", "Which try this is, from 1."),
         Column("parent_submission_id", "VARCHAR", "The batch that this one repeats or splits."),
