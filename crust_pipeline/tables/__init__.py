@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from crust_pipeline.tables.drift import Drift
     from crust_pipeline.tables.files import FileReport, LandedFile
     from crust_pipeline.tables.flattening import FlattenReport, flatten
-    from crust_pipeline.tables.lake import Lake, PartitionWritten
+    from crust_pipeline.tables.lake import Lake
     from crust_pipeline.tables.landed import BadLine
+    from crust_pipeline.tables.partition import PartitionWritten
     from crust_pipeline.tables.spec import Column, Table
     from crust_pipeline.tables.specs import TABLES, filling, operations_sharing, tables_of
     from crust_pipeline.tables.upstream import (
@@ -39,7 +40,7 @@ _MODULES: Final = {
     "Lake": "lake",
     "LandedFile": "files",
     "LoadReport": "warehouse",
-    "PartitionWritten": "lake",
+    "PartitionWritten": "partition",
     "TABLES": "specs",
     "Table": "spec",
     "Upstream": "upstream",

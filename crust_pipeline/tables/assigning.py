@@ -1,26 +1,27 @@
 """Whom each line belongs to: the days whose rows asked for it, or quarantine.
 
 An identifier comes back as it was sent, or at least as one with the same key. The first line for a
-key is its answer. All of this is settled after all lines are read, in SQL over line ids.
+key is its answer. All of this is settled before any line is parsed, in SQL over the table of lines.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.identity import InvalidIdentifier, key_of_echo, key_of_url
+from crust_pipeline.identity import key_of_echo
 from crust_pipeline.tables.files import ReadFile
-from crust_pipeline.tables.judge import Verdict
-from crust_pipeline.tables.landed import lines_at, stored_text
-from crust_pipeline.tables.phones import e164
-from crust_pipeline.tables.reading import columns_in_lines
-from crust_pipeline.tables.spec import PARTITION, Table, quoted
-from crust_pipeline.tables.staging import line_id, line_of, scratch_name
+from crust_pipeline.tables.judge import Judge, Verdict
+from crust_pipeline.tables.landed import stored_text
+from crust_pipeline.tables.lines import line_text
+from crust_pipeline.tables.spec import PARTITION
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+# file_number, source_line, start, size
+_Line = tuple[int, int, int, int]
 
 _NEVER_ASKED: Final = "an answer about somebody who was never asked for in this batch"
 _REPEATED: Final = "an earlier line of this file answers the same"
@@ -29,6 +30,7 @@ _REPEATED: Final = "an earlier line of this file answers the same"
 def assign(
     connection: "DuckDBPyConnection",
     reads: Sequence[ReadFile],
+    lines: pa.Table,
     *,
     days: Collection[date],
     run_id: str,
@@ -36,55 +38,39 @@ def assign(
 ) -> None:
     """Settle whom each line belongs to, as tables of the scratch database.
 
-    `answers` gets a row per line that is used and day that asked for it, `asked_days` one per file,
+    `answers` gets a row per line that is used and day that asked for it, numbered (`place`) in the
+    order in which rows are stored; `keys` whom each line is about; `asked_days` one row per file,
     key and day. Files get their counts, and verdicts for lines that nobody asked for or that say
     again what an earlier one said.
     """
     _tell_files(connection, reads, run_id=run_id, loaded_at=loaded_at)
+    connection.register("lines", lines)
     connection.execute("""
-        CREATE TABLE keys AS
-        SELECT line_id, file_number, identifier, profile_key
-        FROM (SELECT *, (line_id >> 32)::INTEGER AS file_number FROM lines)
+        CREATE OR REPLACE TABLE keys AS
+        SELECT lines.*, profile_key
+        FROM lines
         JOIN (SELECT file_number FROM files WHERE NOT set_aside) USING (file_number)
         LEFT JOIN (SELECT DISTINCT file_number, identifier, profile_key FROM asked)
             USING (file_number, identifier)
     """)
     _recognise_echoes(connection)
+    _drop_bad_among_repeated(connection, reads)
     wanted = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
     connection.execute(f"""
-        CREATE TABLE used AS
-        SELECT *, row_number() OVER (PARTITION BY file_number, profile_key ORDER BY line_id) AS nth
+        CREATE OR REPLACE VIEW used AS
+        SELECT *,
+            row_number() OVER (PARTITION BY file_number, profile_key ORDER BY source_line) AS nth
         FROM keys WHERE profile_key IS NOT NULL;
 
-        CREATE TABLE answers AS
-        SELECT line_id, profile_key, {PARTITION}, (line_id & 4294967295)::BIGINT AS source_line,
-            dense_rank() OVER (ORDER BY profile_key) AS place, submission_id, batch_id,
-            source_file, run_id, loaded_at
-        FROM used JOIN asked_days USING (file_number, profile_key) JOIN files USING (file_number)
+        CREATE OR REPLACE TABLE answers AS
+        SELECT row_number() OVER (
+                ORDER BY {PARTITION}, profile_key, submission_id, source_line, source_file
+            ) - 1 AS place, {PARTITION}, profile_key, file_number, source_line, start, size
+        FROM used JOIN asked_days USING (file_number, profile_key)
+            JOIN files USING (file_number)
         WHERE nth = 1 AND {PARTITION} IN ({wanted})
     """)
     _count(connection, reads)
-
-
-def finished_select(connection: "DuckDBPyConnection", table: Table) -> str:
-    """Give the SELECT of a table's rows, of all days, with all columns and the key's `place`."""
-    in_lines = {column.name for column in columns_in_lines(table)}
-    rows = f"{scratch_name(table)} AS r JOIN answers AS a USING (line_id)"
-    columns: list[str] = []
-    for column in table.columns:
-        name = quoted(column.name)
-        if column.name in in_lines:
-            columns.append(f"r.{name}::{column.type} AS {name}")
-        elif column.name == "identity_mismatch":
-            rows += _translated(connection, table, "profile_url", _key_or_none)
-            asked_by_url = "starts_with(a.profile_key, 'linkedin.com/in/')"
-            columns.append(f"CASE WHEN {asked_by_url} THEN t.made <> a.profile_key END AS {name}")
-        elif column.name == "phone_e164":
-            rows += _translated(connection, table, "phone_number", e164)
-            columns.append(f"t.made AS {name}")
-        else:
-            columns.append(f"a.{name}")
-    return f"SELECT {', '.join(columns)}, a.place FROM {rows}"
 
 
 def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> str:
@@ -92,22 +78,23 @@ def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFil
 
     What nobody can be told to have asked for stands at the first day that the file was asked for.
     """
-    columns: dict[str, list[object]] = {"line_id": [], "reason": [], "line": []}
-    for read in reads:
-        for verdict in _quarantined(read):
-            columns["line_id"].append(line_id(read.number, verdict.line_number))
-            columns["reason"].append(verdict.reason)
-            columns["line"].append(verdict.content)
-    types = {"line_id": pa.int64(), "reason": pa.string(), "line": pa.string()}
-    rows = pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
-    connection.register("quarantined_rows", rows)
+    rows = [(read.number, verdict) for read in reads for verdict in _quarantined(read)]
+    given = pa.table(
+        {
+            "file_number": pa.array([number for number, _ in rows], pa.int32()),
+            "source_line": pa.array([verdict.line_number for _, verdict in rows], pa.int64()),
+            "reason": pa.array([verdict.reason for _, verdict in rows], pa.string()),
+            "line": pa.array([verdict.content for _, verdict in rows], pa.string()),
+        }
+    )
+    connection.register("quarantined_rows", given)
     return f"""
         SELECT reason, line, operation, k.profile_key,
             coalesce(d.{PARTITION}, first_day) AS {PARTITION}, submission_id, batch_id, source_file,
-            (q.line_id & 4294967295)::BIGINT AS source_line, run_id, loaded_at
+            q.source_line, run_id, loaded_at
         FROM quarantined_rows AS q
-        JOIN files AS f ON f.file_number = q.line_id >> 32
-        LEFT JOIN keys AS k ON k.line_id = q.line_id
+        JOIN files AS f USING (file_number)
+        LEFT JOIN keys AS k ON k.file_number = q.file_number AND k.source_line = q.source_line
         LEFT JOIN asked_days AS d ON d.file_number = k.file_number AND d.profile_key = k.profile_key
     """
 
@@ -140,13 +127,11 @@ def _tell_files(
             ("file_number", pa.int32()),
         ]
     ).empty_table()
-    connection.register(
-        "asked_given", pa.concat_tables([nobody, *asked], promote_options="permissive")
-    )
+    connection.register("asked", pa.concat_tables([nobody, *asked], promote_options="permissive"))
     connection.execute(f"""
-        CREATE TABLE asked AS SELECT * FROM asked_given;
-        CREATE TABLE asked_days AS SELECT DISTINCT file_number, profile_key, {PARTITION} FROM asked;
-        CREATE TABLE files (
+        CREATE OR REPLACE TABLE asked_days AS
+        SELECT DISTINCT file_number, profile_key, {PARTITION} FROM asked;
+        CREATE OR REPLACE TABLE files (
             file_number INTEGER, operation VARCHAR, submission_id VARCHAR, batch_id VARCHAR,
             source_file VARCHAR, set_aside BOOLEAN, first_day DATE, run_id VARCHAR,
             loaded_at TIMESTAMPTZ
@@ -156,7 +141,7 @@ def _tell_files(
         file = read.landed
         connection.execute(
             f"INSERT INTO files SELECT ?, ?, ?, ?, ?, ?, "
-            f"(SELECT min({PARTITION}) FROM asked WHERE file_number = ?), ?, ?::TIMESTAMPTZ",
+            f"(SELECT min({PARTITION}) FROM asked_days WHERE file_number = ?), ?, ?::TIMESTAMPTZ",
             [
                 read.number,
                 file.operation,
@@ -190,51 +175,44 @@ def _recognise_echoes(connection: "DuckDBPyConnection") -> None:
     """)
 
 
+def _drop_bad_among_repeated(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
+    """Take bad lines from those that answer for the same person, lest one keeps out a good one."""
+    repeated: list[_Line] = connection.execute("""
+        SELECT file_number, source_line, start, size FROM keys
+        WHERE profile_key IS NOT NULL
+        QUALIFY count(*) OVER (PARTITION BY file_number, profile_key) > 1
+    """).fetchall()
+    for file_number, source_line, start, size in repeated:
+        read = reads[file_number]
+        text = line_text(read, start, size)
+        if reason := Judge(read.landed.operation).no_answer_reason(text):
+            read.verdicts.append(Verdict(source_line, reason, stored_text(text), field=False))
+            connection.execute(
+                "DELETE FROM keys WHERE file_number = ? AND source_line = ?",
+                [file_number, source_line],
+            )
+
+
 def _count(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
+    """Count what is used, and give verdicts for what is not."""
     counts = connection.execute(
         "SELECT file_number, count(*) FROM used WHERE nth = 1 GROUP BY ALL"
     ).fetchall()
     for file_number, records in counts:
         reads[file_number].records = records
     unused = {
-        _REPEATED: "SELECT line_id FROM used WHERE nth > 1",
-        _NEVER_ASKED: "SELECT line_id FROM keys WHERE profile_key IS NULL",
+        _REPEATED: "FROM used WHERE nth > 1",
+        _NEVER_ASKED: "FROM keys WHERE profile_key IS NULL",
     }
-    for reason, query in unused.items():
-        numbers: dict[int, set[int]] = {}
-        for (identity,) in connection.execute(query).fetchall():
-            file_number, number = line_of(identity)
-            numbers.setdefault(file_number, set()).add(number)
-        for file_number, lines in numbers.items():
+    for reason, rows in unused.items():
+        found: list[_Line] = connection.execute(
+            f"SELECT file_number, source_line, start, size {rows} ORDER BY ALL"
+        ).fetchall()
+        for file_number, source_line, start, size in found:
             read = reads[file_number]
-            if reason == _REPEATED:
-                read.duplicates = len(lines)
-            read.verdicts += [
-                Verdict(number, reason, stored_text(content), field=False)
-                for number, content in lines_at(read.landed.path, lines).items()
-            ]
-
-
-def _translated(
-    connection: "DuckDBPyConnection",
-    table: Table,
-    column: str,
-    translate: Callable[[str], str | None],
-) -> str:
-    """Give the join that adds, as `t.made`, what Python makes of a column's values."""
-    distinct = f"SELECT DISTINCT {column} FROM {scratch_name(table)} WHERE {column} IS NOT NULL"
-    values = [value for (value,) in connection.execute(distinct).fetchall()]
-    made = [translate(value) for value in values]
-    given = pa.table({"value": pa.array(values, pa.string()), "made": pa.array(made, pa.string())})
-    connection.register("translations", given)
-    name = quoted(f"translated_{table.name}")
-    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM translations")
-    connection.unregister("translations")
-    return f" LEFT JOIN {name} AS t ON t.value = r.{column}"
-
-
-def _key_or_none(url: str) -> str | None:
-    try:
-        return key_of_url(url)
-    except InvalidIdentifier:
-        return None
+            read.duplicates += reason == _REPEATED
+            text = line_text(read, start, size)
+            worse = Judge(read.landed.operation).no_answer_reason(text)
+            read.verdicts.append(
+                Verdict(source_line, worse or reason, stored_text(text), field=False)
+            )

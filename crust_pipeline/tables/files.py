@@ -63,10 +63,11 @@ class FileReport:
 
 @dataclass(slots=True)
 class ReadFile:
-    """A landed file and what reading it showed."""
+    """A landed file, where its text is while it is read, and what reading it showed."""
 
     number: int
     landed: LandedFile
+    spool: Path
     lines: int = 0
     records: int = 0
     duplicates: int = 0
@@ -74,6 +75,10 @@ class ReadFile:
     drifted: bool = False
     note: str | None = None
     set_aside: str | None = None
+
+    def forget(self, verdicts: list[Verdict]) -> None:
+        """Go back to before the lines were assigned, when these were the verdicts."""
+        self.verdicts, self.records, self.duplicates = list(verdicts), 0, 0
 
     def report(self) -> FileReport:
         """Sum up. Counting unknown keys reads the file again, if a sample has shown any."""

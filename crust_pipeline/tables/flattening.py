@@ -1,54 +1,47 @@
 """From landed files to the partitions of their tables: read once, write each table, lose no line.
 
-Files are cut into pieces, pieces are read by as many workers as there are cores, whom each line
-belongs to is settled for all together (`assigning`), and each partition is written sorted.
+Whom each line belongs to is settled first (`lines`, `assigning`). Then the lines are parsed in the
+order in which their rows are stored, piece by piece, by as many workers as there are cores, and
+each piece's rows are appended to the partitions' files. Nothing is sorted that is larger than a
+piece, and nothing but a piece for each worker is held in memory.
 """
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from crust_pipeline.tables.assigning import assign, finished_select, quarantined_select
-from crust_pipeline.tables.drift import unknown_keys
+import numpy as np
+import pyarrow as pa
+
+from crust_pipeline.tables.assigning import assign, quarantined_select
 from crust_pipeline.tables.files import FileReport, LandedFile, ReadFile
 from crust_pipeline.tables.judge import Verdict
-from crust_pipeline.tables.lake import (
-    Lake,
-    PartitionWritten,
-    content_hash,
-    digest_columns,
-    in_order,
-    open_duckdb,
-)
-from crust_pipeline.tables.landed import DamagedFile, LandedText, Piece
+from crust_pipeline.tables.lake import Lake, open_duckdb
+from crust_pipeline.tables.lines import LINES_SCHEMA, read_lines, set_aside_if_hopeless
+from crust_pipeline.tables.partition import PartitionFile, PartitionWritten
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.specs import TABLES, tables_of
-from crust_pipeline.tables.staging import (
-    create_scratch_tables,
-    gather_scratch_tables,
-    load_piece,
-)
+from crust_pipeline.tables.staging import Rows, Staged, finished
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# More bad lines than this in one file mean that the vendor's format has changed.
-BAD_LINES_LIMIT: Final = 1000
-# Two pieces of the larger size at a time fit into the memory below; for less than the smaller, the
-# planning of the statements (0.1 s a piece) would cost more than a second worker saves.
-_PIECE_BYTES: Final = 40 << 20
-_SMALL_PIECE_BYTES: Final = 8 << 20
-_MEMORY: Final = "384MB"
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+# Text of a day that becomes one row group of each table. Two at a time fit well into the memory
+# below; for less, the planning of the statements (50 ms a piece) costs more than it saves.
+BLOCK_BYTES: Final = 40 << 20
+_MEMORY: Final = "256MB"
 _MOST_WORKERS: Final = 2
-# Rows of a partition that are sorted together.
-SORTED_AT_ONCE: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,164 +78,181 @@ def flatten(
         only: Names of tables; others, quarantine included, are left alone. Empty: all.
         count_all_keys: Look for unknown keys in every line, and not in a sample first.
     """
-    reads = [ReadFile(number, file, drifted=count_all_keys) for number, file in enumerate(files)]
+    # What Arrow's own pool has once held it keeps: 100 MB here, for no gain.
+    pa.set_memory_pool(pa.system_memory_pool())
     tables = [
         table
         for table in dict.fromkeys(table for name in operations for table in tables_of(name))
         if not only or table.name in only
     ]
     with (
-        TemporaryDirectory(prefix="flatten-") as folder,
+        TemporaryDirectory(prefix="flatten-") as name,
         # The workers are the threads; DuckDB's own would only be in their way.
-        open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=folder) as connection,
+        open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=name) as connection,
     ):
-        create_scratch_tables(connection, tables)
-        _read(connection, reads, tables, Path(folder))
-        gather_scratch_tables(connection, tables)
-        assign(connection, reads, days=days, run_id=run_id, loaded_at=loaded_at)
-        writer = _Writer(connection, reads, tuple(operations), sorted(days), lake)
-        partitions = writer.write_tables(tables)
-        if not only:
-            partitions += writer.write_quarantine()
-    return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
-
-
-def _read(
-    connection: "DuckDBPyConnection", reads: list[ReadFile], tables: list[Table], folder: Path
-) -> None:
-    """Read all files into the scratch tables, their pieces side by side."""
-    pieces = _pieces(reads, folder)
-    lock = threading.Lock()
-
-    def work() -> None:
-        cursor = connection.cursor()
+        folder = Path(name)
+        reads = [
+            ReadFile(number, file, folder / f"{number}.spool", drifted=count_all_keys)
+            for number, file in enumerate(files)
+        ]
+        lines = pa.concat_tables([LINES_SCHEMA.empty_table(), *_side_by_side(read_lines, reads)])
+        bad_in_lines = [list(read.verdicts) for read in reads]
         while True:
-            with lock:
-                item = next(pieces, None)
-            if item is None:
-                return
-            read, piece = item
-            verdicts: list[Verdict] = []
-            if read.set_aside is None:
-                wanted = [table for table in tables if read.landed.operation in table.operations]
-                verdicts = load_piece(cursor, read.number, read.landed.operation, piece, wanted)
-            piece.path.unlink()
-            drifted = bool(unknown_keys(read.landed.operation, piece.sample))
-            with lock:
-                read.lines += piece.lines
-                read.verdicts += verdicts
-                read.drifted |= drifted
-                if sum(not verdict.field for verdict in read.verdicts) > BAD_LINES_LIMIT:
-                    read.set_aside = (
-                        f"more than {BAD_LINES_LIMIT} lines cannot be used, the first because: "
-                        f"{read.verdicts[0].reason}. The vendor's format seems to have changed"
-                    )
-
-    _side_by_side([work] * _workers())
+            assign(connection, reads, lines, days=days, run_id=run_id, loaded_at=loaded_at)
+            writer = _Writer(connection, reads, lake, sorted(days), tables, folder)
+            if (partitions := writer.write()) is not None:
+                break
+            for read, verdicts in zip(reads, bad_in_lines, strict=True):
+                read.forget(verdicts)
+        if not only:
+            partitions += writer.write_quarantine(operations)
+        return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
 
 
-def _pieces(reads: list[ReadFile], folder: Path) -> Iterator[tuple[ReadFile, Piece]]:
-    for read in reads:
-        text = LandedText(read.landed.path)
-        place = folder / str(read.number)
-        place.mkdir()
-        try:
-            for piece in text.pieces(place, _piece_bytes(text.size())):
-                yield read, piece
-        except DamagedFile as damage:
-            read.set_aside = str(damage)
-        read.note = text.note
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Consecutive answers of one day.
 
+    Args:
+        day: The day.
+        start: The place of its first answer.
+        end: The place after its last.
+        size: The bytes of their text.
+        last: Whether they are the last of their day.
+    """
 
-def _piece_bytes(text_bytes: int) -> int:
-    """Give the size of pieces that keeps all workers busy to the end."""
-    pieces = -(-text_bytes // _PIECE_BYTES)
-    if text_bytes > 2 * _SMALL_PIECE_BYTES:
-        pieces += -pieces % _workers()
-    # A little more, for what line ends and blocks add up to.
-    return min(_PIECE_BYTES, text_bytes // max(pieces, 1) + (text_bytes >> 5) + 1)
+    day: date
+    start: int
+    end: int
+    size: int
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes partitions out of the scratch tables."""
+    """Writes partitions from the answers in the scratch database."""
 
     connection: "DuckDBPyConnection"
-    reads: list[ReadFile]
-    operations: tuple[str, ...]
-    days: list[date]
+    reads: Sequence[ReadFile]
     lake: Lake
+    days: Sequence[date]
+    tables: Sequence[Table]
+    folder: Path
+    found: set[tuple[int, Verdict]] = field(default_factory=set[tuple[int, Verdict]])
 
-    def write_tables(self, tables: list[Table]) -> list[PartitionWritten]:
-        """Write the partitions of result tables."""
+    def write(self) -> list[PartitionWritten] | None:
+        """Write the partitions of result tables, all or none.
+
+        Returns:
+            What was written; None if a file turned out to be so bad that it is set aside now.
+        """
         notes = self._notes()
-        rows = {table: finished_select(self.connection, table) for table in tables}
-        digests: dict[Table, dict[date, tuple[int, str]]] = {}
-        _side_by_side([partial(self._digest, table, rows[table], digests) for table in tables])
-        partitions = {
-            PartitionWritten(table.name, day, count, content_hash(table, count, total)): table
-            for table in tables
+        files = {
+            (table, day): PartitionFile(self.lake.path(table.name, day), table, day, notes[day])
+            for table in self.tables
             for day in self.days
-            for count, total in [digests[table].get(day, (0, "0"))]
         }
+        try:
+            turns = _Turns()
+            work = partial(self._write_piece, files, turns)
+            _side_by_side(work, enumerate(_pieces(self.connection)))
+            self._tell_verdicts()
+            fine = [read for read in self.reads if not read.set_aside]
+            hopeless = [read for read in fine if set_aside_if_hopeless(read)]
+            if hopeless:
+                return None
+            return _side_by_side(PartitionFile.publish, files.values())
+        finally:
+            for file in files.values():
+                file.discard()
 
-        def write(table: Table, part: PartitionWritten) -> None:
-            cursor = self.connection.cursor()
-            query = self._in_order(cursor, table, rows[table], part)
-            self.lake.write(cursor, table, query, part, metadata=notes[part.day])
-
-        _side_by_side([partial(write, table, part) for part, table in partitions.items()])
-        return list(partitions)
-
-    def _digest(
-        self, table: Table, rows: str, digests: dict[Table, dict[date, tuple[int, str]]]
-    ) -> None:
-        found = self.connection.cursor().execute(
-            f"SELECT {PARTITION}, {digest_columns(table)} FROM ({rows}) GROUP BY {PARTITION}"
-        )
-        digests[table] = {day: (count, total) for day, count, total in found.fetchall()}
-
-    def write_quarantine(self) -> list[PartitionWritten]:
+    def write_quarantine(self, operations: Collection[str]) -> list[PartitionWritten]:
         """Write the partitions of quarantine, of which other operations' rows stay."""
         notes = self._notes()
         table = TABLES["quarantine"]
         rows = quarantined_select(self.connection, self.reads)
+        columns = ", ".join(quoted(column.name) for column in table.stored_columns())
         return [
             self.lake.replace(
                 self.connection,
                 table,
                 day,
-                self._of_day(table, rows, day),
-                operations=self.operations,
+                f"SELECT {columns} FROM ({rows}) WHERE {PARTITION} = DATE '{day}'",
+                operations=operations,
                 metadata=notes[day],
             )
             for day in self.days
         ]
 
-    def _in_order(
-        self, cursor: "DuckDBPyConnection", table: Table, rows: str, part: PartitionWritten
-    ) -> str:
-        """Give a partition's rows in order; many of them are put in order range by range.
+    def _write_piece(
+        self,
+        files: dict[tuple[Table, date], PartitionFile],
+        turns: "_Turns",
+        numbered: tuple[int, list[_Block]],
+    ) -> None:
+        number, blocks = numbered
+        with turns.given_up_on_error(), self.connection.cursor() as cursor:
+            answers = cursor.sql(
+                f"FROM answers JOIN files USING (file_number) "
+                f"WHERE place >= {blocks[0].start} AND place < {blocks[-1].end} ORDER BY place"
+            ).to_arrow_table()
+            staged = self._staged(cursor, number, answers)
+            for table in self.tables:
+                rows = self._rows(table, staged, answers)
+                with turns.of(table, number):
+                    self._append(files, table, rows, blocks)
 
-        DuckDB 2.0 runs out of memory when it sorts more wide rows than fit, although it can spill.
-        """
-        query = self._of_day(table, rows, part.day)
-        ranges = -(-part.rows // SORTED_AT_ONCE)
-        if ranges <= 1:
-            return in_order(table, query)
-        ((places,),) = cursor.execute("SELECT max(place) FROM answers").fetchall()
-        ordered = f"{quoted(table.name)}.{quoted(f'in order {part.day}')}"
-        cursor.execute(f"CREATE TABLE {ordered} AS {query} LIMIT 0")
-        width = places // ranges + 1
-        for start in range(1, places + 1, width):
-            of_range = f"{query} AND place >= {start} AND place < {start + width}"
-            cursor.execute(f"INSERT INTO {ordered} {in_order(table, of_range)}")
-        return f"FROM {ordered}"
+    def _staged(self, cursor: "DuckDBPyConnection", number: int, answers: pa.Table) -> list[Staged]:
+        """Parse the lines of a piece, those of each operation together."""
+        operations = answers["operation"].to_numpy(zero_copy_only=False)
+        staged: list[Staged] = []
+        for operation in dict.fromkeys(operations):
+            places = np.flatnonzero(operations == operation)
+            path = self.folder / f"{number}.{operation}.jsonl"
+            part = Staged(
+                cursor.cursor(), operation, answers.take(places), places, self.reads, path
+            )
+            self._find(part.fill())
+            path.unlink()
+            staged.append(part)
+        return staged
 
-    @staticmethod
-    def _of_day(table: Table, query: str, day: date) -> str:
-        columns = ", ".join(quoted(column.name) for column in table.stored_columns())
-        return f"SELECT {columns} FROM ({query}) WHERE {PARTITION} = DATE '{day}'"
+    def _rows(self, table: Table, staged: Sequence[Staged], answers: pa.Table) -> Rows:
+        """Give the finished rows of a table, in order."""
+        parts: list[Rows] = []
+        for part in staged:
+            if part.operation in table.operations:
+                rows, verdicts = part.rows(table)
+                self._find(verdicts)
+                parts.append(rows)
+        return finished(table, parts, answers)
+
+    def _append(
+        self,
+        files: dict[tuple[Table, date], PartitionFile],
+        table: Table,
+        rows: Rows,
+        blocks: Sequence[_Block],
+    ) -> None:
+        """Give each block's rows to the partition of its day."""
+        for block in blocks:
+            of_block = (place - blocks[0].start for place in (block.start, block.end))
+            start, end = np.searchsorted(rows.places, list(of_block))
+            file = files[table, block.day]
+            if end > start:
+                file.append(rows.table.slice(start, end - start))
+            if block.last:
+                file.close()
+
+    def _find(self, verdicts: Iterable[tuple[ReadFile, Verdict]]) -> None:
+        # A line that belongs to several days is read for each of them.
+        self.found.update((read.number, verdict) for read, verdict in verdicts)
+
+    def _tell_verdicts(self) -> None:
+        """Tell the files which of their lines turned out to be bad."""
+        for number, verdict in sorted(self.found):
+            self.reads[number].verdicts.append(verdict)
+            self.reads[number].records -= not verdict.field
 
     def _notes(self) -> dict[date, dict[str, str]]:
         """Give what each day's files say about where their rows come from."""
@@ -261,10 +271,72 @@ class _Writer:
         }
 
 
-def _side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
+def _pieces(connection: "DuckDBPyConnection") -> Iterator[list[_Block]]:
+    """Cut the answers into blocks of equal size within each day, and pack blocks into pieces.
+
+    The blocks of a day depend on that day's lines alone, so that its files, each block a row
+    group, are the same whatever else is written with them.
+    """
+    blocks = connection.execute(f"""
+        SELECT {PARTITION}, min(place), max(place) + 1, sum(size)::BIGINT,
+            block = max(block) OVER (PARTITION BY {PARTITION})
+        FROM (
+            SELECT *, least(until * blocks // total, blocks - 1) AS block
+            FROM (
+                SELECT {PARTITION}, place, size,
+                    sum(size) OVER (PARTITION BY {PARTITION} ORDER BY place) - size AS until,
+                    sum(size) OVER (PARTITION BY {PARTITION}) AS total,
+                    1 + (total - 1) // {BLOCK_BYTES} AS blocks
+                FROM answers
+            )
+        )
+        GROUP BY {PARTITION}, block ORDER BY {PARTITION}, block
+    """).fetchall()
+    piece: list[_Block] = []
+    for block in (_Block(*row) for row in blocks):
+        if piece and sum(part.size for part in piece) + block.size > BLOCK_BYTES:
+            yield piece
+            piece = []
+        piece.append(block)
+    if piece:
+        yield piece
+
+
+class _Turns:
+    """Lets the pieces append to a table one after the other, in order."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._next: dict[Table, int] = {}
+        self._given_up = False
+
+    @contextmanager
+    def of(self, table: Table, number: int) -> Generator[None]:
+        """Wait until all pieces before this one have appended to a table."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._given_up or self._next.get(table, 0) == number)
+            if self._given_up:
+                raise RuntimeError("another piece could not be written")
+        yield
+        with self._changed:
+            self._next[table] = number + 1
+            self._changed.notify_all()
+
+    @contextmanager
+    def given_up_on_error(self) -> Generator[None]:
+        """Let nobody wait for a piece that failed."""
+        try:
+            yield
+        except BaseException:
+            with self._changed:
+                self._given_up = True
+                self._changed.notify_all()
+            raise
+
+
+def _side_by_side(work: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
     with ThreadPoolExecutor(_workers()) as pool:
-        for future in [pool.submit(task) for task in tasks]:
-            future.result()
+        return list(pool.map(work, items))
 
 
 def _workers() -> int:

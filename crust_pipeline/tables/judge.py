@@ -1,26 +1,27 @@
-"""Finding and mending the bad lines of a piece that DuckDB refuses to read.
+"""Finding and mending the bad lines of a text that DuckDB refuses to read.
 
-Clean pieces never come here. A line that is no answer is replaced by an empty object, so that the
-numbers of the others stay; a field that is a list where an object belongs, or the like, is set to
+Clean texts never come here. A line that is no answer is replaced by an empty object, so that the
+places of the others stay; a field that is a list where an object belongs, or the like, is set to
 null, so that the rest of the record survives. What this judges good and DuckDB still refuses (a key
-that stands twice) is found by dividing the piece with DuckDB as the judge.
+that stands twice) is found by dividing the text with DuckDB as the judge.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 
 import msgspec
 
-from crust_pipeline.tables.landed import Piece, stored_text
+from crust_pipeline.tables.landed import stored_text
 from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
 from crust_pipeline.tables.specs import LINES
 
 NO_ANSWER: Final = b"{}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Verdict:
     """What was wrong with a line: the whole of it, or (`field`) one value that was set to null."""
 
@@ -34,21 +35,17 @@ class Judge:
     """Judges the lines of one operation."""
 
     def __init__(self, operation: str) -> None:
-        """Make the judge; cheap to use for many lines."""
+        """Make the judge."""
         self._shape = shape_of(operation)
         self._format = LINES[operation]
-        self._fits = msgspec.json.Decoder(_type_of(self._shape, "Line"))
+        self._fits = _fitting(operation)
 
-    def mend(self, piece: Piece) -> list[Verdict]:
-        """Rewrite a piece so that all its lines can be read. Their number does not change."""
-        mended = piece.path.with_suffix(".mended")
+    def mend(self, lines: list[bytes]) -> list[Verdict]:
+        """Replace, in place, what cannot be read; `line_number` is a line's index in the list."""
         verdicts: list[Verdict] = []
-        with piece.path.open("rb") as old, mended.open("wb") as new:
-            for number, line in enumerate(old, start=piece.first_line):
-                text, found = self._judge(number, line.removesuffix(b"\n"))
-                verdicts += found
-                new.write(text + b"\n")
-        mended.replace(piece.path)
+        for index, line in enumerate(lines):
+            lines[index], found = self._judge(index, line)
+            verdicts += found
         return verdicts
 
     def no_answer_reason(self, line: bytes) -> str | None:
@@ -128,6 +125,12 @@ def divide(lines: list[bytes], readable: Callable[[list[bytes]], bool]) -> Itera
             continue
         middle = len(part) // 2
         pending += [part[:middle], part[middle:]]
+
+
+@cache
+def _fitting(operation: str) -> msgspec.json.Decoder[Any]:
+    """Give a decoder that refuses what does not fit the shape of an operation's lines."""
+    return msgspec.json.Decoder(_type_of(shape_of(operation), "Line"))
 
 
 def _type_of(shape: Shape, name: str) -> Any:  # noqa: ANN401 - a type made at run time

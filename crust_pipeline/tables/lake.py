@@ -1,18 +1,12 @@
 """The lake: one Parquet file per table and partition, replaced whole.
 
-Nobody is ever in the way: a file is written beside its place, synced and renamed. Its metadata says
-what it was made from, how many rows it has and a hash of its content, the columns of the run left
-out.
+Nobody is ever in the way of readers: a file is written beside its place, synced and renamed
+(`partition`).
 """
 
-import base64
 import fcntl
-import hashlib
-import os
-import threading
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,19 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_PREFIX: Final = "crust_pipeline."
+    from crust_pipeline.tables.partition import PartitionWritten
+
 # A quarter of DuckDB's default: a writer holds one group in memory, and a lookup reads one.
 _ROWS_PER_GROUP: Final = 15 * 2048
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionWritten:
-    """What a partition of a table holds."""
-
-    table: str
-    day: date
-    rows: int
-    content_hash: str
 
 
 @contextmanager
@@ -74,17 +59,12 @@ class Lake:
             date.fromisoformat(path.parent.name.removeprefix(f"{PARTITION}=")) for path in folders
         )
 
-    def partition(self, table: str, day: date) -> PartitionWritten | None:
-        """Give what a partition holds, from its file's metadata; None if there is no file."""
-        import pyarrow.parquet as pq
+    def partition(self, table: str, day: date) -> "PartitionWritten | None":
+        """Give what a partition holds; None if there is no file."""
+        from crust_pipeline.tables.partition import written
 
-        try:
-            metadata = pq.ParquetFile(self.path(table, day)).metadata
-        except FileNotFoundError:
-            return None
-        notes: dict[bytes, bytes] = metadata.metadata or {}
-        content_hash = notes.get(f"{_PREFIX}content_hash".encode(), b"").decode()
-        return PartitionWritten(table, day, metadata.num_rows, content_hash)
+        path = self.path(table, day)
+        return written(table, day, path) if path.exists() else None
 
     def write_rows(
         self,
@@ -95,7 +75,7 @@ class Lake:
         run_id: str,
         loaded_at: datetime,
         operations: Iterable[str] = (),
-    ) -> PartitionWritten:
+    ) -> "PartitionWritten":
         """Replace a partition by rows made from the ledger or from upstream.
 
         Args:
@@ -122,7 +102,7 @@ class Lake:
         run_id: str,
         loaded_at: datetime,
         operations: Iterable[str] = (),
-    ) -> list[PartitionWritten]:
+    ) -> "list[PartitionWritten]":
         """Replace several partitions; cheaper than one by one.
 
         Args:
@@ -166,8 +146,8 @@ class Lake:
         *,
         operations: Iterable[str] = (),
         metadata: Mapping[str, str] | None = None,
-    ) -> PartitionWritten:
-        """Replace a partition by the rows of a query.
+    ) -> "PartitionWritten":
+        """Replace a partition by the rows of a query, put in order.
 
         Args:
             connection: Where to run the query.
@@ -177,47 +157,19 @@ class Lake:
             operations: For `quarantine`: whose lines these rows replace; others' stay.
             metadata: What to note in the file about where the rows come from.
         """
-        with self._kept(table, day, operations) as kept:
-            aggregates = f"SELECT {digest_columns(table)} FROM ({query}{kept})"
-            ((rows, total),) = connection.execute(aggregates).fetchall()
-            written = PartitionWritten(table.name, day, rows, content_hash(table, rows, total))
-            rows_in_order = in_order(table, query + kept)
-            self.write(connection, table, rows_in_order, written, metadata=metadata or {})
-        return written
+        import pyarrow as pa
 
-    def write(
-        self,
-        connection: "duckdb.DuckDBPyConnection",
-        table: Table,
-        query: str,
-        written: PartitionWritten,
-        *,
-        metadata: Mapping[str, str],
-    ) -> None:
-        """Replace a partition by the rows of a query in order, whose digest is known already."""
-        notes = {
-            "ARROW:schema": _arrow_schema_text(table),
-            f"{_PREFIX}table": table.name,
-            f"{_PREFIX}spec_version": table.version,
-            f"{_PREFIX}content_hash": written.content_hash,
-            **{f"{_PREFIX}{key}": text for key, text in metadata.items()},
-        }
-        pairs = ", ".join(f"{literal(key)}: {literal(text)}" for key, text in notes.items())
-        path = self.path(table.name, written.day)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{table.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+        from crust_pipeline.tables.partition import PartitionFile
+
+        file = PartitionFile(self.path(table.name, day), table, day, metadata or {})
         try:
-            # Level 1 is a tenth faster than 3 here, and its files are no larger.
-            connection.execute(
-                f"COPY ({query}) TO {literal(str(temporary))} "
-                f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
-                f"ROW_GROUP_SIZE {_ROWS_PER_GROUP}, KV_METADATA {{{pairs}}})"
-            )
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
+            with self._kept(table, day, operations) as kept:
+                rows = f"SELECT * FROM ({query}{kept}) ORDER BY {', '.join(table.order)}"
+                for batch in connection.sql(rows).to_arrow_reader(_ROWS_PER_GROUP):
+                    file.append(pa.Table.from_batches([batch]).cast(table.arrow_schema()))
+                return file.publish()
         finally:
-            temporary.unlink(missing_ok=True)
+            file.discard()
 
     def scan(self, table: str, start: date | None = None, end: date | None = None) -> str:
         """Give SQL to select a table's rows from: its columns in order, `partition_date` typed.
@@ -295,31 +247,6 @@ class Lake:
             )
 
 
-def in_order(table: Table, query: str) -> str:
-    """Give a query of a table's rows in the order in which they are stored."""
-    return f"SELECT * FROM ({query}) ORDER BY {', '.join(table.order)}"
-
-
-def digest_columns(table: Table) -> str:
-    """Give the SQL aggregates that make up the digest of a table's rows."""
-    content = ", ".join(quoted(column.name) for column in table.content_columns())
-    return f"count(*) AS rows, coalesce(sum(hash({content})), 0)::VARCHAR AS total"
-
-
-def content_hash(table: Table, rows: int, total: str) -> str:
-    """Give the content hash of rows whose aggregates are known."""
-    return hashlib.sha256(f"{table.name} {table.version} {rows} {total}".encode()).hexdigest()[:32]
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _as_arrow(table: Table, rows: list[Mapping[str, Any]]) -> "pa.Table":
     import pyarrow as pa
 
@@ -329,7 +256,3 @@ def _as_arrow(table: Table, rows: list[Mapping[str, Any]]) -> "pa.Table":
         {name: pa.array([row.get(name) for row in rows], types.get(name)) for name in names}
         or {table.columns[0].name: pa.array([], pa.string())}
     )
-
-
-def _arrow_schema_text(table: Table) -> str:
-    return base64.b64encode(table.arrow_schema().serialize().to_pybytes()).decode()

@@ -61,15 +61,6 @@ def readings(table: Table, operation: str, staged: str) -> tuple[Reading, ...]:
     )
 
 
-def columns_in_lines(table: Table) -> list[Column]:
-    """Give the columns that come out of the lines; the others are known only later."""
-    return [
-        column
-        for column in table.columns
-        if any(_in_lines(column, source) for source in table.sources)
-    ]
-
-
 def identifier_sql(operation: str) -> str:
     """Give the SQL of the identifier a staged line echoes."""
     paths = (map(quoted, segments(path)) for path in LINES[operation].identifiers)

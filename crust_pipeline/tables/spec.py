@@ -171,14 +171,14 @@ class Table:
 
 
 def arrow_type(duckdb_type: str) -> "pa.DataType":
-    """Give the Arrow type of a DuckDB type. JSON is text."""
+    """Give the Arrow type of a DuckDB type."""
     import pyarrow as pa
 
     if duckdb_type.endswith("[]"):
         return pa.list_(arrow_type(duckdb_type.removesuffix("[]")))
     return {
         "VARCHAR": pa.string(),
-        "JSON": pa.string(),
+        "JSON": pa.json_(),
         "INTEGER": pa.int32(),
         "BIGINT": pa.int64(),
         "DOUBLE": pa.float64(),

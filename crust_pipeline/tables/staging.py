@@ -1,163 +1,157 @@
-"""One piece of a landed file: from text to unnested rows in the scratch database.
+"""One piece of the answers: from lines in the spools to the finished rows of each table.
 
 The strict read comes first, for all lines together. Only when DuckDB refuses a piece, or finds
 fewer answers than lines, are the lines looked at one by one; a clean file never pays for that.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from crust_pipeline.identity import InvalidIdentifier, key_of_url
+from crust_pipeline.tables.files import ReadFile
 from crust_pipeline.tables.judge import NO_ANSWER, Judge, Verdict, divide
-from crust_pipeline.tables.landed import Piece, stored_text
-from crust_pipeline.tables.reading import (
-    columns_in_lines,
-    identifier_sql,
-    readings,
-    unusable_sql,
-)
+from crust_pipeline.tables.landed import stored_text
+from crust_pipeline.tables.phones import e164
+from crust_pipeline.tables.reading import readings, unusable_sql
 from crust_pipeline.tables.shape import read_columns
-from crust_pipeline.tables.spec import Table, literal, quoted
+from crust_pipeline.tables.spec import Table, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from numpy.typing import NDArray
 
 # DuckDB sizes its buffers by this, a quarter of its default; a longer line needs more, and gets it.
-_OBJECT_BYTES: Final = 4 << 20
-# line_id is the file's number above this bit and the line's number below.
-_LINE_BITS: Final = 32
-
-
-def line_id(file_number: int, line_number: int) -> int:
-    """Give the id of a line among all lines of a flattening."""
-    return (file_number << _LINE_BITS) + line_number
-
-
-def line_of(identity: int) -> tuple[int, int]:
-    """Give file number and line number of a line id."""
-    return identity >> _LINE_BITS, identity & ((1 << _LINE_BITS) - 1)
-
-
-def scratch_name(table: Table) -> str:
-    """Give the name under which the scratch database has all unnested rows of a table."""
-    return quoted(f"unnested_{table.name}")
-
-
-def create_scratch_tables(connection: "DuckDBPyConnection", tables: Iterable[Table]) -> None:
-    """Prepare the scratch database for `load_piece`."""
-    connection.execute("CREATE TABLE lines (line_id BIGINT, identifier VARCHAR)")
-    for table in tables:
-        # One table per piece: appending to a common one would copy all rows once more.
-        connection.execute(f"CREATE SCHEMA {quoted(table.name)}")
-
-
-def gather_scratch_tables(connection: "DuckDBPyConnection", tables: Iterable[Table]) -> None:
-    """Make the unnested rows of all pieces visible under their `scratch_name`s."""
-    for table in tables:
-        columns = ", ".join(
-            f"NULL::{column.type} AS {quoted(column.name)}" for column in columns_in_lines(table)
-        )
-        pieces = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?", [table.name]
-        ).fetchall()
-        rows = " UNION ALL BY NAME ".join(
-            [
-                f"SELECT NULL::BIGINT AS line_id, false AS odd, {columns} WHERE false",
-                *(f"FROM {quoted(table.name)}.{quoted(name)}" for (name,) in pieces),
-            ]
-        )
-        connection.execute(f"CREATE VIEW {scratch_name(table)} AS {rows}")
-
-
-def load_piece(
-    connection: "DuckDBPyConnection",
-    file_number: int,
-    operation: str,
-    piece: Piece,
-    tables: Iterable[Table],
-) -> list[Verdict]:
-    """Read a piece into the scratch tables.
-
-    Args:
-        connection: A cursor of its own, on which nothing else runs.
-        file_number: The number of the landed file among those of the flattening.
-        operation: Whose file it is.
-        piece: The piece; its file may be rewritten.
-        tables: The tables whose rows are wanted.
-
-    Returns:
-        What was wrong with which line.
-    """
-    verdicts = _Stage(connection, operation, piece).fill()
-    start = line_id(file_number, piece.first_line)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW answers AS SELECT rowid + {start} AS line_id, * "
-        f"FROM staged WHERE NOT ({unusable_sql(operation)})"
-    )
-    connection.execute(
-        f"INSERT INTO lines SELECT line_id, {identifier_sql(operation)} FROM answers"
-    )
-    for table in tables:
-        found = readings(table, operation, "answers")
-        rows = " UNION ALL BY NAME ".join(reading.select for reading in found)
-        into = f"{quoted(table.name)}.{quoted(str(start))}"
-        connection.execute(f"CREATE TABLE {into} AS {rows}")
-        ((odd,),) = connection.execute(f"SELECT count(*) FROM {into} WHERE odd").fetchall()
-        if odd:
-            odd_values = " UNION ALL ".join(reading.odd_values for reading in found)
-            verdicts += [
-                Verdict(line_of(identity)[1], reason, stored_text(value.encode()), field=True)
-                for identity, reason, value in connection.execute(odd_values).fetchall()
-            ]
-    connection.execute("DROP VIEW answers; DROP TABLE staged")
-    return verdicts
+_OBJECT_BYTES: Final = 1 << 20
+_COPIED_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
-    """Fills the temporary table `staged` with one row per line of a piece."""
+class Rows:
+    """Rows of a table, and where the answer of each stands among those of the piece."""
+
+    table: pa.Table
+    places: "NDArray[np.int64]"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The lines of one operation in a piece, to be read into the temporary table `staged`.
+
+    Args:
+        connection: A cursor of its own, on which nothing else runs.
+        operation: Whose lines they are.
+        answers: The rows of table `answers` about them, in order.
+        places: Where each of them stands among all answers of the piece.
+        reads: The landed files, by number.
+        path: A file for their text.
+    """
 
     connection: "DuckDBPyConnection"
     operation: str
-    piece: Piece
+    answers: pa.Table
+    places: "NDArray[np.int64]"
+    reads: Sequence[ReadFile]
+    path: Path
 
-    def fill(self) -> list[Verdict]:
-        """Read strictly; mend what cannot be read and read again."""
-        if self._read() and self._answers() == self.piece.lines:
+    def fill(self) -> list[tuple[ReadFile, Verdict]]:
+        """Read the lines strictly; mend what cannot be read and read again.
+
+        Returns:
+            What was wrong with which line of which file.
+        """
+        with self.path.open("wb", buffering=_COPIED_BYTES) as file:
+            file.writelines(self._texts())
+        if self._read() and self._usable() == self.answers.num_rows:
             return []
-        verdicts = Judge(self.operation).mend(self.piece)
+        lines = [text[:-1] for text in self._texts()]
+        verdicts = Judge(self.operation).mend(lines)
+        self._write(lines)
         if not self._read():
-            verdicts += self._set_aside_refused()
+            verdicts += self._set_aside_refused(lines)
         bad = sum(not verdict.field for verdict in verdicts)
-        if self._answers() + bad != self.piece.lines:
+        if self._usable() + bad != len(lines):
             # Judge and SQL disagree about what an answer is: an error of ours, and lines at stake.
-            raise AssertionError(f"{self.piece.lines} lines, {bad} bad, {self._answers()} answers")
-        return verdicts
+            raise AssertionError(f"{len(lines)} lines, {bad} bad, {self._usable()} answers")
+        return [self._located(verdict) for verdict in verdicts]
 
-    def _set_aside_refused(self) -> list[Verdict]:
+    def rows(self, table: Table) -> tuple[Rows, list[tuple[ReadFile, Verdict]]]:
+        """Give the rows of a table, in order, and what was wrong with which line.
+
+        They have the columns that come out of the lines.
+        """
+        found = readings(table, self.operation, self._STAGED.format(unusable_sql(self.operation)))
+        select = " UNION ALL BY NAME ".join(reading.select for reading in found)
+        if len(found) > 1 or " OVER " in select:
+            # Unnesting alone keeps the order. Behind person, batch and line, the table's order
+            # says where rows of one line go.
+            order = ["line_id", *table.order[3:], *table.distinct]
+            select = f"SELECT * FROM ({select}) ORDER BY {', '.join(order)}"
+        rows = self.connection.sql(select).to_arrow_table()
+        verdicts: list[tuple[ReadFile, Verdict]] = []
+        if pc.any(rows["odd"]).as_py():  # pyright: ignore[reportAttributeAccessIssue]  # no stubs
+            odd_values = " UNION ALL ".join(reading.odd_values for reading in found)
+            verdicts = [
+                self._located(Verdict(index, reason, stored_text(value.encode()), field=True))
+                for index, reason, value in self.connection.execute(odd_values).fetchall()
+            ]
+        places = self.places[rows["line_id"].to_numpy()]
+        return Rows(rows.drop_columns(["odd", "line_id"]), places), verdicts
+
+    _STAGED = "(SELECT rowid AS line_id, * FROM staged WHERE NOT ({}))"
+
+    def _texts(self) -> Iterator[bytes]:
+        """Give the text of each line, with its end, out of the spools."""
+        numbers, starts, sizes = map(self._numbers, ("file_number", "start", "size"))
+        spools = {number: os.open(self.reads[number].spool, os.O_RDONLY) for number in set(numbers)}
+        try:
+            for number, start, size in zip(numbers, starts, sizes, strict=True):
+                yield os.pread(spools[number], size + 1, start)
+        finally:
+            for spool in spools.values():
+                os.close(spool)
+
+    def _numbers(self, column: str) -> list[int]:
+        """Give a column of the answers that has no nulls."""
+        return cast("list[int]", self.answers[column].to_pylist())
+
+    def _write(self, lines: list[bytes]) -> None:
+        self.path.write_bytes(b"\n".join([*lines, b""]))
+
+    def _located(self, verdict: Verdict) -> tuple[ReadFile, Verdict]:
+        """Give the file of a verdict about a place in the piece, and the verdict about its line."""
+        answer = self.answers.slice(verdict.line_number, 1)
+        file_number, source_line = (
+            cast("int", answer[name][0].as_py()) for name in ("file_number", "source_line")
+        )
+        return self.reads[file_number], replace(verdict, line_number=source_line)
+
+    def _set_aside_refused(self, lines: list[bytes]) -> list[Verdict]:
         """Replace the lines that only DuckDB can tell are bad."""
-        path = self.piece.path
-        lines = path.read_bytes().split(b"\n")[:-1]
 
         def readable(some: list[bytes]) -> bool:
-            path.write_bytes(b"".join(line + b"\n" for line in some))
+            self._write(some)
             return self._read()
 
-        verdicts: list[Verdict] = []
-        for index in divide(lines, readable):
-            reason = "refused by the reader: a key that stands twice, or a number beyond all bounds"
-            content = stored_text(lines[index])
-            number = self.piece.first_line + index
-            verdicts.append(Verdict(number, reason, content, field=False))
+        reason = "refused by the reader: a key that stands twice, or a number beyond all bounds"
+        verdicts = [
+            Verdict(index, reason, stored_text(lines[index]), field=False)
+            for index in divide(lines, readable)
+        ]
         for verdict in verdicts:
-            lines[verdict.line_number - self.piece.first_line] = NO_ANSWER
+            lines[verdict.line_number] = NO_ANSWER
         if not readable(lines):
             raise AssertionError("a piece is refused although each of its lines can be read")
         return verdicts
 
-    def _answers(self) -> int:
+    def _usable(self) -> int:
         count = f"SELECT count(*) FROM staged WHERE NOT ({unusable_sql(self.operation)})"
         ((answers,),) = self.connection.execute(count).fetchall()
         return answers
@@ -165,14 +159,61 @@ class _Stage:
     def _read(self) -> bool:
         # An explicit schema, `records` and `auto_detect` keep DuckDB from sampling, which costs
         # more than reading. Insertion order is kept, so that `rowid` counts lines.
-        size = max(_OBJECT_BYTES, self.piece.longest_bytes)
+        size = max(_OBJECT_BYTES, max(self._numbers("size")) + 1)
         try:
             self.connection.execute(
                 "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
-                f"{literal(str(self.piece.path))}, format = 'newline_delimited', records = true, "
+                f"{literal(str(self.path))}, format = 'newline_delimited', records = true, "
                 f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
                 f"columns = {read_columns(self.operation)})"
             )
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return True
+
+
+def finished(table: Table, parts: Sequence[Rows], answers: pa.Table) -> Rows:
+    """Put the rows of several operations in order, and give them all columns of their table.
+
+    Args:
+        table: Whose rows they are.
+        parts: The rows of each operation.
+        answers: The answers of the piece, whose lines they come from.
+    """
+    if not parts:
+        return Rows(table.arrow_schema().empty_table(), np.array([], np.int64))
+    rows = pa.concat_tables((part.table for part in parts), promote_options="permissive")
+    places = np.concatenate([part.places for part in parts])
+    if len(parts) > 1:
+        order = np.argsort(places, kind="stable")
+        rows, places = rows.take(order), places[order]
+    known = answers.take(places)
+    columns: list[Any] = []
+    for column in table.stored_columns():
+        if column.name == "identity_mismatch":
+            columns.append(_each(_is_other, rows["profile_url"], known["profile_key"]))
+        elif column.name == "phone_e164":
+            columns.append(_each(_e164_or_none, rows["phone_number"]))
+        else:
+            columns.append((rows if column.name in rows.column_names else known)[column.name])
+    names = [column.name for column in table.stored_columns()]
+    return Rows(pa.table(columns, names).cast(table.arrow_schema()).combine_chunks(), places)
+
+
+def _each(make: Callable[..., object], *columns: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
+    """Give what a function makes of the values of columns, row by row."""
+    return pa.array(list(map(make, *(column.to_pylist() for column in columns))))
+
+
+def _is_other(profile_url: str | None, profile_key: str) -> bool | None:
+    """Tell whether a record's own profile URL is not that of who was asked for."""
+    if profile_url is None or not profile_key.startswith("linkedin.com/in/"):
+        return None
+    try:
+        return key_of_url(profile_url) != profile_key
+    except InvalidIdentifier:
+        return None
+
+
+def _e164_or_none(phone_number: str | None) -> str | None:
+    return None if phone_number is None else e164(phone_number)

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from crust_pipeline.marts import create_marts
-from crust_pipeline.tables.lake import Lake, digest_columns, open_duckdb, sync
+from crust_pipeline.tables.lake import Lake, open_duckdb
+from crust_pipeline.tables.partition import sync
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -345,7 +346,7 @@ def _compare(connection: "DuckDBPyConnection", table: Table, lake: Lake) -> Iter
         {
             day: (rows, total)
             for day, rows, total in connection.execute(
-                f"SELECT {PARTITION}, {digest_columns(table)} FROM {side} GROUP BY ALL"
+                f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} GROUP BY ALL"
             ).fetchall()
         }
         for side in sides
@@ -356,3 +357,9 @@ def _compare(connection: "DuckDBPyConnection", table: Table, lake: Lake) -> Iter
             yield f"{table.name} {day}: {here[0]} rows in the warehouse, {there[0]} in the lake" + (
                 ", with other content" if here[0] == there[0] else ""
             )
+
+
+def _digest_columns(table: Table) -> str:
+    """Give the SQL aggregates by which rows are compared, in whatever order they are."""
+    content = ", ".join(quoted(column.name) for column in table.content_columns())
+    return f"count(*) AS rows, coalesce(sum(hash({content})), 0)::VARCHAR AS total"

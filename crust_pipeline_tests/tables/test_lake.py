@@ -1,6 +1,7 @@
 """The lake: partitions replaced whole, described in their files, the same for the same input."""
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -255,7 +256,7 @@ def test_a_failed_write_leaves_the_old_partition_and_no_litter(
     def no_space(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("crust_pipeline.tables.lake.sync", no_space)
+    monkeypatch.setattr("crust_pipeline.tables.partition.sync", no_space)
     with pytest.raises(OSError, match="No space"):
         lake.write_rows("outcomes", DAY, [], **_RUN)
 
@@ -265,7 +266,7 @@ def test_a_failed_write_leaves_the_old_partition_and_no_litter(
     ]
 
 
-def test_many_rows_are_put_in_order_range_by_range_and_are_the_same(
+def test_a_day_in_many_blocks_has_the_same_rows_in_the_same_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [
@@ -273,12 +274,32 @@ def test_many_rows_are_put_in_order_range_by_range_and_are_the_same(
         for number in range(50)
     ]
     contents = []
-    for at_once in (1000, 7):
-        monkeypatch.setattr("crust_pipeline.tables.flattening.SORTED_AT_ONCE", at_once)
-        folder = tmp_path / str(at_once)
+    for block_bytes in (1 << 20, 500):
+        monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", block_bytes)
+        folder = tmp_path / str(block_bytes)
         folder.mkdir()
         file = landed(folder, lines, asked=[url(f"p{number}") for number in range(50)])
-        lake = flattened(folder, file).lake
-        contents.append([lake.path(table, DAY).read_bytes() for table in ("people", "skills")])
+        result = flattened(folder, file)
+        contents.append([result.rows(table) for table in ("people", "skills")])
 
     assert contents[0] == contents[1]
+    keys = [row["profile_key"] for row in contents[1][0]]
+    assert keys == sorted(keys)
+    assert pq.ParquetFile(result.lake.path("people", DAY)).num_row_groups > 5
+
+
+def test_a_day_written_alone_has_the_same_bytes_as_with_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", 500)
+    asked: dict[str, Sequence[date]] = {
+        url(f"p{number}"): [(DAY, NEXT_DAY)[number % 2]] for number in range(50)
+    }
+    lines = [enriched(f"p{number}", basic_profile={"name": "x" * number}) for number in range(50)]
+    file = landed(tmp_path, lines, asked=asked)
+
+    together = flattened(tmp_path, file, days=[DAY, NEXT_DAY]).lake.path("people", NEXT_DAY)
+    content = together.read_bytes()
+    flattened(tmp_path, file, days=[NEXT_DAY])
+
+    assert together.read_bytes() == content
