@@ -65,11 +65,7 @@ def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[da
     paths = [path for day in days if (path := pipeline.lake.path(table.name, day)).exists()]
     wrong: set[str] = set()
     for path in paths:
-        # JSON is kept as text of an extension type.
-        types = {
-            field.name: getattr(field.type, "storage_type", field.type)
-            for field in pq.read_schema(path)
-        }
+        types = {field.name: field.type for field in pq.read_schema(path)}
         wrong |= {
             field.name for field in table.arrow_schema() if types.get(field.name) != field.type
         }

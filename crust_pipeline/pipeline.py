@@ -16,6 +16,7 @@ from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
 from crust_pipeline.batching.pronto import ProntoJobs
 from crust_pipeline.identity import InvalidIdentifier, key_of_url
 from crust_pipeline.ledger.ledger import Ledger, submission
+from crust_pipeline.marts import create_marts
 from crust_pipeline.settings import PRONTO_JOBS_AT_A_TIME, Settings, SettingsError
 from crust_pipeline.tables import (
     Lake,
@@ -73,7 +74,7 @@ class Pipeline:
     @cached_property
     def lake(self) -> Lake:
         """The Parquet tables."""
-        return Lake(self.settings.lake)
+        return Lake(self.settings.lake, add_views=create_marts)
 
     @cached_property
     def warehouse(self) -> Warehouse:

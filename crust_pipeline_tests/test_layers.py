@@ -13,7 +13,7 @@ LAYERS = {
     "ledger": {"ledger"},
     "batching": {"vendor", "ledger", "batching"},
     "marts": {"marts"},
-    "tables": {"tables", "marts"},
+    "tables": {"tables"},
     "sandbox": {"sandbox", "vendor"},
     "inbox": {"inbox", "ledger"},
 }

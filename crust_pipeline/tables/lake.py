@@ -5,13 +5,12 @@ Nobody is ever in the way of readers: a file is written beside its place, synced
 """
 
 import fcntl
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crust_pipeline.marts import create_marts
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from crust_pipeline.tables.partition import PartitionWritten
+
+    AddViews = Callable[[duckdb.DuckDBPyConnection], None]
 
 # A quarter of DuckDB's default: a writer holds one group in memory, and a lookup reads one.
 _ROWS_PER_GROUP: Final = 15 * 2048
@@ -41,12 +42,23 @@ def open_duckdb(
         connection.close()
 
 
+def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
+    """Add no views."""
+
+
 class Lake:
     """The Parquet tables under one folder."""
 
-    def __init__(self, root: Path) -> None:
-        """Take the folder; it is made when something is written."""
+    def __init__(self, root: Path, *, add_views: "AddViews" = no_views) -> None:
+        """Take the folder; it is made when something is written.
+
+        Args:
+            root: The folder.
+            add_views: Makes further views in every database that shows the lake's tables: the
+                marts, which this layer does not know.
+        """
         self.root = root
+        self.add_views = add_views
 
     def path(self, table: str, day: date) -> Path:
         """Give where the file of a partition is, or would be."""
@@ -215,11 +227,11 @@ class Lake:
 
     @contextmanager
     def connect(self) -> "Generator[duckdb.DuckDBPyConnection]":
-        """Open an in-memory DuckDB with a view for each table and each mart."""
+        """Open an in-memory DuckDB with a view for each table, and what `add_views` makes."""
         with open_duckdb() as connection:
             for table in TABLES:
                 connection.execute(f"CREATE VIEW {quoted(table)} AS FROM {self.scan(table)}")
-            create_marts(connection)
+            self.add_views(connection)
             yield connection
 
     @contextmanager

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.marts import create_marts
 from crust_pipeline.tables.lake import Lake, open_duckdb
 from crust_pipeline.tables.partition import sync
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
@@ -28,11 +27,14 @@ from crust_pipeline.tables.specs import TABLES
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# A quarter of DuckDB's default: a day's rows are compressed and written while they are inserted,
+# side by side, and not all at the end.
+_ROWS_PER_GROUP: Final = 15 * 2048
+# Every load closes the file, which ends in a checkpoint anyway. A commit that makes it at once
+# writes its rows once, not first into the log.
+_CHECKPOINT: Final = "1KB"
 # DuckDB 1.4 and later read files of this version; what 2.0 makes by itself, only 2.0 reads.
-_STORAGE_VERSION: Final = "v1.4.0"
-# At the default of 16 MB nearly every load ends in a checkpoint of up to seconds, and the file
-# grows.
-_CHECKPOINT: Final = "1GB"
+_MADE_WITH: Final = f"STORAGE_VERSION 'v1.4.0', ROW_GROUP_SIZE {_ROWS_PER_GROUP}"
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 
 _NOTED: Final = pa.schema(
@@ -146,7 +148,7 @@ class Warehouse:
         new.unlink(missing_ok=True)
         with self._writable(wait_seconds) as connection:
             connection.execute(
-                f"ATTACH {literal(str(new))} AS compacted (STORAGE_VERSION '{_STORAGE_VERSION}');"
+                f"ATTACH {literal(str(new))} AS compacted ({_MADE_WITH});"
                 "COPY FROM DATABASE warehouse TO compacted; DETACH compacted"
             )
             sync(new)
@@ -184,7 +186,7 @@ class Warehouse:
 
 
 def publish_views(lake: Lake, path: Path) -> None:
-    """Write a DuckDB file with a view per table of the lake and per mart, replacing `path`.
+    """Write a DuckDB file with a view per table of the lake, and its further views, over `path`.
 
     Readers may keep it open for as long as they like. Days that are written later are in the views.
     """
@@ -198,7 +200,7 @@ def publish_views(lake: Lake, path: Path) -> None:
             view = quoted(table.name)
             connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {lake.scan(table.name)}")
             connection.execute(f"COMMENT ON VIEW {view} IS {literal(table.description)}")
-        create_marts(connection)
+        lake.add_views(connection)
     sync(new)
     new.replace(path)
 
@@ -213,7 +215,7 @@ def _lock(descriptor: int) -> None:
 def _attach(connection: "DuckDBPyConnection", path: Path, *, read_only: bool) -> None:
     import duckdb
 
-    option = "READ_ONLY" if read_only else f"STORAGE_VERSION '{_STORAGE_VERSION}'"
+    option = "READ_ONLY" if read_only else _MADE_WITH
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS warehouse ({option})")
     except duckdb.Error as error:
@@ -244,7 +246,7 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
             connection.execute("; ".join([table.create_statement(), *table.comment_statements()]))
         days = sorted(day for name, day in stale if name == table.name)
         rows += _replace(connection, table, lake, days) if days else 0
-    create_marts(connection)
+    lake.add_views(connection)
     _note(connection, state, loaded)
     connection.execute("COMMIT")
     return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None)

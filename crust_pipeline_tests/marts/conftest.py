@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crust_pipeline.marts import create_marts
 from crust_pipeline.tables import Lake
 
 DAY, NEXT_DAY = date(2026, 11, 2), date(2026, 11, 3)
@@ -20,7 +21,7 @@ class Shop:
     """A lake to put rows into and to ask marts of."""
 
     def __init__(self, root: Path) -> None:
-        self.lake = Lake(root)
+        self.lake = Lake(root, add_views=create_marts)
 
     def put(self, table: str, rows: Rows, *, day: date = DAY) -> None:
         self.lake.write_rows(table, day, rows, run_id="run", loaded_at=NOW)
