@@ -16,6 +16,6 @@ def peak_mb() -> float:
 
 
 def cpu_seconds() -> float:
-    """Give the processor time of this process and its children, imports included."""
+    """Give the processor time so far of this process and its children."""
     times = os.times()
     return sum(times[:4])

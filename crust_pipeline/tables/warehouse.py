@@ -114,7 +114,7 @@ class Warehouse:
             with open_duckdb() as connection:
                 _attach(connection, self.path, read_only=True)
                 loaded = _loaded(connection)
-                return len(_stale(connection, _state(lake, loaded), loaded))
+                return len(_stale(_outdated(connection), _state(lake, loaded), loaded))
         except WarehouseBusyError:
             # Another program is writing. What is newer than the file is not in it.
             loaded_at = self.path.stat().st_mtime
@@ -128,10 +128,13 @@ class Warehouse:
         """
         with open_duckdb() as connection:
             _attach(connection, self.path, read_only=True)
+            outdated = _outdated(connection)
             return [
                 difference
                 for table in TABLES.values()
-                for difference in _compare(connection, table, lake)
+                for difference in _compare(
+                    connection, table, lake, there=table.name not in outdated
+                )
             ]
 
     def compact(self, *, wait_seconds: float = 60.0) -> tuple[int, int]:
@@ -238,10 +241,11 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
     loaded = _loaded(connection)
     # Taken before the files are read: one that is replaced meanwhile is loaded again next time.
     state = _state(lake, loaded)
-    stale = _stale(connection, state, loaded)
+    outdated = _outdated(connection)
+    stale = _stale(outdated, state, loaded)
     rows = 0
     for table in TABLES.values():
-        if not _has_columns(connection, table):
+        if table.name in outdated:
             connection.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
             connection.execute("; ".join([table.create_statement(), *table.comment_statements()]))
         days = sorted(day for name, day in stale if name == table.name)
@@ -285,11 +289,8 @@ def _state(lake: Lake, loaded: _Loaded) -> _Loaded:
     return state
 
 
-def _stale(
-    connection: "DuckDBPyConnection", state: _Loaded, loaded: _Loaded
-) -> set[tuple[str, date]]:
+def _stale(outdated: set[str], state: _Loaded, loaded: _Loaded) -> set[tuple[str, date]]:
     """Give the partitions whose content is not that of the lake, or no longer in the lake."""
-    outdated = {table.name for table in TABLES.values() if not _has_columns(connection, table)}
     return {
         key
         for key in state.keys() | loaded.keys()
@@ -298,7 +299,7 @@ def _stale(
 
 
 def _loaded(connection: "DuckDBPyConnection") -> _Loaded:
-    if not _columns_of(connection, "bookkeeping", "loaded"):
+    if "bookkeeping.loaded" not in _columns(connection):
         return {}
     rows = connection.execute(
         f"SELECT table_name, {PARTITION}, content_hash, stamp FROM warehouse.bookkeeping.loaded"
@@ -324,25 +325,36 @@ def _note(connection: "DuckDBPyConnection", state: _Loaded, loaded: _Loaded) -> 
     connection.unregister("noted")
 
 
-def _columns_of(connection: "DuckDBPyConnection", schema: str, table: str) -> list[tuple[str, str]]:
-    return connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'warehouse' "
-        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
-        [schema, table],
-    ).fetchall()
+def _columns(connection: "DuckDBPyConnection") -> dict[str, list[tuple[str, str]]]:
+    """Give the columns, with their types, of every table that the warehouse has."""
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, name, kind in connection.execute(
+        "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = 'warehouse' ORDER BY schema_name, table_name, column_index"
+    ).fetchall():
+        columns.setdefault(table, []).append((name, kind))
+    return columns
 
 
-def _has_columns(connection: "DuckDBPyConnection", table: Table) -> bool:
-    """Tell whether the table is there as the spec has it."""
-    return _columns_of(connection, "main", table.name) == [
-        (column.name, column.type.replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"))
-        for column in table.columns
-    ]
+def _outdated(connection: "DuckDBPyConnection") -> set[str]:
+    """Give the tables that are not there as the spec has them."""
+    there = _columns(connection)
+    return {
+        table.name
+        for table in TABLES.values()
+        if there.get(f"main.{table.name}")
+        != [
+            (column.name, column.type.replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"))
+            for column in table.columns
+        ]
+    }
 
 
-def _compare(connection: "DuckDBPyConnection", table: Table, lake: Lake) -> Iterator[str]:
+def _compare(
+    connection: "DuckDBPyConnection", table: Table, lake: Lake, *, there: bool
+) -> Iterator[str]:
     sides = [lake.scan(table.name)]
-    if _has_columns(connection, table):
+    if there:
         sides.append(f"warehouse.{quoted(table.name)}")
     lakes, ours, *_ = [
         {
