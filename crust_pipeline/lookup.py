@@ -39,7 +39,10 @@ OPERATION = "contact"
 TABLES_SHOWN = ("contact_emails", "contact_phones", "contact_websites")
 # Outcomes that answer the question, if only with "nobody knows".
 ANSWERED = frozenset(
-    {"matched", "reused", "duplicate", "not_found", "dropped", "no_data", "redacted"}
+    {
+        *("matched", "reused", "duplicate", "not_found", "dropped", "no_data"),
+        *("redacted", "suppressed"),
+    }
 )
 
 

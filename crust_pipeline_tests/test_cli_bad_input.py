@@ -120,9 +120,7 @@ def test_a_table_that_is_not_utf8(settings: dict[str, str], upstream: Path) -> N
     done = crust(*ENRICH, settings=settings)
     assert done.code == 0
     assert "1 lines are not UTF-8 and were read as Windows-1252" in done.out
-    names = crust(
-        "sql", "SELECT first_name FROM profile_urls", "--csv", settings=settings
-    )
+    names = crust("sql", "SELECT first_name FROM profile_urls", "--csv", settings=settings)
     assert names.out.split() == ["first_name", "José"]
 
 

@@ -303,3 +303,31 @@ def test_a_limit_that_refuses_stops_it_before_anything_is_sent(
     assert done.code == 1
     assert "could cost up to 10 credits and only 7 may be spent now" in done.err
     assert not sandbox.state.requests[PATH]
+
+
+def test_whoever_was_erased_is_neither_shown_nor_asked_for(
+    settings: dict[str, str], sandbox: RunningSandbox
+) -> None:
+    look_up("--yes", SAM, settings=settings)
+    assert crust("erase", SAM, settings=settings).code == 0
+
+    done = look_up("--yes", "--json", SAM, settings=settings)
+
+    (person,) = done.json["people"]
+    assert person["outcome"] == "suppressed"
+    assert SAMS_EMAIL not in done.out
+    assert sold(sandbox) == {"linkedin.com/in/sam-sandbox": 1}
+
+
+def test_whoever_was_erased_is_not_shown_with_others_of_the_same_file(
+    settings: dict[str, str],
+) -> None:
+    others = [f"linkedin.com/in/person-{number}" for number in range(3)]
+    look_up("--yes", SAM, *others, settings=settings)
+    crust("erase", SAM, settings=settings)
+
+    done = look_up("--json", *others, settings=settings)
+
+    assert done.code == 0
+    assert any(person["emails"] for person in done.json["people"])
+    assert SAMS_EMAIL not in done.out

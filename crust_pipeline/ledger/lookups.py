@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crust_pipeline.ledger.erasing import suppressed_keys
 from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
-from crust_pipeline.ledger.loading import Source
+from crust_pipeline.ledger.loading import NO_DAY, Source
 from crust_pipeline.ledger.schema import claims, identifiers, submissions
 from crust_pipeline.ledger.states import Answer, BatchState
 
@@ -81,28 +82,33 @@ def _fate(row: sa.Row[Any]) -> Fate:
 def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) -> list[Source]:
     """The landed files that hold what is bought of these people, the oldest first.
 
+    Whoever was erased is in none of them, as in no table.
+
     Args:
         ledger: the account's ledger.
         operation: what was bought.
         keys: the people.
         day: under which to show them, whenever they were bought.
     """
-    owners = sa.select(claims.c.submission_id).where(
-        claims.c.account == ledger.account,
-        claims.c.operation == operation,
-        claims.c.profile_key.in_(keys),
-        claims.c.answer == Answer.MATCHED,
-    )
-    files = (
-        sa.select(submissions)
-        .where(submissions.c.submission_id.in_(owners), submissions.c.source_file.is_not(None))
-        .order_by(submissions.c.landed_at, submissions.c.submission_id)
-    )
-    asked = sa.select(identifiers).where(identifiers.c.submission_id.in_(owners))
     with ledger.read() as con:
-        people: dict[str, list[tuple[str, str, date]]] = {}
-        for row in con.execute(asked):
-            people.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, day))
+        suppressed = suppressed_keys(con)
+        owners = sa.select(claims.c.submission_id).where(
+            claims.c.account == ledger.account,
+            claims.c.operation == operation,
+            claims.c.profile_key.in_(set(keys) - suppressed),
+            claims.c.answer == Answer.MATCHED,
+        )
+        files = (
+            sa.select(submissions)
+            .where(submissions.c.submission_id.in_(owners), submissions.c.source_file.is_not(None))
+            .order_by(submissions.c.landed_at, submissions.c.submission_id)
+        )
+        asked: dict[str, list[tuple[str, str, date]]] = {}
+        for row in con.execute(
+            sa.select(identifiers).where(identifiers.c.submission_id.in_(owners))
+        ):
+            shown = NO_DAY if row.profile_key in suppressed else day
+            asked.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, shown))
         return [
             Source(
                 submission_id=file.submission_id,
@@ -110,7 +116,7 @@ def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) ->
                 operation=operation,
                 source_file=file.source_file,
                 sha256=file.file_sha256,
-                asked=people[file.submission_id],
+                asked=asked[file.submission_id],
             )
             for file in con.execute(files)
         ]
