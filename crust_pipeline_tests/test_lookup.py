@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from crust_pipeline import checking
+from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.settings import Settings
+from crust_pipeline.steps import load_results, today_of
+from crust_pipeline.tables import TABLES
 from crust_pipeline_tests.command_line import Ended, crust
 from crust_pipeline_tests.people import DAYS, write_people
 
@@ -331,3 +336,21 @@ def test_whoever_was_erased_is_not_shown_with_others_of_the_same_file(
     assert done.code == 0
     assert any(person["emails"] for person in done.json["people"])
     assert SAMS_EMAIL not in done.out
+
+
+def test_a_day_with_lookups_in_it_still_adds_up(settings: dict[str, str], upstream: Path) -> None:
+    pipeline = Pipeline(settings=Settings.from_env(settings))
+    today = today_of(pipeline)
+    write_people(upstream, [(today, SAM), (today, "linkedin.com/in/person-3")])
+    look_up("--yes", SAM, SAMS_EMAIL, settings=settings)
+    run = ("run", "--from", str(today), "--to", str(today), "--operation", "contact", "--json")
+    done = crust(*run, settings=settings)
+    files = load_results(pipeline, "contact", [today], run_id="again").files
+
+    assert done.json["outcomes"]["contact"] == {"reused": 1, "matched": 1}
+    assert checking.lines_add_up(pipeline, "contact", [today], files).passed
+    assert checking.outcomes_add_up(pipeline, [today]).passed
+    assert checking.credits_are_as_reported(pipeline, [today]).passed
+    assert checking.keys_are_unique(pipeline, TABLES["contact_emails"], [today]).passed
+    assert crust("status", "--json", settings=settings).json["batches"] == {"loaded": 3}
+    pipeline.ledger.close()
