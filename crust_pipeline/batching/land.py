@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ CHECKS_BEFORE_TAKING_AS_IT_IS = 3
 TRIES_BEFORE_TAKING_WHAT_COMES = 6
 # So many fresh links, each of them dead: there is no file any more, whatever the clocks say.
 DEAD_LINKS_BELIEVED = 8
+_LINE_END = gzip.compress(b"\n", mtime=0)
 
 
 class FileCheckError(Exception):
@@ -176,12 +178,26 @@ def _download(engine: Engine, job: Job, kept: Path, *, take_what_comes: bool) ->
             engine.client.download(url, part, take_what_comes=take_what_comes)
             with part.open("rb") as source:
                 shutil.copyfileobj(source, out)
+            if _breaks_off_in_a_line(part):
+                out.write(_LINE_END)
             part.unlink()
         out.flush()
         os.fsync(out.fileno())
     whole.replace(kept)
     with kept.open("rb") as file:
         return kept.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _breaks_off_in_a_line(part: Path) -> bool:
+    """Whether the next part's first line would be taken for the rest of this one's last."""
+    end = b"\n"
+    try:
+        with gzip.open(part) as text:
+            while chunk := text.read(1 << 20):
+                end = chunk
+    except (OSError, EOFError, zlib.error):
+        return False  # broken: what reads the whole says so
+    return not end.endswith(b"\n")
 
 
 def _problem(read: ReadFile, job: Job) -> str | None:

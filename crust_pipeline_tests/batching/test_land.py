@@ -3,11 +3,14 @@
 import gzip
 import hashlib
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from crust_pipeline.ledger import landing, queries, spending
 from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.vendor.crustdata import CrustdataClient
+from crust_pipeline.vendor.models import Downloaded
 from crust_pipeline.vendor.operations import CONTACT, IDENTIFY
 from crust_pipeline_tests.batching.conftest import (
     MONDAY,
@@ -73,9 +76,19 @@ def test_a_job_without_results_has_no_file_and_everyone_is_dropped(world: World,
     assert world.outcomes() == ["dropped", "dropped"]
 
 
+@pytest.mark.parametrize("line_end", ["\n", ""])
 def test_where_only_parts_are_offered_they_are_put_together(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, line_end: str
 ) -> None:
+    download = CrustdataClient.download
+
+    def ending(client: CrustdataClient, url: str, to: Path, **how: bool) -> Downloaded:
+        arrived = download(client, url, to, **how)
+        text = gzip.decompress(to.read_bytes()).decode().rstrip("\n") + line_end
+        to.write_bytes(gzip.compress(text.encode()))
+        return arrived
+
+    monkeypatch.setattr(CrustdataClient, "download", ending)
     status = world.sandbox.state.status
     monkeypatch.setattr(
         world.sandbox.state, "status", lambda job: {**status(job), "download_url": None}
