@@ -193,13 +193,13 @@ def _start_job(
         fields=requested,
         webhook_url=intent.token and f"{engine.inbox_url}/hooks/{intent.token}",
     )
+    # What is taken at the submit, if anything, is no report of the cost: nothing is delivered yet,
+    # and the rest is given back.
     if dispatching.accepted(
         engine.ledger,
         intent.submission_id,
         batch_id=accepted.batch_id,
         action=accepted.action,
-        # Nothing at the submit means that the vendor charges later, not that the job is free.
-        credits_reported=accepted.credits_used or None,
         now=engine.now(),
         poll_at=poll_time(engine, intent.product, len(intent.identifiers), since=engine.now()),
     ):

@@ -163,7 +163,6 @@ def accepted(
     *,
     batch_id: str,
     action: str | None,
-    credits_reported: Decimal | None,
     poll_at: datetime,
     now: datetime,
 ) -> bool:
@@ -192,7 +191,6 @@ def accepted(
             now=now,
             batch_id=batch_id,
             action=action,
-            credits_reported=credits_reported,
             submitted_at=now,
             not_before=poll_at,
             error=None,

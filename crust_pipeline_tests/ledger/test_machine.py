@@ -141,7 +141,6 @@ class Machine(RuleBasedStateMachine):
                     intent.submission_id,
                     batch_id=f"job-{self.jobs}",
                     action="enrich",
-                    credits_reported=None,
                     poll_at=self.now,
                     now=self.now,
                 )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,6 @@ def finish_next(ledger: Ledger) -> None:
         name,
         batch_id=name,
         action=None,
-        credits_reported=Decimal(0),
         poll_at=NOW,
         now=NOW,
     )
@@ -160,9 +158,7 @@ def test_durations_are_learned_from_jobs_of_about_the_same_size(ledger: Ledger) 
     intent = dispatching.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
     name = intent.submission_id
-    dispatching.accepted(
-        ledger, name, batch_id="a", action=None, credits_reported=None, poll_at=NOW, now=NOW
-    )
+    dispatching.accepted(ledger, name, batch_id="a", action=None, poll_at=NOW, now=NOW)
     report = JobReport(
         state=BatchState.COMPLETED,
         vendor_created_at=NOW,

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from crust_pipeline import checking
 from crust_pipeline.sandbox.switches import Fault, FaultKind
 from crust_pipeline_tests.operations.conftest import (
+    DAY,
     KNOWN,
     NOBODY,
     REMOVED,
@@ -45,6 +47,7 @@ def test_the_tables_are_the_same(buy: Buy, usual: Buy, way: str, switches: dict[
     assert other.tables() == expected.tables()
     assert other.outcomes == expected.outcomes
     assert other.computed == other.billed == expected.computed
+    assert checking.credits_are_as_reported(other.pipeline, [DAY]).passed
 
 
 @EVERY_WAY
