@@ -10,9 +10,8 @@ from datetime import date, timedelta
 
 from crust_pipeline.batching.land import LINK_LIVES
 from crust_pipeline.ledger import loading, progress, queries
-from crust_pipeline.ledger.states import Answer
 from crust_pipeline.pipeline import OPERATIONS, Pipeline
-from crust_pipeline.tables import TABLES, FileReport, Table, operations_sharing, tables_of
+from crust_pipeline.tables import TABLES, FileReport, Table
 from crust_pipeline.tables.lake import open_duckdb
 
 # With what days are compared: the four weeks before them, so that every weekday counts alike.
@@ -258,87 +257,6 @@ def files_are_as_long_as_the_vendor_says(pipeline: Pipeline, days: Sequence[date
             "lines_announced": sum(batch["result_count"] for batch in landed),
             "lines_landed": sum(batch["file_lines"] for batch in landed),
             "batches": ", ".join(batch["submission_id"] for batch in differing) or "none",
-        },
-    )
-
-
-def lines_add_up(
-    pipeline: Pipeline, operation: str, days: Sequence[date], files: Sequence[FileReport]
-) -> Finding:
-    """Whether every line that landed is a row or in quarantine, by counts that are independent.
-
-    The ledger counted the lines of each file when it landed, and noted which of them is about whom.
-    Here that is held against what flattening read, and against what stands in the lake.
-
-    Args:
-        pipeline: the installation.
-        operation: whose tables were written.
-        days: for which days.
-        files: what flattening says of the files.
-    """
-    import pyarrow as pa
-
-    of_days = queries.first_partitions_of(pipeline.ledger, days)
-    landed = {
-        batch["source_file"]: batch["file_lines"]
-        for batch in queries.batches(pipeline.ledger, first_partitions=of_days)
-    }
-    # A file that is set aside is in quarantine as a whole, which another check tells.
-    used = {file.source_file: file for file in files if file.set_aside is None}
-    names = operations_sharing(operation)
-    found = [
-        line
-        for name in names
-        for line in loading.found_lines(pipeline.ledger_of(name), name, days)
-        if line.source_file in used
-    ]
-    rows = [line for line in found if line.answer is Answer.MATCHED]
-    about_somebody = {(line.source_file, line.source_line) for line in found}
-    about_nobody = [
-        (name, number)
-        for name, lines in loading.files_of_only(pipeline.ledger, days).items()
-        if name in used
-        for number in range(1, lines + 1)
-        if (name, number) not in about_somebody
-    ]
-    expected = pa.table(
-        {
-            "source_file": pa.array(
-                [*(line.source_file for line in rows), *(name for name, _ in about_nobody)],
-                pa.string(),
-            ),
-            "source_line": pa.array(
-                [*(line.source_line for line in rows), *(number for _, number in about_nobody)],
-                pa.int64(),
-            ),
-        }
-    )
-    tables = dict.fromkeys(table for name in names for table in tables_of(name))
-    written = " UNION ".join(
-        f"SELECT source_file, source_line FROM {pipeline.lake.scan(name, days[0], days[-1])}"  # noqa: S608 - our own names
-        for name in (*(table.name for table in tables), "quarantine")
-    )
-    with open_duckdb() as con:
-        con.register("expected", expected)
-        ((lost,),) = con.execute(
-            f"SELECT count(*) FROM expected ANTI JOIN ({written}) USING (source_file, source_line)"  # noqa: S608 - our own names
-        ).fetchall()
-    read = sum(file.lines for file in used.values())
-    loaded = sum(file.records for file in used.values())
-    quarantined = sum(file.quarantined for file in used.values())
-    as_landed = all(landed.get(name) == file.lines for name, file in used.items())
-    return Finding(
-        as_landed and read == loaded + quarantined and lost == 0,
-        {
-            "files": len(files),
-            "files_set_aside": len(files) - len(used),
-            "lines_landed": sum(landed.get(name) or 0 for name in used),
-            "lines_read": read,
-            "lines_loaded": loaded,
-            "lines_quarantined": quarantined,
-            "lines_answered_before": sum(file.duplicates for file in used.values()),
-            "lines_looked_for_in_the_lake": expected.num_rows,
-            "lines_not_in_the_lake": lost,
         },
     )
 

@@ -82,6 +82,8 @@ def in_words(summary: Summary, *, max_active: int, now: datetime) -> str:
     """What is being waited for, in a sentence for a tick's message."""
     count = summary.batches.get
     parts = [f"{summary.slots_held} of {max_active} slots busy"]
+    if summary.oldest_job:
+        parts.append(f"oldest {int((now - summary.oldest_job).total_seconds())} s")
     if planned := count("planned", 0):
         parts.append(f"{planned} batches planned")
     if unknown := count("unknown", 0):

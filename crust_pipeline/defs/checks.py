@@ -193,15 +193,20 @@ CHECKS: Mapping[str, Sequence[Check]] = {
 }
 
 
-def check_result(check: dg.AssetCheckSpec, finding: Finding) -> dg.AssetCheckResult:
-    """A finding as Dagster keeps it: an error where it stops a run, a warning otherwise."""
+def check_result(
+    check: dg.AssetCheckSpec, finding: Finding, days: Sequence[date] = ()
+) -> dg.AssetCheckResult:
+    """A finding as Dagster keeps it: an error where it stops a run, a warning otherwise.
+
+    The days stand beside the numbers: evaluations of a range belong to no partition (Dagster 1.13).
+    """
     severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         asset_key=check.asset_key,
         check_name=check.name,
         passed=finding.passed,
         severity=severity,
-        metadata=dict(finding.numbers),
+        metadata={**({"days": f"{days[0]} to {days[-1]}"} if days else {}), **finding.numbers},
     )
 
 
@@ -226,7 +231,7 @@ def _build(step: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
             if check.spec.key in context.selected_asset_check_keys:
                 nothing_to_ask = not days and not check.about_now
                 finding = NO_DAYS if nothing_to_ask else check.ask(pipeline, days)
-                yield check_result(check.spec, finding)
+                yield check_result(check.spec, finding, () if check.about_now else days)
 
     return ask
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from crust_pipeline import checking
+from crust_pipeline import checking, tracing
 from crust_pipeline.defs.checks import check_result
 from crust_pipeline.defs.metadata import (
     EVERY_DAY,
@@ -81,7 +81,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
             report = load_results(pipeline, operation, days, run_id=context.run.run_id)
             accounts = day_accounts(pipeline, operation, days)
             asked_of_files = {
-                LINES_ADD_UP: checking.lines_add_up(pipeline, operation, days, report.files),
+                LINES_ADD_UP: tracing.lines_add_up(pipeline, operation, days, report.files),
                 NO_UNKNOWN_KEYS: checking.no_key_is_unknown(report.files),
             }
         drift = [found for file in report.files for found in file.drift]
@@ -99,7 +99,9 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(
                 asset_key=table.name,
                 metadata=drift_metadata(drift),
-                check_results=[check_result(file_checks[name], found[name]) for name in found],
+                check_results=[
+                    check_result(file_checks[name], found[name], days) for name in found
+                ],
             )
 
     return results

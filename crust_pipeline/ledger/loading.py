@@ -1,5 +1,6 @@
 """Transactions of loading: which days are behind, what their tables are made of, what is loaded."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -266,26 +267,32 @@ def _latest_purchases(ledger: Ledger, operation: str, partitions: Sequence[date]
 
 
 @dataclass(frozen=True, slots=True)
-class FoundLine:
-    """A line of a landed file that was found to be about somebody, and the day that asked."""
+class FoundLines:
+    """Lines of landed files that were found to be about somebody, in columns: there are many."""
 
-    source_file: str
-    source_line: int
-    partition_date: date
-    answer: Answer
+    source_file: list[str]
+    source_line: list[int]
+    matched: list[bool]
 
 
-def found_lines(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[FoundLine]:
-    """The lines about people of these days, as read at landing: no table has a part in it."""
+def found_lines(ledger: Ledger, operation: str, partitions: Sequence[date]) -> FoundLines:
+    """The lines about people of these days, as read at landing: no table has a part in it.
+
+    Whoever was erased since counts as not matched: their lines are in no table on purpose.
+    """
     bought = _latest_purchases(ledger, operation, partitions)
+    query = sa.select(bought).where(bought.c.source_line.is_not(None))
+    found = FoundLines([], [], [])
     with ledger.read() as con:
-        return [
-            FoundLine(row.source_file, row.source_line, row.partition_date, Answer(row.answer))
-            for row in con.execute(sa.select(bought).where(bought.c.source_line.is_not(None)))
-        ]
+        suppressed = suppressed_keys(con)
+        for row in con.execute(query):
+            found.source_file.append(sys.intern(row.source_file))
+            found.source_line.append(row.source_line)
+            found.matched.append(row.answer == Answer.MATCHED and row.profile_key not in suppressed)
+    return found
 
 
-def files_of_only(ledger: Ledger, partitions: Sequence[date]) -> dict[str, int]:
+def files_of_only(ledger: Ledger, operation: str, partitions: Sequence[date]) -> dict[str, int]:
     """Landed files that only these days have asked for, with their number of lines."""
     other_day = (
         sa.select(1)
@@ -296,6 +303,8 @@ def files_of_only(ledger: Ledger, partitions: Sequence[date]) -> dict[str, int]:
         .exists()
     )
     query = sa.select(submissions.c.source_file, submissions.c.file_lines).where(
+        submissions.c.account == ledger.account,
+        submissions.c.operation == operation,
         submissions.c.source_file.is_not(None),
         submissions.c.first_partition.in_(partitions),
         ~other_day,

@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from crust_pipeline.ledger.dispatching import Pause, pause_of, slots_held
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
-from crust_pipeline.ledger.states import IN_PROGRESS, RESERVES, Answer, BatchState, Verdict
+from crust_pipeline.ledger.states import (
+    AT_VENDOR,
+    IN_PROGRESS,
+    RESERVES,
+    Answer,
+    BatchState,
+    Verdict,
+)
 
 # Outcomes that a later run can still change without anybody's doing.
 OPEN_OUTCOMES = frozenset({"pending"})
@@ -45,6 +52,7 @@ class Summary:
     credits_reserved: Decimal
     credits_computed: Decimal
     oldest_link: datetime | None
+    oldest_job: datetime | None  # submitted then, and still at the vendor
     landing_tries: int | None  # of the completed batch that was tried least often
     next_submit: datetime | None
 
@@ -248,6 +256,11 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
                 sa.func.min(submissions.c.completed_at), sa.func.min(submissions.c.tries)
             ).where(ours, submissions.c.state == BatchState.COMPLETED)
         ).one()
+        oldest_job = con.execute(
+            sa.select(sa.func.min(submissions.c.submitted_at)).where(
+                ours, submissions.c.state.in_(AT_VENDOR)
+            )
+        ).scalar_one()
         due = con.execute(
             sa.select(sa.func.min(submissions.c.not_before)).where(
                 ours, submissions.c.state == BatchState.PLANNED
@@ -260,6 +273,7 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
             credits_reserved=reserved or Decimal(0),
             credits_computed=computed or Decimal(0),
             oldest_link=oldest,
+            oldest_job=oldest_job,
             landing_tries=landing_tries,
             next_submit=due,
         )

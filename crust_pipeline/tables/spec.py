@@ -108,6 +108,13 @@ class Table:
         """The operations whose files fill this table."""
         return tuple(dict.fromkeys(source.operation for source in self.sources))
 
+    def has_every_line(self, operation: str) -> bool:
+        """Tell whether each line of an operation's files makes at least one row."""
+        return self.keep == "true" and any(
+            source.operation == operation and (not source.path or source.also_empty)
+            for source in self.sources
+        )
+
     @property
     def description(self) -> str:
         """One line for people."""

@@ -39,6 +39,7 @@ def test_every_check_shows_its_numbers_when_it_passes(installation: Installation
     assert names - asked.keys() == {"statuses_are_usual"}
     assert [name for name, check in asked.items() if not check.passed] == []
     assert [name for name, check in asked.items() if not check.metadata] == []
+    assert asked["keys_are_unique"].metadata["days"].value == f"{DAYS[0]} to {DAYS[-1]}"
 
 
 def test_checks_can_be_asked_before_there_is_anything(installation: Installation) -> None:
