@@ -94,6 +94,16 @@ class Shop:
             # know. Nothing was bought for those rows.
             assert submitted.total() < self.keys_to_submit(outcomes), (submitted, outcomes)
 
+    def assert_what_is_paid_for_came_and_was_paid_once(self, operation: str) -> None:
+        """Every person was billed at most once, and whoever was billed is matched."""
+        self.sandbox.state.refresh()  # bills what has ended
+        billed = self.sandbox.state.account.billed()
+        assert max(billed.values(), default=0) <= 1, billed
+        counts = self.outcomes()[operation]
+        assert counts.total() == len(ROWS), counts
+        assert not set(counts) & {"pending", "failed", "expired", "over_budget"}, counts
+        assert counts["matched"] == len({key for _, _, key in billed}), (counts, billed)
+
     @staticmethod
     def keys_to_submit(outcomes: dict[str, Counter[str]]) -> int:
         """How many submissions of a key all operations come to when nothing goes wrong."""

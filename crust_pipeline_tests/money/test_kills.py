@@ -7,9 +7,13 @@ before it is killed. A last test makes sure that none is left out.
 import random
 import signal
 import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 
+from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline_tests.money.conftest import Shop
 
 KILLED = -signal.SIGKILL
@@ -34,12 +38,83 @@ def test_no_write_is_left_out(shop: Shop) -> None:
     assert shop.start(program, "enrich").wait(timeout=60) == 0
 
 
-@pytest.mark.parametrize("number", range(1, 16))
-def test_a_synchronous_request_killed_at_a_write_is_not_sent_twice(shop: Shop, number: int) -> None:
+@dataclass(frozen=True)
+class Trouble:
+    """A command at a vendor with whom something is the matter.
+
+    `most_writes` is one more than the command makes; a test fails when that is no longer so.
+    """
+
+    command: Sequence[str]
+    most_writes: int
+    prepare: Callable[[RunningSandbox], None] = lambda _: None
+    mend: Callable[[RunningSandbox], None] = lambda _: None
+
+
+def _everything_goes_wrong(sandbox: RunningSandbox) -> None:
+    """A field is denied, a job fails, an answer is lost."""
+    sandbox.state.change(denied_fields=["skills"], endpoints_listed=False)
+    sandbox.fail("job_fails", path="/batch/person/enrich")
+    sandbox.fail("connection_lost_after_accept", path="/batch/person/enrich", skip=2)
+
+
+def _credits_end(sandbox: RunningSandbox) -> None:
+    """While a job is running: at the plan the vendor does not tell how many there are."""
+    sandbox.state.set_credits(Decimal(2))
+    for path in ("/account/credits", "/user/credits"):
+        sandbox.fail("server_error", path=path, value=404, times=2)
+
+
+def _top_up(sandbox: RunningSandbox) -> None:
+    sandbox.state.faults.set([])
+    sandbox.state.set_credits(Decimal(1000))
+
+
+DAYS_OF = ("run", "--from", "2026-11-02", "--to", "2026-11-03", "--operation")
+TROUBLES = {
+    "contact": Trouble((*DAYS_OF, "contact"), most_writes=24),
+    "everything_goes_wrong": Trouble(
+        (*DAYS_OF, "enrich"), most_writes=40, prepare=_everything_goes_wrong
+    ),
+    "credits_end": Trouble((*DAYS_OF, "enrich"), 26, prepare=_credits_end, mend=_top_up),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [(name, number) for name, of in TROUBLES.items() for number in range(1, of.most_writes)],
+)
+def test_a_command_killed_in_trouble_is_resumed_without_paying_twice(
+    shop: Shop, name: str, number: int
+) -> None:
+    trouble = TROUBLES[name]
+    trouble.prepare(shop.sandbox)
+    program = ["crust_pipeline_tests.money.killed", "before", str(number)]
+    shop.start(program, command=trouble.command).wait(timeout=60)
+    trouble.mend(shop.sandbox)
+    operation = trouble.command[-1]
+    ended = shop.run(operation)
+    shop.assert_what_is_paid_for_came_and_was_paid_once(operation)
+    # Killed between a refusal and its note, nobody can know that it was one: held for a decision.
+    assert ended == (1 if shop.outcomes()[operation]["unknown"] else 0)
+
+
+@pytest.mark.parametrize("number", range(1, TROUBLES["contact"].most_writes))
+def test_a_synchronous_request_killed_after_a_write_is_not_sent_twice(
+    shop: Shop, number: int
+) -> None:
     killed = shop.start(["crust_pipeline_tests.money.killed", "after", str(number)], "contact")
     assert killed.wait(timeout=60) in {KILLED, 0}
     shop.run("contact")
     shop.assert_nothing_is_bought_twice_or_lost("contact")
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_no_write_in_trouble_is_left_out(shop: Shop, name: str) -> None:
+    trouble = TROUBLES[name]
+    trouble.prepare(shop.sandbox)
+    program = ["crust_pipeline_tests.money.killed", "after", str(trouble.most_writes)]
+    assert shop.start(program, command=trouble.command).wait(timeout=60) != KILLED
 
 
 @pytest.mark.parametrize("seed", range(RANDOM_KILLS))
