@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from crust_pipeline.batching.actions import action_words
 from crust_pipeline.batching.callbacks import adopt_called_back
 from crust_pipeline.batching.engine import Engine
+from crust_pipeline.batching.land import recover_answer
 from crust_pipeline.batching.replan import same_again
 from crust_pipeline.ledger import dispatching, progress
 from crust_pipeline.ledger.dispatching import backoff
@@ -56,6 +57,7 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
     """
     done = Reconciled()
     unknown = progress.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
+    done.adopted += _kept_answers(engine, unknown)
     done.adopted += adopt_called_back(engine, unknown)
     unknown = [submit for submit in unknown if submit.submission_id not in done.adopted]
     if not unknown:
@@ -87,6 +89,16 @@ def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
             progress.search_again(engine.ledger, submit.submission_id, at=engine.now() + wait)
             done.held.append(submit.submission_id)
     return done
+
+
+def _kept_answers(engine: Engine, unknown: Sequence[UnknownSubmit]) -> list[str]:
+    """Synchronous requests whose answer was kept, and only not settled."""
+    return [
+        submit.submission_id
+        for submit in unknown
+        if engine.products[submit.product].is_synchronous
+        and recover_answer(engine, submit.submission_id, submit.product)
+    ]
 
 
 def _bought_again(engine: Engine, submit: UnknownSubmit) -> bool:

@@ -288,7 +288,9 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
                 row.tries,
                 row.error,
             )
-            for row in con.execute(query.order_by(submissions.c.intent_at))
+            for row in con.execute(
+                query.order_by(submissions.c.intent_at, submissions.c.submission_id)
+            )
         ]
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -145,7 +145,10 @@ def test_a_wrong_adoption_is_undone_at_landing_and_the_right_job_found(world: Wo
 
 def test_adoptions_that_were_exchanged_are_undone_and_both_settled(world: World) -> None:
     """Jobs listed in another order than they were submitted: each takes the other's."""
-    lost = [lose(world, *people(2, first=2 * n), day=n + 1) for n in range(2)]
+    lost: list[str] = []
+    for number in range(2):
+        lost.append(lose(world, *people(2, first=2 * number), day=number + 1))
+        world.wait(seconds=1)
     first, second = world.sandbox.state.jobs.values()
     world.sandbox.state.jobs.clear()
     world.sandbox.state.jobs.update({second.batch_id: second, first.batch_id: first})
@@ -213,6 +216,25 @@ def test_by_setting_what_cannot_be_found_is_bought_again_after_the_searches(worl
     world.until_quiet()
     assert world.outcomes(MONDAY.replace(day=1)) == ["matched"]
     assert world.state(lost) is BatchState.REJECTED
+
+
+def test_an_answer_that_was_kept_and_could_not_be_settled_is_settled_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan("sam@example.com", product=CONTACT_SYNC)
+    read_file = world.engine.read_file
+
+    def out_of_memory(*_: object) -> NoReturn:
+        raise MemoryError
+
+    world.with_engine(read_file=out_of_memory)
+    with pytest.raises(MemoryError):
+        world.submit()
+    assert world.states() == {BatchState.UNKNOWN: 1}
+    world.with_engine(read_file=read_file)
+    (found,) = world.search().adopted
+    assert world.state(found) is BatchState.LANDED
+    assert world.sold() == {"sam@example.com": 1}
 
 
 def test_a_lost_synchronous_request_is_in_no_list_and_is_held(world: World) -> None:
