@@ -288,9 +288,7 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
                 row.tries,
                 row.error,
             )
-            for row in con.execute(
-                query.order_by(submissions.c.intent_at, submissions.c.submission_id)
-            )
+            for row in con.execute(query.order_by(submissions.c.intent_at))
         ]
 
 

@@ -23,6 +23,7 @@ def lose(world: World, *keys: str, fault: str = LOST, day: int = 1) -> str:
     world.sandbox.fail(fault, path=PATH)
     (batch,) = world.plan(*keys, day=MONDAY.replace(day=day)).batches
     assert world.submit().unknown == [batch.submission_id]
+    world.wait(seconds=1)  # the next is lost later
     return batch.submission_id
 
 
@@ -145,10 +146,7 @@ def test_a_wrong_adoption_is_undone_at_landing_and_the_right_job_found(world: Wo
 
 def test_adoptions_that_were_exchanged_are_undone_and_both_settled(world: World) -> None:
     """Jobs listed in another order than they were submitted: each takes the other's."""
-    lost: list[str] = []
-    for number in range(2):
-        lost.append(lose(world, *people(2, first=2 * number), day=number + 1))
-        world.wait(seconds=1)
+    lost = [lose(world, *people(2, first=2 * n), day=n + 1) for n in range(2)]
     first, second = world.sandbox.state.jobs.values()
     world.sandbox.state.jobs.clear()
     world.sandbox.state.jobs.update({second.batch_id: second, first.batch_id: first})
