@@ -88,6 +88,15 @@ def key_of_email(text: str) -> str:
     return key
 
 
+def key_of(text: str) -> str:
+    """Give the key of what may be a profile URL or an e-mail address.
+
+    Raises:
+        InvalidIdentifier: it names nobody.
+    """
+    return key_of_email(text) if "@" in text and "/" not in text else key_of_url(text)
+
+
 def row_key(profile_url: str | None, business_email: str | None) -> str:
     """Give the key of an input row: its profile URL's, or its e-mail's when no usable URL is there.
 
@@ -95,14 +104,14 @@ def row_key(profile_url: str | None, business_email: str | None) -> str:
         InvalidIdentifier: neither can be used; the message says why for each that was given.
     """
     reasons: list[str] = []
-    for name, text, key_of in (
+    for name, text, read in (
         ("profile_url", profile_url, key_of_url),
         ("business_email", business_email, key_of_email),
     ):
         if not text or not text.strip(_AROUND):
             continue
         try:
-            return key_of(text)
+            return read(text)
         except InvalidIdentifier as error:
             reasons.append(f"{name}: {error}")
     raise InvalidIdentifier("; ".join(reasons) or "neither a profile URL nor an e-mail address")
@@ -110,7 +119,6 @@ def row_key(profile_url: str | None, business_email: str | None) -> str:
 
 def key_of_echo(text: str) -> str | None:
     """Give the key of an identifier that a vendor echoed back; None if neither URL nor e-mail."""
-    key_of = key_of_email if "@" in text and "/" not in text else key_of_url
     try:
         return key_of(text)
     except InvalidIdentifier:

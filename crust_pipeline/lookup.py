@@ -15,7 +15,7 @@ from typing import Any
 from crust_pipeline.batching.decide import InputRow
 from crust_pipeline.batching.dispatch import send_at_once, settle_orphans
 from crust_pipeline.batching.plan import Decided, decide_all
-from crust_pipeline.identity import InvalidIdentifier, key_of_email, key_of_url
+from crust_pipeline.identity import InvalidIdentifier, key_of
 from crust_pipeline.ledger import lookups, planning
 from crust_pipeline.ledger.dispatching import PauseKind, end_pause, pause_of
 from crust_pipeline.ledger.lookups import Fate
@@ -196,7 +196,6 @@ def _decide(
 
 
 def _row(today: date, number: int, text: str) -> InputRow:
-    key_of = key_of_email if "@" in text and "/" not in text else key_of_url
     try:
         return InputRow(today, f"{number:06}", key_of(text))
     except InvalidIdentifier as error:

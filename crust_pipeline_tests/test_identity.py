@@ -287,3 +287,15 @@ def test_emails_are_as_documented(written: str, documented_outcome: str) -> None
 def test_the_documentation_has_its_tables() -> None:
     assert len(documented("Profile URLs")) == 24
     assert len(documented("E-mail addresses")) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("Jane@Example.com", "jane@example.com"),
+        ("https://uk.linkedin.com/in/Jane/", "linkedin.com/in/jane"),
+        ("https://www.linkedin.com/in/jane?mail=a@example.com", "linkedin.com/in/jane"),
+    ],
+)
+def test_a_url_is_told_from_an_address(text: str, key: str) -> None:
+    assert identity.key_of(text) == key

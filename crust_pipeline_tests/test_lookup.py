@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline import checking
+from crust_pipeline import checking, tracing
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -348,7 +348,7 @@ def test_a_day_with_lookups_in_it_still_adds_up(settings: dict[str, str], upstre
     files = load_results(pipeline, "contact", [today], run_id="again").files
 
     assert done.json["outcomes"]["contact"] == {"reused": 1, "matched": 1}
-    assert checking.lines_add_up(pipeline, "contact", [today], files).passed
+    assert tracing.lines_add_up(pipeline, "contact", [today], files).passed
     assert checking.outcomes_add_up(pipeline, [today]).passed
     assert checking.credits_are_as_reported(pipeline, [today]).passed
     assert checking.keys_are_unique(pipeline, TABLES["contact_emails"], [today]).passed

@@ -28,13 +28,10 @@ def erase(*, identifiers: tuple[str, ...], reason: str, as_json: bool) -> int:
     """
     from crust_pipeline.display import open_console, print_json
     from crust_pipeline.erasure import erase_people
-    from crust_pipeline.identity import InvalidIdentifier, key_of_email, key_of_url
+    from crust_pipeline.identity import InvalidIdentifier, key_of
 
     try:
-        keys = {
-            key_of_email(text) if "@" in text and "/" not in text else key_of_url(text)
-            for text in identifiers
-        }
+        keys = {key_of(text) for text in identifiers}
     except InvalidIdentifier as error:
         complain(f"Nobody was erased: {error}")
         return WRONG_USAGE
