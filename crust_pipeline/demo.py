@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from crust_pipeline.display import ProgressDisplay, open_console, print_table
 from crust_pipeline.instance import DagsterInstance, running_instance
 from crust_pipeline.ledger import loading, queries
 from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.pipeline import OPERATIONS
+from crust_pipeline.pipeline import operations_of
 from crust_pipeline.processes import TetheredProcess
 from crust_pipeline.runner import Progress
 from crust_pipeline.settings import Settings
@@ -64,7 +64,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
             "CRUSTDATA_BASE_URL": crustdata,
             "PRONTO_API_KEY": API_KEY,
             "PRONTO_BASE_URL": pronto,
-            "CRUST_WATERFALL": "crustdata,pronto",
+            "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto",
             "CRUST_DATA_DIR": str((FOLDER / "data").resolve()),
             "CRUST_UPSTREAM": str(SAMPLE),
             "CRUST_POLL_SECONDS": "1",
@@ -82,7 +82,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
             console.print(f"Dagster's UI: {instance.ui_url}")
             # The daemon looks for backfills when it starts, and then every 30 s (Dagster 1.13).
             instance.launch_backfill(
-                ["profile_urls", *(f"{name}_batches" for name in OPERATIONS)],
+                ["profile_urls", *(f"{name}_batches" for name in operations_of(settings))],
                 [day.isoformat() for day in SAMPLE_DAYS],
             )
             instance.start_daemon()
@@ -90,7 +90,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
             with ProgressDisplay(
                 open_console(stderr=True), max_active=settings.max_active_batches
             ) as display:
-                _follow(instance, ledger, display)
+                _follow(instance, ledger, display, operations=operations_of(settings))
             done = _print_summary(console, settings)
             console.print(
                 f"\nDone in {time.monotonic() - began:.0f} s. Tables: {settings.warehouse}"
@@ -135,7 +135,13 @@ def _first_lines(process: TetheredProcess, count: int) -> list[str]:
     raise InstanceError("A server did not print its address within 20 s.")
 
 
-def _follow(instance: DagsterInstance, ledger: Ledger, display: ProgressDisplay) -> None:
+def _follow(
+    instance: DagsterInstance,
+    ledger: Ledger,
+    display: ProgressDisplay,
+    *,
+    operations: Sequence[str],
+) -> None:
     """Show progress until all sample days are loaded and no run is left.
 
     Raises:
@@ -149,11 +155,11 @@ def _follow(instance: DagsterInstance, ledger: Ledger, display: ProgressDisplay)
             raise InstanceError(
                 f"Run {failed[0].run_id} of {failed[0].job} failed; see {instance.ui_url}/runs"
             )
-        waiting = queries.waiting_rows(ledger, list(OPERATIONS), SAMPLE_DAYS, searches=0)
+        waiting = queries.waiting_rows(ledger, operations, SAMPLE_DAYS, searches=0)
         summary = queries.summary(ledger, now=datetime.now(UTC))
         display.show(Progress(summary=summary, rows=waiting.rows, rows_open=waiting.rows_open))
         loaded = loading.days_loaded(ledger)
-        if len(loaded) == len(SAMPLE_DAYS) * len(OPERATIONS) and all(run.ended for run in runs):
+        if len(loaded) == len(SAMPLE_DAYS) * len(operations) and all(run.ended for run in runs):
             return
         time.sleep(0.5)
     raise InstanceError(
@@ -189,7 +195,7 @@ def _print_summary(console: Console, settings: Settings) -> bool:
         [(name, *spent, _fill_rate(outcomes, name.split()[0])) for name, *spent in credit],
     )
     counted = sum(count for _, _, count in outcomes)
-    expected = rows["profile_urls"] * len(OPERATIONS)
+    expected = rows["profile_urls"] * len(operations_of(settings))
     bad = {"pending"} | queries.TROUBLED_OUTCOMES
     return counted == expected and not any(outcome in bad for _, outcome, _ in outcomes)
 

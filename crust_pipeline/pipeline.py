@@ -5,7 +5,7 @@ the ledger. What is done with it is in `steps`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -25,28 +25,26 @@ from crust_pipeline.tables import (
 )
 from crust_pipeline.vendor.crustdata import CrustdataClient
 from crust_pipeline.vendor.operations import (
-    BULK_CONTACT,
+    BULK_CONTACTS,
     CONTACT,
+    CONTACT_FIELDS,
     CONTACT_SYNC,
     ENRICH,
     IDENTIFY,
     LIVE_ENRICH,
-    SINGLE_CONTACT,
+    PRONTO_PRODUCTS,
 )
 from crust_pipeline.vendor.prices import PRICES, PriceError, Prices, prices_from_file
 from crust_pipeline.vendor.pronto import ProntoClient
-from crust_pipeline.waterfall import contacts_of
+from crust_pipeline.waterfall import contacts_of, steps_before
 
-# In the order in which they are planned: identify finds profile URLs that the others ask for.
-# The second vendor comes last, because it needs to know what the first has found.
-OPERATIONS = ("identify", "contact", "enrich", "bulk_contact")
+# All that can be bought; `operations_of` says what is, and in which order.
+OPERATIONS = ("identify", "contact", "enrich", *BULK_CONTACTS)
 
 # What earlier settings may have planned is still landed when they have changed.
 _OTHER_PRODUCTS = {
     product.product: product for product in (CONTACT, CONTACT_SYNC, ENRICH, LIVE_ENRICH)
 }
-
-_PERSONAL = ("personal_contact_info", "personal_email", "phone_number")
 
 # Under these keys the vendor echoes what was asked (crustdata: enrich, contact, identify).
 _IDENTIFIER = re.compile(
@@ -55,8 +53,26 @@ _IDENTIFIER = re.compile(
 
 
 def operations_of(settings: Settings) -> tuple[str, ...]:
-    """What an installation buys, in the order in which it is planned."""
-    return OPERATIONS if "pronto" in settings.waterfall else OPERATIONS[:-1]
+    """What an installation buys, in the order in which it is planned.
+
+    Identify finds profile URLs that the others ask for; enrich finds names, which Pronto needs.
+    """
+    orders = settings.waterfall
+    contact = ("contact",) if any("crustdata" in vendors for vendors in orders.values()) else ()
+    pronto = {name: orders[product.fields[0]] for name, product in BULK_CONTACTS.items()}
+    first = tuple(name for name, vendors in pronto.items() if vendors[:1] == ("pronto",))
+    second = tuple(name for name, vendors in pronto.items() if vendors[1:] == ("pronto",))
+    if first:
+        return ("identify", "enrich", *first, *contact, *second)
+    return ("identify", *contact, "enrich", *second)
+
+
+def operations_before(settings: Settings, operation: str) -> tuple[str, ...]:
+    """Those whose answers decide what this one asks for: whom about, and who is left."""
+    if operation == "identify":
+        return ()
+    names = ("enrich",) if operation in BULK_CONTACTS else ()
+    return ("identify", *names, *(step.operation for step in steps_before(settings, operation)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +121,8 @@ class Pipeline:
             client=client,
             products={
                 product.product: product
-                for operation in OPERATIONS
+                for operation in ("identify", "contact", "enrich")
                 for product in self.products(operation).values()
-                if product.vendor == "crustdata"
             }
             | _OTHER_PRODUCTS,
             raw=self.settings.raw,
@@ -130,8 +145,8 @@ class Pipeline:
         """
         if not self.settings.pronto_api_key:
             raise SettingsError(
-                "PRONTO_API_KEY is not set, and CRUST_WATERFALL names pronto. Set the key, or "
-                "leave pronto out."
+                "PRONTO_API_KEY is not set, and pronto is asked for contact data "
+                "(CRUST_BUSINESS_EMAIL_VENDORS and the like). Set the key, or leave pronto out."
             )
         try:
             client = ProntoClient(
@@ -151,7 +166,7 @@ class Pipeline:
                 deadline=timedelta(hours=self.settings.bulk_contact_deadline_hours),
                 clock=self.clock,
             ),
-            products={product.product: product for product in (BULK_CONTACT, SINGLE_CONTACT)},
+            products=PRONTO_PRODUCTS,
             raw=self.settings.raw,
             read_file=read_file,
             max_active=PRONTO_JOBS_AT_A_TIME,
@@ -170,7 +185,7 @@ class Pipeline:
         Raises:
             SettingsError: an API key is missing.
         """
-        uses_pronto = "bulk_contact" in operations_of(self.settings)
+        uses_pronto = self.settings.pronto_account in self.settings.accounts
         return (self.engine, self.pronto) if uses_pronto else (self.engine,)
 
     def engine_of(self, operation: str) -> Engine:
@@ -179,7 +194,7 @@ class Pipeline:
         Raises:
             SettingsError: its API key is missing.
         """
-        return self.pronto if operation == "bulk_contact" else self.engine
+        return self.pronto if operation in BULK_CONTACTS else self.engine
 
     def engine_with(self, submission_id: str) -> Engine:
         """The account that a batch is bought with.
@@ -193,7 +208,7 @@ class Pipeline:
 
     def ledger_of(self, operation: str) -> Ledger:
         """The ledger, as it remembers purchases of the account that an operation is bought with."""
-        if operation != "bulk_contact":
+        if operation not in BULK_CONTACTS:
             return self.ledger
         return Ledger(self.settings.ledger_url, account=self.settings.pronto_account)
 
@@ -244,17 +259,15 @@ class Pipeline:
                 by_url = CONTACT_SYNC if self.settings.contact_mode == "sync" else CONTACT
                 # The batch takes no e-mail addresses; the synchronous request does.
                 return {"profile_url": by_url, "email": CONTACT_SYNC}
-            case "bulk_contact" if self.settings.inbox_url:
-                return {"profile_url": BULK_CONTACT}
-            case "bulk_contact":
-                # Only single searches can be asked for.
-                return {"profile_url": SINGLE_CONTACT}
             case "enrich" if self.settings.enrich_mode == "live":
                 return {"profile_url": LIVE_ENRICH}
             case "enrich":
                 return {"profile_url": ENRICH, "email": ENRICH}
             case _:
-                raise KeyError(operation)
+                product = BULK_CONTACTS[operation]
+                # Without an inbox only single searches can be asked for their results.
+                alone = None if self.settings.inbox_url else product.alone
+                return {"profile_url": alone or product}
 
     def fields(self, operation: str) -> tuple[str, ...]:
         """What an operation asks for, as set.
@@ -262,33 +275,50 @@ class Pipeline:
         Raises:
             SettingsError: a field that is set does not exist, or needs a consent that is missing.
         """
-        product = next(iter(self.products(operation).values()))
         match operation:
+            case "identify":
+                return IDENTIFY.fields
             case "enrich":
-                variable, fields = "CRUST_ENRICH_FIELDS", self.settings.enrich_fields
+                return self._enrich_fields()
             case "contact":
-                variable, fields = "CRUST_CONTACT_FIELDS", self.settings.contact_fields
-            case "bulk_contact":
-                variable = "CRUST_BULK_CONTACT_FIELD"
-                fields = (self.settings.bulk_contact_field,)
+                return self._contact_fields()
             case _:
-                variable, fields = "", ()
-        fields = fields or product.fields
+                fields = BULK_CONTACTS[operation].fields
+                self._check_consent(fields)
+                return fields
+
+    def _enrich_fields(self) -> tuple[str, ...]:
+        (product, *_) = self.products("enrich").values()
+        fields = self.settings.enrich_fields or product.fields
         if unknown := product.unknown_fields(fields):
             raise SettingsError(
-                f"{variable} names fields that do not exist: {', '.join(unknown)}. "
+                f"CRUST_ENRICH_FIELDS names fields that do not exist: {', '.join(unknown)}. "
                 f"There are: {', '.join(product.known_fields)}, and paths below them."
             )
-        personal = [field for field in fields if field.startswith(_PERSONAL)]
-        if personal and not self.settings.personal_contact_consent:
+        return fields
+
+    def _contact_fields(self) -> tuple[str, ...]:
+        waterfall = self.settings.waterfall
+        types = [name for name, vendors in waterfall.items() if "crustdata" in vendors]
+        if not types:
             raise SettingsError(
-                f"{variable} asks for {', '.join(personal)}. Personal e-mail addresses and phone "
-                "numbers are bought only with CRUST_PERSONAL_CONTACT_CONSENT=true. Nothing was "
-                "planned or sent."
+                "Crustdata is asked for no contact data: none of CRUST_BUSINESS_EMAIL_VENDORS, "
+                "CRUST_PERSONAL_EMAIL_VENDORS and CRUST_PHONE_NUMBER_VENDORS names crustdata."
             )
-        if operation == "contact" and self.settings.contact_verified and "business_email" in fields:
+        self._check_consent(types)
+        fields = tuple(CONTACT_FIELDS[name] for name in types)
+        if self.settings.contact_verified and "business_email" in fields:
             return (*fields, "verified")
         return fields
+
+    def _check_consent(self, contact_types: Sequence[str]) -> None:
+        personal = [name for name in contact_types if name != "business_email"]
+        if personal and not self.settings.personal_contact_consent:
+            raise SettingsError(
+                f"{' and '.join(f'CRUST_{name.upper()}_VENDORS' for name in personal)} name a "
+                "vendor. Personal e-mail addresses and phone numbers are bought only with "
+                "CRUST_PERSONAL_CONTACT_CONSENT=true. Nothing was planned or sent."
+            )
 
 
 def read_file(path: Path, operation: str) -> ReadFile:

@@ -47,9 +47,13 @@ def _choice(*allowed: str) -> Callable[[str], str]:
             raise ValueError(text)
         return text
 
-    parse.__doc__ = "one of " + ", ".join(allowed)
+    parse.__doc__ = "one of " + " | ".join(allowed)
     _CHOICES[parse] = allowed
     return parse
+
+
+# Who is asked for one type of contact data, in order.
+_vendors = _choice("none", "crustdata", "pronto", "crustdata,pronto", "pronto,crustdata")
 
 
 def _positive_int(text: str) -> int:
@@ -236,12 +240,24 @@ class Settings:
         _choice("batch", "live"),
         "Where profiles come from: the vendor's database, or live from the web (dearer).",
     )
-    contact_fields: tuple[str, ...] = setting(
-        "CRUST_CONTACT_FIELDS",
-        ("business_email",),
-        _words,
-        "Contact data to ask for: business_email; with consent also "
-        "personal_contact_info.personal_emails and personal_contact_info.phone_numbers.",
+    business_email_vendors: str = setting(
+        "CRUST_BUSINESS_EMAIL_VENDORS",
+        "crustdata",
+        _vendors,
+        "Who is asked for business e-mail addresses, in order: none, crustdata, pronto, or both, "
+        "as in `crustdata,pronto`; the second only for people of whom the first has none.",
+    )
+    personal_email_vendors: str = setting(
+        "CRUST_PERSONAL_EMAIL_VENDORS",
+        "none",
+        _vendors,
+        "The same for personal e-mail addresses. Needs consent.",
+    )
+    phone_number_vendors: str = setting(
+        "CRUST_PHONE_NUMBER_VENDORS",
+        "none",
+        _vendors,
+        "The same for phone numbers. Needs consent.",
     )
     contact_verified: bool = setting(
         "CRUST_CONTACT_VERIFIED",
@@ -275,7 +291,7 @@ class Settings:
         metadata={
             "variable": "PRONTO_API_KEY",
             "parse": str,
-            "description": "The Pronto API key. Needed when CRUST_WATERFALL names pronto.",
+            "description": "The Pronto API key. Needed when pronto is asked for contact data.",
         },
     )
     pronto_base_url: str = setting(
@@ -283,19 +299,6 @@ class Settings:
         "https://app.prontohq.com/api/v2",
         _url,
         "Where the Pronto API is; the vendor, now Pipecorn, has had several addresses.",
-    )
-    waterfall: str = setting(
-        "CRUST_WATERFALL",
-        "crustdata",
-        _choice("crustdata", "crustdata,pronto"),
-        "Who is asked for contact data, in order: each only for people whom those before did not "
-        "find.",
-    )
-    bulk_contact_field: str = setting(
-        "CRUST_BULK_CONTACT_FIELD",
-        "business_email",
-        _choice("business_email", "personal_email", "phone_number"),
-        "What Pronto is asked for, one kind at a time. Personal data needs consent.",
     )
     bulk_contact_deadline_hours: float = setting(
         "CRUST_BULK_CONTACT_DEADLINE_HOURS",
@@ -331,6 +334,19 @@ class Settings:
     )
 
     @property
+    def waterfall(self) -> dict[str, tuple[str, ...]]:
+        """Who is asked for each type of contact data, in order."""
+        orders = {
+            "business_email": self.business_email_vendors,
+            "personal_email": self.personal_email_vendors,
+            "phone_number": self.phone_number_vendors,
+        }
+        return {
+            name: () if order == "none" else tuple(order.split(","))
+            for name, order in orders.items()
+        }
+
+    @property
     def pronto_account(self) -> str:
         """The name that purchases from the second vendor are remembered under."""
         return f"pronto@{urlsplit(self.pronto_base_url).hostname}"
@@ -339,7 +355,7 @@ class Settings:
     def accounts(self) -> dict[str, int]:
         """The accounts that are bought with, and how many jobs each may have at a time."""
         accounts = {self.account: self.max_active_batches}
-        if "pronto" in self.waterfall:
+        if any("pronto" in vendors for vendors in self.waterfall.values()):
             accounts[self.pronto_account] = PRONTO_JOBS_AT_A_TIME
         return accounts
 

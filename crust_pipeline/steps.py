@@ -32,12 +32,12 @@ from crust_pipeline.tables import (
     without_people,
 )
 from crust_pipeline.vendor import errors
-from crust_pipeline.waterfall import left_over
+from crust_pipeline.waterfall import is_step, left_over
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
+from crust_pipeline.pipeline import OPERATIONS, Pipeline, operations_before
 
 _Row = TypeVar("_Row")
 
@@ -186,12 +186,12 @@ def plan_days(
     """
     engine = pipeline.engine_of(operation)
     rows = input_rows(pipeline, partitions)
-    if operation == "bulk_contact":
+    if is_step(pipeline.settings, operation):
         # What has landed must be in the tables before it can be told who is left over.
-        for name in ("identify", "contact", "enrich"):
+        for name in operations_before(pipeline.settings, operation):
             if behind := loading.days_behind(pipeline.ledger, name, partitions):
                 load_results(pipeline, name, behind, run_id=run_id or "plan")
-        rows = left_over(pipeline, rows, partitions)
+        rows = left_over(pipeline, operation, rows, partitions)
     return plan(
         engine.ledger,
         pipeline.products(operation),
@@ -213,8 +213,8 @@ def preview_plan(
     upstream = _read_upstream(pipeline, start=start, end=end)
     days = days_between(start, end)
     rows = [row for day in days for row in _as_input_rows(_of_day(upstream, day), day)]
-    if operation == "bulk_contact":
-        rows = left_over(pipeline, rows, days, upstream=upstream.rows)
+    if is_step(pipeline.settings, operation):
+        rows = left_over(pipeline, operation, rows, days, upstream=upstream.rows)
     return plan(
         pipeline.ledger_of(operation),
         pipeline.products(operation),

@@ -1,9 +1,9 @@
-"""The waterfall: who is still without contact data goes to the next vendor.
+"""The waterfall: who is still without contact data of a type goes to the next vendor.
 
 Pronto needs names and an employer: from the upstream row, else from what was bought before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 from crust_pipeline.batching.decide import InputRow
 from crust_pipeline.identity import ERASED_KEY, identifier_of, is_email
 from crust_pipeline.ledger import planning, queries
+from crust_pipeline.ledger.planning import Identity
+from crust_pipeline.ledger.states import Answer
+from crust_pipeline.settings import Settings
 from crust_pipeline.tables import Lake
-from crust_pipeline.vendor.operations import PRONTO_TYPES, opaque_key
+from crust_pipeline.vendor.operations import (
+    BULK_CONTACTS,
+    CONTACT,
+    CONTACT_FIELDS,
+    PRONTO_TYPES,
+    opaque_key,
+)
 from crust_pipeline.vendor.pronto import Contact, EnrichmentType
 
 if TYPE_CHECKING:
@@ -20,20 +29,13 @@ if TYPE_CHECKING:
 
     from crust_pipeline.pipeline import Pipeline
 
-# What counts as found, by what is looked for. An address that will bounce, or of which the vendor
-# cannot tell, is worth asking the next one about.
+# What counts as found. An address that will bounce, or of which the vendor cannot tell, is worth
+# asking the next one about; a value of which the vendor says nothing more counts.
+_DELIVERABLE = "coalesce(status, 'deliverable') IN ('deliverable', 'catch_all', 'valid')"
 _FOUND = {
-    "business_email": (
-        "SELECT profile_key, submission_id FROM {contact_emails} WHERE email_type = 'business' "
-        "AND vendor <> 'pronto' AND coalesce(status, '') NOT IN ('invalid', 'unknown')"
-    ),
-    "personal_email": (
-        "SELECT profile_key, submission_id FROM {contact_emails} WHERE email_type = 'personal' "
-        "AND vendor <> 'pronto' AND coalesce(status, '') NOT IN ('invalid', 'unknown')"
-    ),
-    "phone_number": (
-        "SELECT profile_key, submission_id FROM {contact_phones} WHERE vendor <> 'pronto'"
-    ),
+    "business_email": "{contact_emails} WHERE email_type = 'business' AND {deliverable}",
+    "personal_email": "{contact_emails} WHERE email_type = 'personal' AND {deliverable}",
+    "phone_number": "{contact_phones} WHERE true",
 }
 
 # Every place that may know something, the best first. First and last name come from one place.
@@ -97,11 +99,69 @@ def contacts_of(
     }
 
 
-def found_already(lake: Lake, field: str, keys: Iterable[str]) -> dict[str, str]:
-    """Who has what is looked for from an earlier vendor: {profile_key: the batch that found it}."""
-    found = _FOUND[field].format(**_scans(lake))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An earlier step of the waterfall.
+
+    Attributes:
+        operation: what was asked before, and is waited for.
+        vendor: who sells it.
+        contact_type: what it looks for.
+        fields: what the later operation does not ask for where it was found.
+    """
+
+    operation: str
+    vendor: str
+    contact_type: str
+    fields: tuple[str, ...]
+
+
+def steps_before(settings: Settings, operation: str) -> tuple[Step, ...]:
+    """The steps whose people an operation does not ask for, as set."""
+    orders = settings.waterfall
+    if operation == "contact":
+        return tuple(
+            Step(
+                operation=name,
+                vendor="pronto",
+                contact_type=contact_type,
+                fields=_with_flags(CONTACT_FIELDS[contact_type]),
+            )
+            for name, product in BULK_CONTACTS.items()
+            for contact_type in product.fields
+            if orders[contact_type] == ("pronto", "crustdata")
+        )
+    if operation in BULK_CONTACTS:
+        return tuple(
+            Step(
+                operation="contact",
+                vendor="crustdata",
+                contact_type=contact_type,
+                fields=(contact_type,),
+            )
+            for contact_type in BULK_CONTACTS[operation].fields
+            if orders[contact_type] == ("crustdata", "pronto")
+        )
+    return ()
+
+
+def is_step(settings: Settings, operation: str) -> bool:
+    """Whether what others have found, or know, decides whom an operation asks for."""
+    return operation in BULK_CONTACTS or bool(steps_before(settings, operation))
+
+
+def _with_flags(field: str) -> tuple[str, ...]:
+    return (field, *(flag for flag, changes in CONTACT.flags.items() if changes == field))
+
+
+def found_already(
+    lake: Lake, contact_type: str, keys: Iterable[str], *, vendor: str
+) -> dict[str, str]:
+    """Of whom a vendor has found something deliverable: {profile_key: the batch that found it}."""
+    found = _FOUND[contact_type].format(deliverable=_DELIVERABLE, **_scans(lake))
     query = (
-        f"SELECT profile_key, min(submission_id) FROM ({found}) "  # noqa: S608 - our own names
+        "SELECT profile_key, min(submission_id) "  # noqa: S608 - our own names
+        f"FROM (SELECT * FROM {found} AND vendor = '{vendor}') "
         "SEMI JOIN wanted USING (profile_key) GROUP BY profile_key"
     )
     return {row[0]: row[1] for row in _ask(query, keys=keys)}
@@ -109,48 +169,118 @@ def found_already(lake: Lake, field: str, keys: Iterable[str]) -> dict[str, str]
 
 def left_over(
     pipeline: "Pipeline",
+    operation: str,
     rows: Sequence[InputRow],
     partitions: Sequence[date],
     *,
     upstream: "pa.Table | None" = None,
 ) -> list[InputRow]:
-    """Input rows for the second vendor: who was found, who may be, who cannot be asked for."""
-    (field,) = pipeline.fields("bulk_contact")
-    rows = _with_people(pipeline, rows)
+    """Input rows for a step of the waterfall: what was found, may be found, cannot be asked for.
+
+    Args:
+        pipeline: the installation.
+        operation: the step.
+        rows: the input rows of whole days.
+        partitions: the days.
+        upstream: rows of the upstream table that are not in the lake.
+    """
+    wanted = pipeline.fields(operation)
+    identities = _identities(pipeline, rows)
     keys = {row.profile_key for row in rows if row.profile_key}
-    contact, identify, enrich = (
-        queries.rows_in_progress(pipeline.ledger, operation, partitions)
-        for operation in ("contact", "identify", "enrich")
+    keys |= {identity.profile_key for identity in identities.values() if identity.profile_key}
+    steps = steps_before(pipeline.settings, operation)
+    earlier = _Earlier(
+        wanted=frozenset(wanted),
+        identities=identities,
+        found=_found(pipeline, steps, keys, wanted=wanted),
+        waiting=_in_progress(pipeline, [step.operation for step in steps], partitions),
     )
+    rows = [_less_what_was_found(row, earlier) for row in rows]
+    if operation not in BULK_CONTACTS:
+        return rows
+    (contact_type,) = wanted
     known = _Known(
-        kind=EnrichmentType(PRONTO_TYPES[field]),
-        found=found_already(pipeline.lake, field, keys),
+        kind=EnrichmentType(PRONTO_TYPES[contact_type]),
+        identities=identities,
         contacts=contacts_of(pipeline.lake, keys, upstream=upstream),
-        waiting=contact,
-        informing=identify | enrich,
+        informing=_in_progress(pipeline, ["identify", "enrich"], partitions),
     )
-    return [_judged(row, known) for row in rows]
+    return [_if_known(row, known) for row in rows]
+
+
+def _found(
+    pipeline: "Pipeline", steps: Sequence[Step], keys: Collection[str], *, wanted: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """What is not asked for: {profile_key: {field: the batch that has answered}}."""
+    result: dict[str, dict[str, str]] = {}
+    for step in steps:
+        found = found_already(pipeline.lake, step.contact_type, keys, vendor=step.vendor)
+        for key, submission_id in found.items():
+            result.setdefault(key, {}).update(dict.fromkeys(step.fields, submission_id))
+    with pipeline.ledger.write() as tx:
+        claims = planning.claims_of(tx, "contact", sorted(keys))
+    for key, of_key in claims.items():
+        for claim in of_key:
+            # Who asked one vendor for removal is not looked for at another.
+            if claim.answer is Answer.REDACTED:
+                result[key] = dict.fromkeys(wanted, claim.submission_id)
+    return result
+
+
+def _in_progress(
+    pipeline: "Pipeline", operations: Sequence[str], partitions: Sequence[date]
+) -> dict[tuple[date, str], str]:
+    """Rows of these days that wait for one of some operations: {(day, row_id): submission_id}."""
+    waiting: dict[tuple[date, str], str] = {}
+    for operation in operations:
+        waiting |= queries.rows_in_progress(pipeline.ledger, operation, partitions)
+    return waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Earlier:
+    """What earlier steps have found or may find; by profile key, or by day and row."""
+
+    wanted: frozenset[str]
+    identities: Mapping[str, Identity]
+    found: Mapping[str, Mapping[str, str]]
+    waiting: Mapping[tuple[date, str], str]
+
+
+def _less_what_was_found(row: InputRow, earlier: _Earlier) -> InputRow:
+    identity = earlier.identities.get(row.profile_key or "")
+    person = identity.profile_key if identity else None
+    found: dict[str, str] = {}
+    for key in (row.profile_key, person):
+        of_key = earlier.found.get(key or "", {})
+        if earlier.wanted <= of_key.keys():
+            return replace(row, profile_key=key, found=of_key)
+        found |= of_key
+    return replace(
+        row,
+        found=found,
+        waits_for=earlier.waiting.get((row.partition_date, row.row_id)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What a decision about a row rests on; by profile key, or by day and row."""
+    """What Pronto could be told of people; by profile key, or by day and row."""
 
     kind: EnrichmentType
-    found: Mapping[str, str]
+    identities: Mapping[str, Identity]
     contacts: Mapping[str, Contact]
-    waiting: Mapping[tuple[date, str], str]
     informing: Mapping[tuple[date, str], str]
 
 
-def _judged(row: InputRow, known: _Known) -> InputRow:
-    key, place = row.profile_key, (row.partition_date, row.row_id)
-    if key is None or key == ERASED_KEY or row.waits_for is not None:
+def _if_known(row: InputRow, known: _Known) -> InputRow:
+    if row.profile_key in {None, ERASED_KEY} or row.found or row.waits_for:
         return row
-    if key in known.found:
-        return replace(row, answered_by=known.found[key])
-    if place in known.waiting:
-        return replace(row, waits_for=known.waiting[place])
+    if identity := known.identities.get(row.profile_key):
+        if identity.on_its_way:
+            return replace(row, waits_for=identity.submission_id)
+        row = replace(row, profile_key=identity.profile_key)
+    key, place = row.profile_key or "", (row.partition_date, row.row_id)
     # With an e-mail alone the plan says that there is no profile URL.
     problem = None if is_email(key) else _problem(known.contacts.get(key), known.kind)
     if problem and place in known.informing:
@@ -162,23 +292,13 @@ def _problem(contact: Contact | None, kind: EnrichmentType) -> str | None:
     return contact.lacks(kind) if contact else "no first and last name"
 
 
-def _with_people(pipeline: "Pipeline", rows: Sequence[InputRow]) -> list[InputRow]:
-    """Give rows with an e-mail the person that the first vendor's identify has found."""
+def _identities(pipeline: "Pipeline", rows: Sequence[InputRow]) -> dict[str, Identity]:
+    """Who is behind e-mail addresses, as far as the first vendor's identify knows."""
     emails = sorted(
         {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
     )
     with pipeline.ledger.write() as tx:
-        identities = planning.identities_of(tx, emails)
-    result: list[InputRow] = []
-    for row in rows:
-        identity = identities.get(row.profile_key or "")
-        if identity is None:
-            result.append(row)
-        elif identity.on_its_way:
-            result.append(replace(row, waits_for=identity.submission_id))
-        else:
-            result.append(replace(row, profile_key=identity.profile_key))
-    return result
+        return planning.identities_of(tx, emails)
 
 
 def _scans(lake: Lake) -> dict[str, str]:

@@ -17,7 +17,7 @@ from crust_pipeline.ledger import dispatching
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables import TABLES
-from crust_pipeline.vendor.operations import BULK_CONTACT
+from crust_pipeline.vendor.operations import BULK_CONTACTS
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -128,15 +128,15 @@ def test_an_empty_ledger_has_nothing_unknown_and_no_old_link(pipeline: Pipeline)
 
 
 def test_an_unknown_submit_to_a_second_vendor_is_found(tmp_path: Path) -> None:
-    settings = {"CRUST_DATA_DIR": str(tmp_path), "CRUST_WATERFALL": "crustdata,pronto"}
+    settings = {"CRUST_DATA_DIR": str(tmp_path), "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto"}
     pipeline = Pipeline(settings=Settings.from_env(settings), clock=lambda: NOW)
     ledger = pipeline.ledgers[1]
     report = plan(
         ledger,
-        {"profile_url": BULK_CONTACT},
+        {"profile_url": BULK_CONTACTS["bulk_contact"]},
         rows=[InputRow(DAY, str(number), f"linkedin.com/in/p{number}") for number in range(2)],
         partitions=[DAY],
-        fields=BULK_CONTACT.fields,
+        fields=BULK_CONTACTS["bulk_contact"].fields,
         policy=pipeline.policy,
         now=NOW,
     )

@@ -213,7 +213,7 @@ def test_a_link_of_the_second_vendor_counts_as_well(
 ) -> None:
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=4.5)
-    both = Settings.from_env(settings | {"CRUST_WATERFALL": "crustdata,pronto"})
+    both = Settings.from_env(settings | {"CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto"})
     change_batches(pipeline, state="completed", completed_at=ended, account=both.pronto_account)
     assert checking.no_link_is_near_its_end(pipeline).passed
     assert not checking.no_link_is_near_its_end(Pipeline(settings=both)).passed

@@ -16,7 +16,7 @@ from crust_pipeline.ledger.progress import JobReport
 from crust_pipeline.ledger.spending import spending
 from crust_pipeline.ledger.states import Answer, BatchState
 from crust_pipeline.settings import Settings
-from crust_pipeline.vendor.operations import BULK_CONTACT, ENRICH, Operation
+from crust_pipeline.vendor.operations import BULK_CONTACTS, ENRICH, Operation
 from crust_pipeline_tests.command_line import crust
 
 MONDAY, TUESDAY = date(2026, 11, 2), date(2026, 11, 3)
@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Mapping[str, str]:
     return {
         "CRUST_DATA_DIR": str(tmp_path),
         "CRUST_ACCOUNT": "first",
-        "CRUST_WATERFALL": "crustdata,pronto",
+        "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto",
     }
 
 
@@ -115,7 +115,7 @@ def test_a_batch_is_divided_among_its_partitions_and_counted_once(
 
 def test_credits_of_two_vendors_are_never_added_up(settings: Mapping[str, str]) -> None:
     planned(settings, ENRICH)
-    planned(settings, BULK_CONTACT)
+    planned(settings, BULK_CONTACTS["bulk_contact"])
     told = crust("credits", "--json", settings=settings).json
     assert [row["vendor"] for row in told["totals"]] == ["crustdata", "pronto"]
     assert [(row["vendor"], row["operation"]) for row in told["groups"]] == [

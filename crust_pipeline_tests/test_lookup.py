@@ -41,10 +41,10 @@ def sold(sandbox: RunningSandbox) -> Counter[str]:
 
 @pytest.fixture
 def with_consent(settings: dict[str, str]) -> dict[str, str]:
-    fields = "business_email,personal_contact_info"
     return {
         **settings,
-        "CRUST_CONTACT_FIELDS": fields,
+        "CRUST_PERSONAL_EMAIL_VENDORS": "crustdata",
+        "CRUST_PHONE_NUMBER_VENDORS": "crustdata",
         "CRUST_PERSONAL_CONTACT_CONSENT": "true",
     }
 

@@ -124,7 +124,7 @@ def installed(settings: dict[str, str], sandbox: RunningSandbox, **more: str) ->
     environment = settings | {
         "PRONTO_API_KEY": sandbox.api_key,
         "PRONTO_BASE_URL": sandbox.pronto_url,
-        "CRUST_WATERFALL": "crustdata,pronto",
+        "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto",
         **more,
     }
     clock = Clock()
@@ -309,20 +309,22 @@ def test_without_consent_at_the_vendor_nobody_is_asked_for_again(
             sandbox,
             CRUST_LEDGER_URL=url,
             CRUST_INBOX_URL=address,
-            CRUST_BULK_CONTACT_FIELD="personal_email",
+            CRUST_PERSONAL_EMAIL_VENDORS="pronto",
             CRUST_PERSONAL_CONTACT_CONSENT="true",
-        ).run("bulk_contact")
-    assert report.outcomes["bulk_contact"]["not_permitted"] == 40
+        ).run("bulk_contact_personal_email")
+    assert report.outcomes["bulk_contact_personal_email"]["not_permitted"] == 40
     assert sandbox.pronto.requests["POST /contacts/bulk_enrich"] == 1
 
 
-@pytest.mark.parametrize("field", ["personal_email", "phone_number"])
-def test_personal_data_needs_our_own_consent_too(
-    settings: dict[str, str], sandbox: RunningSandbox, field: str
+@pytest.mark.parametrize("contact_type", ["personal_email", "phone_number"])
+def test_personal_data_needs_our_own_consent_at_either_vendor(
+    settings: dict[str, str], sandbox: RunningSandbox, contact_type: str
 ) -> None:
-    pipeline = installed(settings, sandbox, CRUST_BULK_CONTACT_FIELD=field).pipeline
-    with pytest.raises(SettingsError, match="CONSENT"):
-        pipeline.fields("bulk_contact")
+    orders = {f"CRUST_{contact_type.upper()}_VENDORS": "crustdata,pronto"}
+    pipeline = installed(settings, sandbox, **orders).pipeline
+    for operation in ("contact", f"bulk_contact_{contact_type}"):
+        with pytest.raises(SettingsError, match=r"VENDORS .* CRUST_PERSONAL_CONTACT_CONSENT"):
+            pipeline.fields(operation)
 
 
 def test_names_come_from_what_was_bought_when_the_upstream_has_none(
@@ -360,7 +362,7 @@ def test_status_tells_each_account_by_itself(
     monkeypatch.setenv("CRUST_LEDGER_URL", settings.ledger_url)
     monkeypatch.setenv("CRUSTDATA_BASE_URL", settings.base_url)
     monkeypatch.setenv("PRONTO_BASE_URL", settings.pronto_base_url)
-    monkeypatch.setenv("CRUST_WATERFALL", "crustdata,pronto")
+    monkeypatch.setenv("CRUST_BUSINESS_EMAIL_VENDORS", "crustdata,pronto")
     told = json.loads(CliRunner().invoke(main, ["status", "--json"]).stdout)
     (pronto,) = told["other_accounts"]
     assert pronto["account"] == "pronto@127.0.0.1"

@@ -4,7 +4,7 @@ What it knows of earlier purchases (claims), of earlier plans (rows) and of iden
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -30,15 +30,15 @@ class InputRow:
         row_id: its id.
         profile_key: whom it is about; None when it cannot be asked for.
         problem: why it cannot.
-        answered_by: the batch of another operation that has found what would be asked for.
-        waits_for: the batch of another operation that may find it.
+        found: fields that are not asked for, with the batch of another operation that has answered.
+        waits_for: the batch of another operation that may answer them.
     """
 
     partition_date: date
     row_id: str
     profile_key: str | None
     problem: str | None = None
-    answered_by: str | None = None
+    found: Mapping[str, str] = field(default_factory=dict[str, str])
     waits_for: str | None = None
 
 
@@ -122,16 +122,10 @@ def erased(
     return [row for row in rows if row.profile_key not in suppressed], gone
 
 
-def left_over(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:
-    """Rows that no other operation answers, or may answer soon; and decisions for the others."""
-    elsewhere = [
-        Decision(row, Verdict.REUSE, row.answered_by)
-        if row.answered_by
-        else Decision(row, Verdict.AWAIT, row.waits_for)
-        for row in rows
-        if row.answered_by or row.waits_for
-    ]
-    return [row for row in rows if not (row.answered_by or row.waits_for)], elsewhere
+def not_waiting(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:
+    """Rows that no other operation may answer soon; and decisions for the others."""
+    waiting = [Decision(row, Verdict.AWAIT, row.waits_for) for row in rows if row.waits_for]
+    return [row for row in rows if not row.waits_for], waiting
 
 
 def if_possible(decision: Decision, *, products: Products, denied: frozenset[str]) -> Decision:
@@ -211,11 +205,15 @@ def _decide_key(
     bought = frozenset(name for claim in counting for name in claim.fields)
     if any(claim.answer in NOBODY or claim.answer is Answer.REDACTED for claim in counting):
         bought |= wanted
-    missing = frozenset(name for name in wanted if not any(under(name, had) for had in bought))
+    missing = frozenset(
+        name for name in wanted - row.found.keys() if not any(under(name, had) for had in bought)
+    )
     if missing:
         return Decision(row, Verdict.ASK, fields=missing)
     if before is not None and before.submission_id in {claim.submission_id for claim in counting}:
         return Decision(row, before.verdict, before.submission_id, before.detail)
+    if not counting:
+        return Decision(row, Verdict.REUSE, min(row.found.values()))
     owner = max(
         counting,
         key=lambda claim: (

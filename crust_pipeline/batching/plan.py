@@ -22,7 +22,7 @@ from crust_pipeline.batching.decide import (
     erased,
     identified,
     if_possible,
-    left_over,
+    not_waiting,
 )
 from crust_pipeline.identity import is_email
 from crust_pipeline.ledger import planning
@@ -176,7 +176,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
     identities = _identities(tx, rows, operation=operation, policy=policy, now=now)
     rows, awaiting = identified(rows, identities, hold=policy.identify_first)
     rows, also_gone = erased(rows, suppressed)  # by the profile that identify found
-    rows, elsewhere = left_over(rows)
+    rows, waiting = not_waiting(rows)
     decisions = decide(
         rows,
         existing=planning.rows_of(tx, operation, partitions),
@@ -193,9 +193,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
     batches = pack(
         decisions, products=products, denied=denied, price=price, policy=policy, run_id=run_id
     )
-    return Decided(
-        (*decisions, *gone, *also_gone, *awaiting, *elsewhere), tuple(batches), available
-    )
+    return Decided((*decisions, *gone, *also_gone, *awaiting, *waiting), tuple(batches), available)
 
 
 def _identities(

@@ -9,11 +9,13 @@ from pydantic import Field
 
 from crust_pipeline.batching.dispatch import fill_slots
 from crust_pipeline.defs.metadata import EVERY_DAY, OWNER, ROWS, add_by_day, table_schema
+from crust_pipeline.defs.operations import assets_before, sharing
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.steps import load_upstream, plan_days, rows_in_lake
-from crust_pipeline.tables import TABLES, operations_sharing
+from crust_pipeline.tables import TABLES
+from crust_pipeline.vendor.operations import BULK_CONTACTS
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
 SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
@@ -79,21 +81,16 @@ def profile_urls(
 def build_batches_asset(operation: str) -> dg.AssetsDefinition:
     """The asset that plans an operation's batches and submits those for which slots are free."""
     name = f"{operation}_batches"
-    # Rows with only an e-mail gain a profile URL through identify, by which the others ask.
-    chain = [] if operation == "identify" else ["identify_batches", "identities"]
-    if operation == "bulk_contact":
-        # Who is still without an e-mail, and by which name, is known from these.
-        chain += ["contact_batches", "enrich_batches"]
 
     @dg.asset(
         name=name,
-        deps=["profile_urls", *chain],
+        deps=["profile_urls", *assets_before(operation)],
         partitions_def=daily,
         backfill_policy=one_run,
         # Beside the tables that it fills: with them elsewhere the graph would have ways back.
-        group_name=operations_sharing(operation)[0],
+        group_name=sharing(operation)[0],
         owners=[OWNER],
-        kinds={"pronto" if operation == "bulk_contact" else "crustdata"},
+        kinds={"pronto" if operation in BULK_CONTACTS else "crustdata"},
         description=(
             f"Batches of {operation}: planned for the days of the run, filled up to the vendor's "
             "cap, submitted while slots are free. Nothing is bought twice. The run ends without "

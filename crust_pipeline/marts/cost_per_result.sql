@@ -2,7 +2,7 @@
 -- shared out among the rows that were matched through it; without a match, among all it was asked.
 --
 -- vendor: Whose credits.
--- operation: identify, contact, enrich or bulk_contact.
+-- operation: identify, contact, enrich, or bulk_contact (Pronto) and its like.
 -- source: Where the rows come from, as given.
 -- asked: Rows that were asked for and answered; what was reused cost nothing and is not in it.
 -- results: Those of them that were matched.

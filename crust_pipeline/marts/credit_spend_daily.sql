@@ -3,7 +3,7 @@
 --
 -- spent_on: The day of the submit, not of the people asked for.
 -- vendor: Whose credits.
--- operation: identify, contact, enrich or bulk_contact.
+-- operation: identify, contact, enrich, or bulk_contact (Pronto) and its like.
 -- batches: Batches submitted.
 -- identifiers: Identifiers in them.
 -- delivered: Identifiers for which something came back.

@@ -2,7 +2,7 @@
 -- part of the one before it.
 --
 -- partition_date: The day of the upstream table.
--- operation: identify, contact, enrich or bulk_contact.
+-- operation: identify, contact, enrich, or bulk_contact (Pronto) and its like.
 -- source: Where the rows come from, as given.
 -- input_rows: All rows of the day.
 -- identifiable: Rows with a usable profile URL or e-mail address.

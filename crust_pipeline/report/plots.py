@@ -14,6 +14,8 @@ OPERATION_COLOURS = {
     "contact": "#d07a2a",
     "enrich": "#2a9d82",
     "bulk_contact": "#b178d6",
+    "bulk_contact_personal_email": "#d1638f",
+    "bulk_contact_phone_number": "#7f8a99",
 }
 STATE_COLOURS = {
     "complete": "#2a9d82",

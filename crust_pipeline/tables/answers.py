@@ -14,6 +14,7 @@ import pyarrow as pa
 from crust_pipeline.tables.judge import Judge
 from crust_pipeline.tables.landed import BadLine, DamagedFile, LandedText, stored_text
 from crust_pipeline.tables.specs import LINES
+from crust_pipeline.tables.specs.contact import PRONTO_OPERATIONS
 
 _COLUMNS: Final = pa.schema(
     [
@@ -209,7 +210,7 @@ _PRONTO_ITEMS: Final = {
 }
 
 _READERS: Final = {
-    "bulk_contact": _read_bulk_contact,
+    **dict.fromkeys(PRONTO_OPERATIONS, _read_bulk_contact),
     "enrich": _read_enrich,
     "identify": _read_identify,
     "contact": _read_contact,

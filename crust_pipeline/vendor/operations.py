@@ -222,6 +222,12 @@ _CONTACT_ITEMS: Final = {
     "personal_contact_info.personal_emails": ("personal_email",),
     "personal_contact_info.phone_numbers": ("phone_number",),
 }
+# What the request for contact data calls each type of it.
+CONTACT_FIELDS: Final[Mapping[str, str]] = {
+    "business_email": "business_email",
+    "personal_email": "personal_contact_info.personal_emails",
+    "phone_number": "personal_contact_info.phone_numbers",
+}
 # Addresses are checked now, and only those that pass are delivered.
 _CONTACT_FLAGS: Final = {"verified": "business_email"}
 
@@ -290,33 +296,48 @@ def opaque_key(profile_key: str) -> str:
     return sha256(profile_key.encode()).hexdigest()[:32]
 
 
-# What Pronto calls what our fields ask for; one kind for all of a request.
+# What Pronto calls each type of contact data; one for all of a request.
 PRONTO_TYPES: Final[Mapping[str, str]] = {
     "business_email": "email",
     "personal_email": "personal_email",
     "phone_number": "phone",
 }
 
-SINGLE_CONTACT: Final = Operation(
-    name="bulk_contact",
-    product="single_contact",
-    vendor="pronto",
-    path="/contacts/single_enrich",
-    cap=1,
-    identifier_keys={"profile_url": "linkedin_url"},
-    fields=("business_email",),
-    known_fields=tuple(PRONTO_TYPES),
-    needs_fields=True,
-    items={name: (name,) for name in PRONTO_TYPES},
-    identifier=opaque_key,
-)
 
-BULK_CONTACT: Final = replace(
-    SINGLE_CONTACT,
-    product="bulk_contact",
-    path="/contacts/bulk_enrich",
-    cap=100,
-    least=2,
-    alone=SINGLE_CONTACT,
-    answers_may_be_lost=True,
-)
+def _bulk_contact(contact_type: str) -> Operation:
+    """Describe how Pronto is asked for one type of contact data: an operation by itself."""
+    suffix = "" if contact_type == "business_email" else f"_{contact_type}"
+    alone = Operation(
+        name=f"bulk_contact{suffix}",
+        product=f"single_contact{suffix}",
+        vendor="pronto",
+        path="/contacts/single_enrich",
+        cap=1,
+        identifier_keys={"profile_url": "linkedin_url"},
+        fields=(contact_type,),
+        known_fields=(contact_type,),
+        needs_fields=True,
+        items={contact_type: (contact_type,)},
+        identifier=opaque_key,
+    )
+    return replace(
+        alone,
+        product=alone.name,
+        path="/contacts/bulk_enrich",
+        cap=100,
+        least=2,
+        alone=alone,
+        answers_may_be_lost=True,
+    )
+
+
+# Pronto's operations, by name; each has one type of contact data for its only field.
+BULK_CONTACTS: Final[Mapping[str, Operation]] = {
+    operation.name: operation for operation in map(_bulk_contact, PRONTO_TYPES)
+}
+PRONTO_PRODUCTS: Final[Mapping[str, Operation]] = {
+    product.product: product
+    for operation in BULK_CONTACTS.values()
+    for product in (operation, operation.alone)
+    if product
+}

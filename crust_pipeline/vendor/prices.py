@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, cast
 
-from crust_pipeline.vendor.operations import under
+from crust_pipeline.vendor.operations import PRONTO_PRODUCTS, under
 
 
 class PriceError(ValueError):
@@ -189,7 +189,7 @@ PRICES: Final = Prices(
             replace(
                 _row(product, item, price, asked_by=(item,), source=_PRONTO_SOURCE), vendor="pronto"
             )
-            for product in ("bulk_contact", "single_contact")
+            for product in sorted(PRONTO_PRODUCTS)
             for item, price in _PRONTO_PRICES.items()
         ),
     ]

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.vendor.operations import BULK_CONTACT, ENRICH, SINGLE_CONTACT, opaque_key
+from crust_pipeline.vendor.operations import BULK_CONTACTS, ENRICH, opaque_key
+
+BULK_CONTACT = BULK_CONTACTS["bulk_contact"]
 
 
 @given(count=st.integers(0, 1_000))
@@ -12,7 +14,7 @@ def test_no_bulk_request_is_too_small_or_too_large_and_nobody_is_left_out(count:
     chunks = list(BULK_CONTACT.chunks(people))
     assert [person for _, chunk in chunks for person in chunk] == people
     if count == 1:
-        assert chunks == [(SINGLE_CONTACT, [0])]
+        assert chunks == [(BULK_CONTACT.alone, [0])]
     else:
         assert all(operation is BULK_CONTACT for operation, _ in chunks)
         assert all(2 <= len(chunk) <= 100 for _, chunk in chunks)

@@ -19,7 +19,12 @@ from crust_pipeline.tables.specs.background import (
     HONORS,
     SKILLS,
 )
-from crust_pipeline.tables.specs.contact import CONTACT_EMAILS, CONTACT_PHONES, CONTACT_WEBSITES
+from crust_pipeline.tables.specs.contact import (
+    CONTACT_EMAILS,
+    CONTACT_PHONES,
+    CONTACT_WEBSITES,
+    PRONTO_OPERATIONS,
+)
 from crust_pipeline.tables.specs.dev_platform import DEV_PLATFORM_PROFILES, DEV_PLATFORM_REPOS
 from crust_pipeline.tables.specs.identify import IDENTITIES
 from crust_pipeline.tables.specs.people import PEOPLE
@@ -54,7 +59,7 @@ LINES: Final[Mapping[str, LineFormat]] = MappingProxyType(
         "identify": LineFormat(("matched_on",)),
         "contact": LineFormat(("original_identifier", "professional_network_url", "matched_on")),
         "enrich": LineFormat(("original_identifier",), required=("data",)),
-        "bulk_contact": LineFormat(("custom.key",)),
+        **dict.fromkeys(PRONTO_OPERATIONS, LineFormat(("custom.key",))),
     }
 )
 
@@ -67,7 +72,12 @@ def operations_sharing(operation: str) -> tuple[str, ...]:
 
 def filling(operations: Iterable[str]) -> tuple[str, ...]:
     """Give those of some operations that fill all tables, each table only once."""
-    return tuple(name for name in operations if operations_sharing(name)[0] == name)
+    operations = tuple(operations)
+    firsts = (
+        next(other for other in operations_sharing(name) if other in operations)
+        for name in operations
+    )
+    return tuple(dict.fromkeys(firsts))
 
 
 def tables_of(operation: str) -> tuple[Table, ...]:

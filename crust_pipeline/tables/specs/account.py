@@ -14,7 +14,9 @@ from crust_pipeline.tables.specs.common import (
 _ROW_ID: Final = Column(
     "row_id", "VARCHAR", "Id of the input row; the same whenever it is read again."
 )
-_OPERATION: Final = Column("operation", "VARCHAR", "identify, contact, enrich or bulk_contact.")
+_OPERATION: Final = Column(
+    "operation", "VARCHAR", "identify, contact, enrich, or bulk_contact (Pronto) and its like."
+)
 _CREDITS: Final = (
     Column(
         "credits_reserved", "DECIMAL(18,4)", "Credits set aside before submitting: the worst case."

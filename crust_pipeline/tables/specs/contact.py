@@ -1,4 +1,4 @@
-"""The tables of `contact` and `bulk_contact`: how to reach a person.
+"""The tables of `contact` and Pronto's operations: how to reach a person.
 
 Crustdata's lines come in three shapes: the documented envelope (`data.…`), the flat one that users
 saw, and the synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand
@@ -11,6 +11,12 @@ from crust_pipeline.tables.spec import Column, Source, Table
 from crust_pipeline.tables.specs.common import LINEAGE, POSITION, PROFILE_KEY
 
 _SYNC: Final = "matches[].person_data"
+# Pronto is asked for one type of contact data at a time, each by an operation; lines look alike.
+PRONTO_OPERATIONS: Final = (
+    "bulk_contact",
+    "bulk_contact_personal_email",
+    "bulk_contact_phone_number",
+)
 _WHO: Final = (
     PROFILE_KEY,
     Column(
@@ -32,11 +38,14 @@ def _sources(batch: str, sync: str, **constants: str) -> tuple[Source, ...]:
 
 def _pronto(
     place: str, column: str, *inside: str, status: tuple[str, ...] = (), **constants: str
-) -> Source:
+) -> tuple[Source, ...]:
     """Where Pronto's lines hold something: in a list of texts or objects, or as a lone text."""
     paths = {"crustdata_person_id": (), "status": status, column: (*inside, ".")}
-    return Source(
-        "bulk_contact", f"{place}[]", {**constants, "vendor": "'pronto'"}, loose=True, paths=paths
+    return tuple(
+        Source(
+            operation, f"{place}[]", {**constants, "vendor": "'pronto'"}, loose=True, paths=paths
+        )
+        for operation in PRONTO_OPERATIONS
     )
 
 
@@ -48,8 +57,8 @@ CONTACT_EMAILS: Final = Table(
         *_sources(
             "personal_contact_info.personal_emails", "personal_emails", email_type="'personal'"
         ),
-        _pronto("email", "email", status=("email_status",), email_type="'business'"),
-        _pronto(
+        *_pronto("email", "email", status=("email_status",), email_type="'business'"),
+        *_pronto(
             "personal_email", "email", status=("personal_email_status",), email_type="'personal'"
         ),
     ),
@@ -84,8 +93,8 @@ CONTACT_PHONES: Final = Table(
     one_row_per="phone number of a person",
     sources=(
         *_sources("personal_contact_info.phone_numbers", "phone_numbers"),
-        _pronto("phone", "phone_number", ".number"),
-        _pronto("phones", "phone_number", ".number"),
+        *_pronto("phone", "phone_number", ".number"),
+        *_pronto("phones", "phone_number", ".number"),
     ),
     # The vendor has been seen to put e-mail addresses among the numbers.
     keep="phone_number <> '' AND NOT contains(phone_number, '@')",
