@@ -189,11 +189,14 @@ def left_over(
     keys = {row.profile_key for row in rows if row.profile_key}
     keys |= {identity.profile_key for identity in identities.values() if identity.profile_key}
     steps = steps_before(pipeline.settings, operation)
+    waited_for = [step.operation for step in steps]
+    if operation in BULK_CONTACTS:
+        waited_for.append("identify")  # it tells who has asked for removal
     earlier = _Earlier(
         wanted=frozenset(wanted),
         identities=identities,
         found=_found(pipeline, steps, keys, wanted=wanted),
-        waiting=_in_progress(pipeline, [step.operation for step in steps], partitions),
+        waiting=_in_progress(pipeline, waited_for, partitions),
     )
     rows = [_less_what_was_found(row, earlier) for row in rows]
     if operation not in BULK_CONTACTS:
@@ -203,7 +206,7 @@ def left_over(
         kind=EnrichmentType(PRONTO_TYPES[contact_type]),
         identities=identities,
         contacts=contacts_of(pipeline.lake, keys, upstream=upstream),
-        informing=_in_progress(pipeline, ["identify", "enrich"], partitions),
+        informing=_in_progress(pipeline, ["enrich"], partitions),
     )
     return [_if_known(row, known) for row in rows]
 

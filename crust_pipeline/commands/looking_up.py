@@ -34,8 +34,8 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     """Show how to reach people, by profile URL or business e-mail, at once.
 
     What is bought already and still fresh costs nothing. For the rest the worst-case price is shown
-    first. CRUST_CONTACT_FIELDS says what is asked for. Ends 0 when everybody has an answer, if only
-    that the vendor knows nobody.
+    first. What is asked for is what CRUST_BUSINESS_EMAIL_VENDORS and the like ask crustdata for.
+    Ends 0 when everybody has an answer, if only that the vendor knows nobody.
     """
     from crust_pipeline.display import open_console, print_json
     from crust_pipeline.lookup import ANSWERED, load_lookups, look_up, quote

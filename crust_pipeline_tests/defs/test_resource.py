@@ -37,7 +37,7 @@ def test_no_key_is_a_field() -> None:
 
 def test_a_field_with_choices_names_them() -> None:
     described = PipelineResource.model_fields["on_unknown"].description or ""
-    assert "one of hold, resubmit" in described
+    assert "one of hold | resubmit" in described
 
 
 def test_every_field_says_what_it_is_and_which_variable_it_takes_the_place_of() -> None:

@@ -38,7 +38,8 @@ KNOWN = [
 ][:12]
 EVERYBODY = [SAM, NOBODY, REMOVED, UNREACHABLE, *KNOWN]
 WITH_CONSENT = {
-    "CRUST_CONTACT_FIELDS": "business_email,personal_contact_info",
+    "CRUST_PERSONAL_EMAIL_VENDORS": "crustdata",
+    "CRUST_PHONE_NUMBER_VENDORS": "crustdata",
     "CRUST_PERSONAL_CONTACT_CONSENT": "true",
 }
 TURNS = 25

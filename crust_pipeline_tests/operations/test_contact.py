@@ -88,12 +88,12 @@ def test_phone_numbers_are_kept_as_delivered_beside_their_international_form(usu
     assert all(row["phone_e164"] is None or row["phone_e164"].startswith("+") for row in rows)
 
 
-@pytest.mark.parametrize("fields", ["personal_contact_info", "personal_contact_info.phone_numbers"])
+@pytest.mark.parametrize("contact_type", ["PERSONAL_EMAIL", "PHONE_NUMBER"])
 def test_personal_data_without_consent_is_refused_before_anything_is_planned(
-    buy: Buy, fields: str
+    buy: Buy, contact_type: str
 ) -> None:
     with pytest.raises(SettingsError, match="CRUST_PERSONAL_CONTACT_CONSENT"):
-        buy("contact", SAM, settings={"CRUST_CONTACT_FIELDS": fields})
+        buy("contact", SAM, settings={f"CRUST_{contact_type}_VENDORS": "crustdata"})
 
 
 def test_business_addresses_alone_are_asked_for_unless_set(usual: Buy) -> None:

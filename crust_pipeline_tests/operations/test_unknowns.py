@@ -14,7 +14,6 @@ from crust_pipeline_tests.operations.conftest import (
     REMOVED,
     SAM,
     UNREACHABLE,
-    WITH_CONSENT,
     Buy,
 )
 
@@ -91,32 +90,12 @@ def test_when_credits_run_out_within_a_job_only_what_came_is_paid_for(
 
 
 @pytest.mark.parametrize("shape", ["list", "object"])
-@pytest.mark.parametrize(
-    ("operation", "settings"),
-    [
-        (
-            "contact",
-            {**WITH_CONSENT, "CRUST_CONTACT_FIELDS": "business_email,personal_contact_info.fax"},
-        ),
-        (
-            "contact",
-            {
-                **WITH_CONSENT,
-                "CRUST_CONTACT_FIELDS": "business_email,personal_contact_info.fax",
-                "CRUST_CONTACT_MODE": "sync",
-            },
-        ),
-        (
-            "enrich",
-            {"CRUST_ENRICH_MODE": "live", "CRUST_ENRICH_FIELDS": "skills,basic_profile.horoscope"},
-        ),
-    ],
-    ids=["contact", "sync contact", "live enrich"],
-)
-def test_a_field_that_the_vendor_does_not_know_is_left_out(
-    buy: Buy, operation: str, settings: dict[str, str], shape: str
-) -> None:
-    bought = buy(operation, SAM, switches={"bad_fields_metadata": shape}, settings=settings)
+def test_a_field_that_the_vendor_does_not_know_is_left_out(buy: Buy, shape: str) -> None:
+    settings = {
+        "CRUST_ENRICH_MODE": "live",
+        "CRUST_ENRICH_FIELDS": "skills,basic_profile.horoscope",
+    }
+    bought = buy("enrich", SAM, switches={"bad_fields_metadata": shape}, settings=settings)
     assert bought.outcomes == {SAM: "matched"}
     assert bought.computed == bought.billed
 
