@@ -277,7 +277,7 @@ class _Known:
 
 
 def _if_known(row: InputRow, known: _Known) -> InputRow:
-    if row.profile_key in {None, ERASED_KEY} or row.found or row.waits_for:
+    if not row.profile_key or row.profile_key == ERASED_KEY or row.found or row.waits_for:
         return row
     if identity := known.identities.get(row.profile_key):
         if identity.on_its_way:

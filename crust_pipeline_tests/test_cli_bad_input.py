@@ -200,7 +200,7 @@ def test_nothing_that_is_printed_names_a_person_or_the_key(
 def test_personal_fields_without_consent_stop_a_run_before_anything_is_planned(
     settings: dict[str, str], sandbox: RunningSandbox
 ) -> None:
-    settings["CRUST_CONTACT_FIELDS"] = "personal_contact_info"
+    settings["CRUST_PERSONAL_EMAIL_VENDORS"] = "crustdata"
     run = (*ENRICH[:-2], "--operation", "identify", "--operation", "contact")
     message = message_of(crust(*run, settings=settings), code=2)
     assert "CRUST_PERSONAL_CONTACT_CONSENT=true" in message
