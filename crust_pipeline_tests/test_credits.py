@@ -15,6 +15,7 @@ from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.progress import JobReport
 from crust_pipeline.ledger.spending import spending
 from crust_pipeline.ledger.states import Answer, BatchState
+from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
 from crust_pipeline.vendor.operations import BULK_CONTACTS, ENRICH, Operation
 from crust_pipeline_tests.command_line import crust
@@ -64,10 +65,11 @@ def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> N
         submission_id,
         batch_id="job-1",
         action=None,
-        credits_reported=reported,
         poll_at=NOW,
         now=NOW,
     )
+    with ledger.write() as tx:
+        tx.update(submission_id, credits_reported=reported)
     progress.reported(
         ledger, submission_id, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW
     )
@@ -135,7 +137,7 @@ def test_what_was_refused_reserves_nothing(settings: Mapping[str, str]) -> None:
 def test_purchases_of_another_account_are_left_out(settings: Mapping[str, str]) -> None:
     planned(settings, ENRICH)
     told = crust("credits", "--json", settings={**settings, "CRUST_ACCOUNT": "other"}).json
-    assert told == {"groups": [], "totals": []}
+    assert told == {"groups": [], "totals": [], "asked": []}
 
 
 def test_people_read_a_table_and_a_sentence_for_each_vendor(settings: Mapping[str, str]) -> None:
@@ -151,3 +153,25 @@ def test_people_read_a_table_and_a_sentence_for_each_vendor(settings: Mapping[st
 def test_an_empty_ledger_has_nothing_to_show(settings: Mapping[str, str]) -> None:
     done = crust("credits", settings=settings)
     assert done.code == 0
+
+
+def test_the_vendor_is_asked_for_its_balance_and_its_usage_report(
+    settings: Mapping[str, str], sandbox: RunningSandbox
+) -> None:
+    account = {
+        "CRUST_DATA_DIR": settings["CRUST_DATA_DIR"],
+        "CRUSTDATA_API_KEY": sandbox.api_key,
+        "CRUSTDATA_BASE_URL": sandbox.base_url,
+        "CRUST_CONTACT_FIELDS": "business_email",
+    }
+    crust("lookup", "--yes", "sam@example.com", settings=account)
+    sandbox.clock.advance(60)  # what was charged is reported a little later
+    left = sandbox.state.account.balance
+    (asked,) = crust("credits", "--ask", "--json", settings=account).json["asked"]
+    assert (asked["balance"], asked["credits_charged"]) == (left, 1)
+    shown = crust("credits", "--ask", settings=account).out
+    assert "charged 1 credits since" in shown
+
+
+def test_without_a_key_nobody_can_be_asked(settings: Mapping[str, str]) -> None:
+    assert crust("credits", "--ask", settings=settings).code == 2

@@ -20,6 +20,7 @@ from crust_pipeline.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from crust_pipeline.batching.bill import Bill
     from crust_pipeline.batching.forecast import DaysDone
     from crust_pipeline.ledger.progress import UnknownSubmit
     from crust_pipeline.ledger.queries import Summary
@@ -149,9 +150,12 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
     show_default=True,
     help="What to group by; may be given several times. `day`: when it was planned (UTC).",
 )
+@click.option(
+    "--ask", is_flag=True, help="Also ask the vendors for balance and usage report. Free."
+)
 @json_option
 @readable_errors
-def credits(*, by: "tuple[Grouping, ...]", as_json: bool) -> int:  # noqa: A001 - the command's name
+def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # noqa: A001 - the command's name
     """What was reserved, computed from what was delivered, and reported by the vendor.
 
     Credits of different vendors are different currencies and are never added up.
@@ -165,9 +169,11 @@ def credits(*, by: "tuple[Grouping, ...]", as_json: bool) -> int:  # noqa: A001 
     by = tuple(dict.fromkeys(by))
     found = spending(ledger, accounts=settings.accounts, by=by)
     totals = spending(ledger, accounts=settings.accounts)
+    asked = _bills() if ask else []
     console = open_console()
     if as_json:
-        print_json(console, {"groups": [*map(_as_json, found)], "totals": [*map(_as_json, totals)]})
+        told = {"groups": [*map(_as_json, found)], "totals": [*map(_as_json, totals)]}
+        print_json(console, {**told, "asked": [asdict(bill) for bill in asked]})
         return DONE
     rows = [_as_json(item) for item in found]
     columns = list(rows[0]) if rows else []
@@ -179,7 +185,32 @@ def credits(*, by: "tuple[Grouping, ...]", as_json: bool) -> int:  # noqa: A001 
     )
     for total in totals:
         console.print(_total_in_words(total))
+    for bill in asked:
+        console.print(_bill_in_words(bill))
     return DONE
+
+
+def _bills() -> "list[Bill]":
+    """What every account says of itself, since the first day of the ledger."""
+    from crust_pipeline.batching.bill import ask_for_bill
+    from crust_pipeline.ledger.spending import first_day
+
+    pipeline = open_pipeline()
+    today = pipeline.clock().astimezone(UTC).date()
+    return [
+        ask_for_bill(engine, since=first_day(engine.ledger) or today) for engine in pipeline.engines
+    ]
+
+
+def _bill_in_words(bill: "Bill") -> str:
+    left = f"{bill.balance.normalize():,f} credits" if bill.balance is not None else "not told"
+    words = f"Account {bill.account}: balance {left}"
+    if bill.credits_charged is None:
+        return words
+    return (
+        f"{words}; everything that uses it was charged {bill.credits_charged.normalize():,f} "
+        f"credits since {bill.since} (usage report)"
+    )
 
 
 def _as_json(item: "Spending") -> dict[str, Any]:

@@ -119,6 +119,16 @@ def spending(
     return [groups[key] for key in sorted(groups, key=lambda key: tuple(map(str, key)))]
 
 
+def first_day(ledger: Ledger) -> date | None:
+    """The day (UTC) on which the account's first batch was planned."""
+    query = sa.select(sa.func.min(submissions.c.created_at)).where(
+        submissions.c.account == ledger.account
+    )
+    with ledger.read() as con:
+        first = con.execute(query).scalar_one()
+    return first and first.astimezone(UTC).date()
+
+
 def _common(name: Grouping, usage: CreditUsage, batch: sa.Row[Any]) -> str | date:
     match name:
         case "day":

@@ -1,0 +1,58 @@
+"""Bill: what the vendor says that it has charged, for all that uses the account. Only reads.
+
+A job's own charge is reported nowhere (vendor documents): only the sum can be compared.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from crust_pipeline.batching.engine import Engine
+from crust_pipeline.vendor import errors
+from crust_pipeline.vendor.crustdata import CrustdataClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What an account has, and what its usage report adds up to since a day.
+
+    Attributes:
+        account: whose credits these are.
+        balance: what is left; None: the vendor does not tell.
+        since: the day (UTC) from which the report was read.
+        credits_charged: what it adds up to; None: there is no report.
+    """
+
+    account: str
+    balance: Decimal | None
+    since: date
+    credits_charged: Decimal | None
+
+
+def ask_for_bill(engine: Engine, *, since: date) -> Bill:
+    """Ask the vendor for the balance and the usage report.
+
+    Raises:
+        VendorError: it cannot be asked.
+    """
+    balance = charged = None
+    # Not every account may see both.
+    with suppress(errors.NotPermitted, errors.NotFound):
+        balance = engine.client.credits()
+    with suppress(errors.NotPermitted, errors.NotFound):
+        if isinstance(engine.client, CrustdataClient):
+            charged = _charged(engine.client, since=since)
+    return Bill(
+        account=engine.ledger.account, balance=balance, since=since, credits_charged=charged
+    )
+
+
+def _charged(client: CrustdataClient, *, since: date) -> Decimal:
+    charged = Decimal(0)
+    for event in client.usage_events():  # newest first
+        at = datetime.fromisoformat(str(event["ts"]))
+        if at.astimezone(UTC).date() < since:
+            break
+        charged += Decimal(str(event.get("credits_used") or 0))
+    return charged
