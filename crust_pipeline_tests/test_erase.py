@@ -32,7 +32,7 @@ def run(settings: dict[str, str], *more: str) -> Ended:
 
 def count(settings: dict[str, str], condition: str, table: str) -> int:
     query = f"SELECT count(*) AS n FROM {table} WHERE {condition}"
-    (row,) = json.loads(crust("sql", query, "--format", "json", settings=settings).out)
+    (row,) = json.loads(crust("sql", query, "--json", settings=settings).out)
     return row["n"]
 
 

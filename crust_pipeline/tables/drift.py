@@ -1,4 +1,4 @@
-"""Keys in the vendor's lines that no column reads: found, named and counted, never shown.
+"""Keys in the vendor's lines that nobody expects: found, named and counted, never shown.
 
 Every file's sample is looked at; only when that shows something is the whole file counted.
 """
@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
+from crust_pipeline.tables.specs import LINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Drift:
 
 
 def unknown_keys(operation: str, lines: Iterable[bytes]) -> tuple[Drift, ...]:
-    """Give the keys in some lines that no column reads, by path. Bad lines are passed over."""
-    shape = shape_of(operation)
+    """Give the keys in some lines that nobody expects, by path. Bad lines are passed over."""
+    shape, unread = shape_of(operation), LINES[operation].unread
     counts: Counter[str] = Counter()
     types: dict[str, str] = {}
     for line in lines:
@@ -39,6 +40,8 @@ def unknown_keys(operation: str, lines: Iterable[bytes]) -> tuple[Drift, ...]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         for path, value in _unknown(record, shape, ""):
+            if path in unread:
+                continue
             counts[path] += 1
             if value is not None or path not in types:
                 types[path] = _json_type(value)

@@ -75,10 +75,12 @@ class LineFormat:
         identifiers: Paths at which the asked identifier is echoed; the first that is there
             counts.
         required: Further keys without which a line is no answer.
+        unread: Paths that the documents name and no column needs.
     """
 
     identifiers: tuple[str, ...]
     required: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ class Week:
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Ask the tables."""
-        return crust("sql", query, "--format", "json", settings=self.settings).json
+        return crust("sql", query, "--json", settings=self.settings).json
 
 
 @pytest.fixture(scope="module")

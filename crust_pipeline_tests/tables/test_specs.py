@@ -111,6 +111,20 @@ def test_every_key_of_the_vendors_examples_is_read(name: str, operation: str) ->
     assert [found.path for found in drift] == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sync-person-contact-enrich.response.json",
+        "sync-person-contact-enrich.no-match.inferred.json",
+        "sync-person-contact-enrich.verified-none-survive.inferred.json",
+    ],
+)
+def test_every_key_of_a_synchronous_answer_is_expected(name: str) -> None:
+    lines = [json.dumps(row).encode() for row in json.loads((_PAYLOADS / name).read_text())]
+
+    assert unknown_keys("contact", lines) == ()
+
+
 def test_every_leaf_of_a_full_record_is_a_column() -> None:
     record = json.loads((_PAYLOADS / "person-record.all-groups.inferred.json").read_text())
     line = {"original_identifier": "x", "internal_id": 1, "data": record}

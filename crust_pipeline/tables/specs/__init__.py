@@ -57,7 +57,15 @@ TABLES: Final[Mapping[str, Table]] = MappingProxyType(
 LINES: Final[Mapping[str, LineFormat]] = MappingProxyType(
     {
         "identify": LineFormat(("matched_on",)),
-        "contact": LineFormat(("original_identifier", "professional_network_url", "matched_on")),
+        "contact": LineFormat(
+            ("original_identifier", "professional_network_url", "matched_on"),
+            unread=frozenset(
+                (
+                    *("match_type", "match_status", "matches[].confidence_score"),
+                    "matches[].person_data.contact.business_emails_message",
+                )
+            ),
+        ),
         "enrich": LineFormat(("original_identifier",), required=("data",)),
         **dict.fromkeys(PRONTO_OPERATIONS, LineFormat(("custom.key",))),
     }
