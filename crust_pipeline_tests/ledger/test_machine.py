@@ -7,6 +7,7 @@ answers it draws. After every step it reads the database and checks what must al
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,11 +29,13 @@ from sqlalchemy import event
 from crust_pipeline.batching.decide import InputRow, Policy
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.plan import plan
-from crust_pipeline.batching.replan import replacements
+from crust_pipeline.batching.replan import replacements, same_again
 from crust_pipeline.ledger import dispatching, landing, loading, progress, queries
 from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind
+from crust_pipeline.ledger.erasing import erase
 from crust_pipeline.ledger.landing import LandedFile, Settled
 from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.limits import NO_LIMITS
 from crust_pipeline.ledger.progress import JobReport
 from crust_pipeline.ledger.schema import identifiers, submissions
 from crust_pipeline.ledger.states import OWNS_IDENTIFIERS, Answer, BatchState, LedgerError
@@ -60,6 +63,7 @@ class Machine(RuleBasedStateMachine):
         self.now = datetime(2026, 11, 20, tzinfo=UTC)
         self.rows: dict[date, int] = {}
         self.jobs = 0
+        self.erased: set[str] = set()
 
     def opened(self) -> Ledger:
         """The ledger as a process that starts finds it; without waiting for the disk."""
@@ -198,16 +202,40 @@ class Machine(RuleBasedStateMachine):
                 created_at=None,
                 now=self.now,
             )
+        elif decision == "resubmit":
+            with suppress(LedgerError):  # everybody in it was erased
+                dispatching.submit_again(
+                    self.ledger,
+                    submission_id,
+                    instead=same_again(self.engine, submission_id),
+                    reason=decision,
+                    limits=NO_LIMITS,
+                    now=self.now,
+                )
         else:
-            instead = replacements(self.engine, submission_id) if decision == "resubmit" else ()
             dispatching.rejected(
                 self.ledger,
                 submission_id,
                 reason=decision,
                 now=self.now,
-                instead=instead,
                 state=BatchState.UNKNOWN,
             )
+
+    @rule(choice=st.integers(0, 9))
+    def the_vendor_knows_no_such_job(self, choice: int) -> None:
+        if active := self.in_state(BatchState.PENDING, BatchState.PROCESSING):
+            progress.job_missing(
+                self.ledger,
+                active[choice % len(active)],
+                ask_at=self.now,
+                error="no such job",
+                now=self.now,
+            )
+
+    @rule(key=st.sampled_from(KEYS[:2]))
+    def somebody_is_erased(self, key: str) -> None:
+        erase(self.ledger, [key], reason="on request", now=self.now)
+        self.erased.add(key)
 
     @rule(
         choice=st.integers(0, 9),
@@ -290,6 +318,16 @@ class Machine(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([1, 24, 100, 300]))
     def time_passes(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
+
+    @invariant()
+    def nobody_who_was_erased_is_about_to_be_sent(self) -> None:
+        planned = (
+            sa.select(identifiers.c.profile_key)
+            .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
+            .where(submissions.c.state == BatchState.PLANNED)
+        )
+        with self.ledger.read() as con:
+            assert not self.erased & set(con.execute(planned).scalars())
 
     @invariant()
     def a_key_is_in_at_most_one_live_batch_for_each_field(self) -> None:
