@@ -61,6 +61,9 @@ def test_an_answer_that_is_lost_is_unknown_and_not_bought_again(
         assert "crust-pipeline status" in done.out
     assert sandbox.state.requests[f"POST {PATH}"] == 1
     assert len(crust("status", "--json", settings=settings).json["unknown"]) == 1
+    told = crust("status", settings=settings).out
+    assert "reconcile --abandon` or `--resubmit`" in told
+    assert "holds a slot" not in told
 
 
 def test_a_decision_by_hand_frees_what_was_lost(

@@ -111,10 +111,20 @@ class _Look:
             console.print(
                 f"Unknown: batch {submit.submission_id} ({submit.operation}, "
                 f"{submit.identifier_count} identifiers, sent {submit.intent_at:%Y-%m-%d %H:%M} "
-                f"UTC) may be running and billed: {submit.reason}. Its job was not found in "
-                f"{submit.searches} searches. It holds a slot. Decide with `crust-pipeline "
-                "reconcile --adopt`, `--abandon` or `--resubmit`."
+                f"UTC) may be running and billed: {submit.reason}. {_what_now(submit)}"
             )
+
+
+def _what_now(submit: "UnknownSubmit") -> str:
+    if not submit.takes_slot:
+        return (
+            "Its answer, which came at once, is lost. Decide with `crust-pipeline reconcile "
+            "--abandon` or `--resubmit`."
+        )
+    return (
+        f"Its job was not found in {submit.searches} searches. It holds a slot. Decide with "
+        "`crust-pipeline reconcile --adopt`, `--abandon` or `--resubmit`."
+    )
 
 
 def _look(settings: Settings, account: str, slots: int) -> _Look:

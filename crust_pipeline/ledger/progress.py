@@ -56,6 +56,7 @@ class UnknownSubmit:
     intent_at: datetime
     searches: int
     reason: str | None
+    takes_slot: bool
 
 
 def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
@@ -287,6 +288,7 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
                 row.intent_at,
                 row.tries,
                 row.error,
+                row.takes_slot,
             )
             for row in con.execute(query.order_by(submissions.c.intent_at))
         ]
