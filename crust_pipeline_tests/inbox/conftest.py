@@ -52,7 +52,6 @@ class Batches:
             submission_id,
             batch_id=f"job-{name}",
             action=None,
-            credits_reported=None,
             poll_at=POLL_LATER,
             now=NOW,
         )
