@@ -189,7 +189,8 @@ def plan_days(
     if is_step(pipeline.settings, operation):
         # What has landed must be in the tables before it can be told who is left over.
         for name in operations_before(pipeline.settings, operation):
-            if behind := loading.days_behind(pipeline.ledger, name, partitions):
+            answering = loading.days_answering(pipeline.ledger, name, partitions)
+            if behind := loading.days_behind(pipeline.ledger, name, answering):
                 load_results(pipeline, name, behind, run_id=run_id or "plan")
         rows = left_over(pipeline, operation, rows, partitions)
     return plan(

@@ -59,6 +59,22 @@ def days_behind(ledger: Ledger, operation: str, partitions: Sequence[date]) -> l
         return list(con.execute(query).scalars())
 
 
+def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[date]:
+    """The days whose tables answer rows of these days: those that asked for their people first."""
+    query = (
+        sa.select(identifiers.c.partition_date)
+        .join(
+            rows,
+            (rows.c.submission_id == identifiers.c.submission_id)
+            & (rows.c.profile_key == identifiers.c.profile_key),
+        )
+        .where(rows.c.operation == operation, rows.c.partition_date.in_(partitions))
+        .distinct()
+    )
+    with ledger.read() as con:
+        return sorted(con.execute(query).scalars())
+
+
 def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
     """Days whose batches are all final and whose tables are behind, in order."""
     waiting = (

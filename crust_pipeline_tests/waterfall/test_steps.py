@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from crust_pipeline.batching.advance import advance_all
 from crust_pipeline.batching.dispatch import fill_slots
+from crust_pipeline.batching.monitor import poll_jobs
 from crust_pipeline.ledger import queries
 from crust_pipeline.pipeline import operations_before, operations_of
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
@@ -17,7 +19,7 @@ from crust_pipeline.steps import load_upstream, plan_days
 from crust_pipeline.tables import Lake
 from crust_pipeline.vendor.operations import BULK_CONTACTS
 from crust_pipeline.waterfall import found_already
-from crust_pipeline_tests.people import write_people
+from crust_pipeline_tests.people import DAYS, write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,
     DAY,
@@ -131,6 +133,25 @@ def test_a_row_that_waits_because_of_one_type_waits_with_the_others(
     fill_slots(installation.pipeline.engine)
     assert len(pending) == people
     assert sandbox.state.account.spent <= 4  # the one without a name
+
+
+def test_whoever_was_found_on_another_day_is_found(
+    settings: dict[str, str], sandbox: RunningSandbox, upstream: Path
+) -> None:
+    people = [f"https://www.linkedin.com/in/person-{number}" for number in range(10)]
+    rows = [(day, url, "Ada", "Example", "Example") for day in DAYS[:2] for url in people]
+    write_people(upstream, rows, columns=COLUMNS)
+    pipeline = installed(settings, sandbox).pipeline
+    load_upstream(pipeline, start=DAYS[0], end=DAYS[1], run_id="test")
+    plan_days(pipeline, "contact", DAYS[:2], policy=pipeline.policy)
+    while set(queries.summary(pipeline.ledger, now=pipeline.clock()).batches) != {"landed"}:
+        advance_all(pipeline.engines, run_id="test")
+        poll_jobs(pipeline.engine)
+    # The first day bought them, and its tables are not written yet.
+    report = plan_days(pipeline, "bulk_contact", [DAYS[1]], policy=pipeline.policy)
+    verdicts = report.verdicts[DAYS[1]]
+    assert verdicts["reuse"] > 0
+    assert verdicts["ask"] < len(people)
 
 
 def test_a_step_that_was_never_planned_is_not_waited_for(
