@@ -32,7 +32,7 @@ from crust_pipeline.tables import (
     without_people,
 )
 from crust_pipeline.vendor import errors
-from crust_pipeline.waterfall import is_step, left_over
+from crust_pipeline.waterfall import is_step, left_over, under_way
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -187,12 +187,15 @@ def plan_days(
     engine = pipeline.engine_of(operation)
     rows = input_rows(pipeline, partitions)
     if is_step(pipeline.settings, operation):
-        # What has landed must be in the tables before it can be told who is left over.
-        for name in operations_before(pipeline.settings, operation):
+        before = operations_before(pipeline.settings, operation)
+        # What has landed must be in the tables before it can be told who is left over; what lands
+        # in the meantime is waited for.
+        waiting = under_way(pipeline, before, partitions)
+        for name in before:
             answering = loading.days_answering(pipeline.ledger, name, partitions)
             if behind := loading.days_behind(pipeline.ledger, name, answering):
                 load_results(pipeline, name, behind, run_id=run_id or "plan")
-        rows = left_over(pipeline, operation, rows, partitions)
+        rows = left_over(pipeline, operation, rows, waiting=waiting)
     return plan(
         engine.ledger,
         pipeline.products(operation),
@@ -215,7 +218,8 @@ def preview_plan(
     days = days_between(start, end)
     rows = [row for day in days for row in _as_input_rows(_of_day(upstream, day), day)]
     if is_step(pipeline.settings, operation):
-        rows = left_over(pipeline, operation, rows, days, upstream=upstream.rows)
+        waiting = under_way(pipeline, operations_before(pipeline.settings, operation), days)
+        rows = left_over(pipeline, operation, rows, waiting=waiting, upstream=upstream.rows)
     return plan(
         pipeline.ledger_of(operation),
         pipeline.products(operation),

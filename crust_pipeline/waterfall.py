@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from crust_pipeline.pipeline import Pipeline
 
+UnderWay = Mapping[str, Mapping[tuple[date, str], str]]
+
 # What counts as found. An address that will bounce, or of which the vendor cannot tell, is worth
 # asking the next one about; a value of which the vendor says nothing more counts.
 _DELIVERABLE = "coalesce(status, 'deliverable') IN ('deliverable', 'catch_all', 'valid')"
@@ -167,12 +169,21 @@ def found_already(
     return {row[0]: row[1] for row in _ask(query, keys=keys)}
 
 
+def under_way(
+    pipeline: "Pipeline", operations: Iterable[str], partitions: Sequence[date]
+) -> UnderWay:
+    """Rows of these days that wait for something: {operation: {(day, row_id): submission_id}}."""
+    return {
+        name: queries.rows_in_progress(pipeline.ledger, name, partitions) for name in operations
+    }
+
+
 def left_over(
     pipeline: "Pipeline",
     operation: str,
     rows: Sequence[InputRow],
-    partitions: Sequence[date],
     *,
+    waiting: UnderWay,
     upstream: "pa.Table | None" = None,
 ) -> list[InputRow]:
     """Input rows for a step of the waterfall: what was found, may be found, cannot be asked for.
@@ -181,7 +192,7 @@ def left_over(
         pipeline: the installation.
         operation: the step.
         rows: the input rows of whole days.
-        partitions: the days.
+        waiting: what was under way before the tables were brought up to what has landed.
         upstream: rows of the upstream table that are not in the lake.
     """
     wanted = pipeline.fields(operation)
@@ -196,7 +207,7 @@ def left_over(
         wanted=frozenset(wanted),
         identities=identities,
         found=_found(pipeline, steps, keys, wanted=wanted),
-        waiting=_in_progress(pipeline, waited_for, partitions),
+        waiting={place: batch for name in waited_for for place, batch in waiting[name].items()},
     )
     rows = [_less_what_was_found(row, earlier) for row in rows]
     if operation not in BULK_CONTACTS:
@@ -206,7 +217,7 @@ def left_over(
         kind=EnrichmentType(PRONTO_TYPES[contact_type]),
         identities=identities,
         contacts=contacts_of(pipeline.lake, keys, upstream=upstream),
-        informing=_in_progress(pipeline, ["enrich"], partitions),
+        informing=waiting["enrich"],
     )
     return [_if_known(row, known) for row in rows]
 
@@ -228,16 +239,6 @@ def _found(
             if claim.answer is Answer.REDACTED:
                 result[key] = dict.fromkeys(wanted, claim.submission_id)
     return result
-
-
-def _in_progress(
-    pipeline: "Pipeline", operations: Sequence[str], partitions: Sequence[date]
-) -> dict[tuple[date, str], str]:
-    """Rows of these days that wait for one of some operations: {(day, row_id): submission_id}."""
-    waiting: dict[tuple[date, str], str] = {}
-    for operation in operations:
-        waiting |= queries.rows_in_progress(pipeline.ledger, operation, partitions)
-    return waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,11 @@ from crust_pipeline.batching.advance import advance_all
 from crust_pipeline.batching.dispatch import fill_slots
 from crust_pipeline.batching.monitor import poll_jobs
 from crust_pipeline.ledger import queries
-from crust_pipeline.pipeline import operations_before, operations_of
+from crust_pipeline.pipeline import Pipeline, operations_before, operations_of
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import load_upstream, plan_days
+from crust_pipeline.steps import load_results, load_upstream, plan_days
 from crust_pipeline.tables import Lake
 from crust_pipeline.vendor.operations import BULK_CONTACTS
 from crust_pipeline.waterfall import found_already
@@ -135,6 +136,12 @@ def test_a_row_that_waits_because_of_one_type_waits_with_the_others(
     assert sandbox.state.account.spent <= 4  # the one without a name
 
 
+def land_everything(pipeline: Pipeline) -> None:
+    while set(queries.summary(pipeline.ledger, now=pipeline.clock()).batches) != {"landed"}:
+        advance_all(pipeline.engines, run_id="test")
+        poll_jobs(pipeline.engine)
+
+
 def test_whoever_was_found_on_another_day_is_found(
     settings: dict[str, str], sandbox: RunningSandbox, upstream: Path
 ) -> None:
@@ -144,14 +151,30 @@ def test_whoever_was_found_on_another_day_is_found(
     pipeline = installed(settings, sandbox).pipeline
     load_upstream(pipeline, start=DAYS[0], end=DAYS[1], run_id="test")
     plan_days(pipeline, "contact", DAYS[:2], policy=pipeline.policy)
-    while set(queries.summary(pipeline.ledger, now=pipeline.clock()).batches) != {"landed"}:
-        advance_all(pipeline.engines, run_id="test")
-        poll_jobs(pipeline.engine)
+    land_everything(pipeline)
     # The first day bought them, and its tables are not written yet.
     report = plan_days(pipeline, "bulk_contact", [DAYS[1]], policy=pipeline.policy)
     verdicts = report.verdicts[DAYS[1]]
     assert verdicts["reuse"] > 0
     assert verdicts["ask"] < len(people)
+
+
+@pytest.mark.usefixtures("with_removed")
+def test_what_lands_while_a_step_is_planned_is_waited_for(
+    settings: dict[str, str], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = installed(settings, sandbox).pipeline
+    load_upstream(pipeline, start=DAY, end=DAY, run_id="test")
+    plan_days(pipeline, "contact", [DAY], policy=pipeline.policy)
+
+    def load_and_land(*given: Any, **more: Any) -> object:
+        report = load_results(*given, **more)
+        land_everything(pipeline)
+        return report
+
+    monkeypatch.setattr("crust_pipeline.steps.load_results", load_and_land)
+    report = plan_days(pipeline, "bulk_contact", [DAY], policy=pipeline.policy)
+    assert report.verdicts[DAY] == {"await": 6}
 
 
 def test_a_step_that_was_never_planned_is_not_waited_for(
