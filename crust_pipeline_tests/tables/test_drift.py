@@ -1,8 +1,10 @@
 """Keys that no column reads are found, named and counted, and their values never shown."""
 
+import json
 from pathlib import Path
 
 from crust_pipeline.tables import Drift
+from crust_pipeline.tables.drift import unknown_keys
 from crust_pipeline_tests.tables.landing import enriched, flattened, landed, url
 
 
@@ -58,3 +60,9 @@ def test_all_keys_are_counted_when_asked_for_whatever_the_sample_shows(tmp_path:
 
     assert sampled == ()
     assert counted == (Drift("data.rare", 1, "number"),)
+
+
+def test_what_the_second_vendor_documents_is_no_drift() -> None:
+    line = {"custom": {"key": "k"}, "status": "finished", "first_name": "Ada", "shoe_size": 43}
+    found = unknown_keys("bulk_contact", [json.dumps(line).encode()])
+    assert [drift.path for drift in found] == ["shoe_size"]

@@ -67,7 +67,19 @@ LINES: Final[Mapping[str, LineFormat]] = MappingProxyType(
             ),
         ),
         "enrich": LineFormat(("original_identifier",), required=("data",)),
-        **dict.fromkeys(PRONTO_OPERATIONS, LineFormat(("custom.key",))),
+        **dict.fromkeys(
+            PRONTO_OPERATIONS,
+            LineFormat(
+                ("custom.key",),
+                # The asynchronous and the synchronous form of the vendor's documents.
+                unread=frozenset(
+                    (
+                        *("enrichment_id", "status", "message", "phone_status"),
+                        *("first_name", "last_name", "linkedin_profile_url"),
+                    )
+                ),
+            ),
+        ),
     }
 )
 
