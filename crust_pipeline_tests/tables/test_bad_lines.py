@@ -40,7 +40,7 @@ def _report(result: Flattened) -> FileReport:
     return report
 
 
-_BAD_LINES = {
+BAD_LINES = {
     "malformed": b'{"original_identifier": "x", "data": {',
     "garbage behind": as_line(enriched("bad")) + b" x",
     "raw NUL": b'{"original_identifier": "a\x00b", "data": {}}',
@@ -66,11 +66,13 @@ _BAD_LINES = {
     "number without end": b'{"original_identifier": "x", "data": {"n": 1e}}',
     "leading zero": b'{"original_identifier": "x", "data": {"n": 01}}',
     "single quotes": b"{'original_identifier': 'x', 'data': {}}",
+    "NaN": b'{"original_identifier": "x", "data": {"n": NaN}}',
+    "NaN in a column": as_line(enriched("bad", updated_at=5)).replace(b"5", b"NaN"),
     "bare word": b'{"original_identifier": "x", "data": {"n": undefined}}',
 }
 
 
-@pytest.mark.parametrize("bad", _BAD_LINES.values(), ids=_BAD_LINES.keys())
+@pytest.mark.parametrize("bad", BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_a_bad_line_is_quarantined_and_the_others_load(tmp_path: Path, bad: bytes) -> None:
     result = _flatten(tmp_path, bad)
 
@@ -90,7 +92,7 @@ def _data(path: str, value: object) -> dict[str, Any]:
     return {"basic_profile": {"name": "bad"}, **value} if isinstance(value, dict) else {}
 
 
-_BAD_FIELDS = {
+BAD_FIELDS = {
     "object is a list": _data("professional_network", [1]),
     "object is a text": _data("professional_network", "x"),
     "object is a number": _data("experience.employment_details", 3),
@@ -111,7 +113,7 @@ _BAD_FIELDS = {
 }
 
 
-@pytest.mark.parametrize("data", _BAD_FIELDS.values(), ids=_BAD_FIELDS.keys())
+@pytest.mark.parametrize("data", BAD_FIELDS.values(), ids=BAD_FIELDS.keys())
 def test_a_bad_field_costs_the_field_and_not_the_record(
     tmp_path: Path, data: dict[str, Any]
 ) -> None:
@@ -151,7 +153,7 @@ def test_several_bad_fields_of_one_record_are_all_named(tmp_path: Path) -> None:
     assert _report(result).mended == 1
 
 
-_FINE_FIELDS = {
+FINE_FIELDS = {
     "number as digits": (_data("professional_network.connections", "500"), "connections", 500),
     "whole number with a point": (_data("professional_network.connections", 5.0), "connections", 5),
     "empty for a number": (_data("professional_network.connections", ""), "connections", None),
@@ -170,9 +172,7 @@ _FINE_FIELDS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("data", "column", "value"), _FINE_FIELDS.values(), ids=_FINE_FIELDS.keys()
-)
+@pytest.mark.parametrize(("data", "column", "value"), FINE_FIELDS.values(), ids=FINE_FIELDS.keys())
 def test_what_can_be_read_is_read(
     tmp_path: Path, data: dict[str, Any], column: str, value: object
 ) -> None:
@@ -184,7 +184,7 @@ def test_what_can_be_read_is_read(
 
 
 def test_a_line_of_many_megabytes_is_a_line_like_any_other(tmp_path: Path) -> None:
-    summary = "x" * (20 << 20)
+    summary = "x" * (50 << 20)
 
     result = _flatten(tmp_path, enriched("bad", basic_profile={"name": "bad", "summary": summary}))
 
@@ -219,7 +219,7 @@ def test_an_answer_nobody_asked_for_is_quarantined(tmp_path: Path) -> None:
 
 
 def test_bad_lines_of_all_kinds_in_one_file_are_told_apart(tmp_path: Path) -> None:
-    bad = [line for line in _BAD_LINES.values() if line]
+    bad = [line for line in BAD_LINES.values() if line]
     lines = [*GOOD[:2], *bad, enriched("ada"), enriched("stranger"), *GOOD[2:]]
 
     result = flattened(tmp_path, landed(tmp_path, lines, asked=ASKED))
@@ -267,7 +267,7 @@ def _file(folder: Path, compressed: bytes) -> Flattened:
     return flattened(folder, landed(folder, [], asked=ASKED, compressed=compressed))
 
 
-_FINE_FILES = {
+FINE_FILES = {
     "not compressed": _content(GOOD),
     "byte order mark": gzip.compress(b"\xef\xbb\xbf" + _content(GOOD)),
     "no last line end": gzip.compress(_content(GOOD)[:-1]),
@@ -277,7 +277,7 @@ _FINE_FILES = {
 }
 
 
-@pytest.mark.parametrize("compressed", _FINE_FILES.values(), ids=_FINE_FILES.keys())
+@pytest.mark.parametrize("compressed", FINE_FILES.values(), ids=FINE_FILES.keys())
 def test_files_that_are_a_little_odd_are_read(tmp_path: Path, compressed: bytes) -> None:
     result = _file(tmp_path, compressed)
 
@@ -303,16 +303,15 @@ def test_bytes_behind_the_compressed_data_are_noted(tmp_path: Path) -> None:
     assert "bytes follow the end" in result.row("quarantine")["reason"]
 
 
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        _WHOLE[:-8] + bytes(4) + _WHOLE[-4:],
-        gzip.compress(_content(GOOD), compresslevel=0).replace(b'"ada"', b'"eve"'),
-        _WHOLE[:20] + bytes([_WHOLE[20] ^ 1]) + _WHOLE[21:],
-        b"\x1f\x8b" + b"\0" * 100,
-    ],
-    ids=["wrong check sum", "changed text", "flipped bit", "no gzip"],
-)
+DAMAGED_FILES = {
+    "wrong check sum": _WHOLE[:-8] + bytes(4) + _WHOLE[-4:],
+    "changed text": gzip.compress(_content(GOOD), compresslevel=0).replace(b'"ada"', b'"eve"'),
+    "flipped bit": _WHOLE[:20] + bytes([_WHOLE[20] ^ 1]) + _WHOLE[21:],
+    "no gzip": b"\x1f\x8b" + b"\0" * 100,
+}
+
+
+@pytest.mark.parametrize("damaged", DAMAGED_FILES.values(), ids=DAMAGED_FILES.keys())
 def test_no_line_of_a_damaged_file_is_trusted(tmp_path: Path, damaged: bytes) -> None:
     result = _file(tmp_path, damaged)
 
@@ -321,7 +320,10 @@ def test_no_line_of_a_damaged_file_is_trusted(tmp_path: Path, damaged: bytes) ->
     assert result.report.files[0].set_aside
 
 
-@pytest.mark.parametrize("empty", [b"", gzip.compress(b"")], ids=["nothing", "gzip of nothing"])
+EMPTY_FILES = {"nothing": b"", "gzip of nothing": gzip.compress(b"")}
+
+
+@pytest.mark.parametrize("empty", EMPTY_FILES.values(), ids=EMPTY_FILES.keys())
 def test_an_empty_file_is_no_error(tmp_path: Path, empty: bytes) -> None:
     result = _file(tmp_path, empty)
 
