@@ -78,8 +78,6 @@ def flatten(
         only: Names of tables; others, quarantine included, are left alone. Empty: all.
         count_all_keys: Look for unknown keys in every line, and not in a sample first.
     """
-    # What Arrow's own pool has once held it keeps: 100 MB here, for no gain.
-    pa.set_memory_pool(pa.system_memory_pool())
     tables = [
         table
         for table in dict.fromkeys(table for name in operations for table in tables_of(name))
