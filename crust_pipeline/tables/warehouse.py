@@ -133,7 +133,7 @@ class Warehouse:
                 difference
                 for table in TABLES.values()
                 for difference in _compare(
-                    connection, table, lake, there=table.name not in outdated
+                    connection, table, lake, is_there=table.name not in outdated
                 )
             ]
 
@@ -351,10 +351,10 @@ def _outdated(connection: "DuckDBPyConnection") -> set[str]:
 
 
 def _compare(
-    connection: "DuckDBPyConnection", table: Table, lake: Lake, *, there: bool
+    connection: "DuckDBPyConnection", table: Table, lake: Lake, *, is_there: bool
 ) -> Iterator[str]:
     sides = [lake.scan(table.name)]
-    if there:
+    if is_there:
         sides.append(f"warehouse.{quoted(table.name)}")
     lakes, ours, *_ = [
         {
