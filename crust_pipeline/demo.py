@@ -58,7 +58,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
     )
     inbox: TetheredProcess | None = None
     try:
-        crustdata, _, pronto = _first_lines(sandbox, 3)
+        crustdata, _, pronto = sandbox.first_lines(3)
         environment = {
             "CRUSTDATA_API_KEY": API_KEY,
             "CRUSTDATA_BASE_URL": crustdata,
@@ -74,7 +74,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
             environment=environment,
             log=logs / "inbox.log",
         )
-        (environment["CRUST_INBOX_URL"],) = _first_lines(inbox, 1)
+        (environment["CRUST_INBOX_URL"],) = inbox.first_lines(1)
         settings = Settings.from_env(environment)
         with running_instance(
             home=FOLDER / "dagster", environment=environment, log_dir=logs, daemon=False
@@ -123,18 +123,6 @@ def run_dev(console: Console, *, port: int, module: str) -> None:
         _until_interrupted(instance)
 
 
-def _first_lines(process: TetheredProcess, count: int) -> list[str]:
-    """The addresses that a server prints first."""
-    for _ in range(200):
-        if process.exit_code is not None:
-            raise InstanceError(f"A server did not start:\n{process.last_lines()}")
-        lines = process.log.read_text().splitlines()
-        if len(lines) >= count:
-            return lines[:count]
-        time.sleep(0.1)
-    raise InstanceError("A server did not print its address within 20 s.")
-
-
 def _follow(
     instance: DagsterInstance,
     ledger: Ledger,
@@ -161,7 +149,7 @@ def _follow(
         loaded = loading.days_loaded(ledger)
         if len(loaded) == len(SAMPLE_DAYS) * len(operations) and all(run.ended for run in runs):
             return
-        time.sleep(0.5)
+        time.sleep(0.5)  # between two looks at what the daemon has done
     raise InstanceError(
         f"The sample days were not loaded within {GIVES_UP_AFTER_SECONDS} s; see {FOLDER}/logs"
     )
@@ -213,7 +201,7 @@ def _until_interrupted(instance: DagsterInstance) -> None:
     try:
         while True:
             instance.check()
-            time.sleep(1)
+            time.sleep(1)  # Ctrl-C ends it
     except KeyboardInterrupt:
         return
 

@@ -140,7 +140,7 @@ class DagsterInstance(DagsterClient):
         deadline = time.monotonic() + START_SECONDS
         while not self._socket.exists() and time.monotonic() < deadline:
             self.check()
-            time.sleep(0.05)
+            time.sleep(0.05)  # another process makes the socket
 
     def _wait_until_loaded(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -149,7 +149,7 @@ class DagsterInstance(DagsterClient):
             with suppress(InstanceUnreachableError):
                 if self.location_loaded():
                     return
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two questions to the web server
         raise InstanceError(
             f"Dagster was not ready after {START_SECONDS:.0f} s; its logs are in {self._log_dir}."
         )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, cast
 
 GRACE_SECONDS = 10.0
+START_SECONDS = 30.0
 _KILL = b"K"
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
@@ -71,6 +72,20 @@ class TetheredProcess:
                 self._pipe.write(_KILL)
         self.stop()
 
+    def first_lines(self, count: int) -> list[str]:
+        """Wait for the beginning of the log, where our servers print their addresses.
+
+        Raises:
+            ChildProcessError: the command ended, or was silent for `START_SECONDS`.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while self.exit_code is None and time.monotonic() < deadline:
+            lines = self.log.read_text().splitlines()
+            if len(lines) >= count:
+                return lines[:count]
+            time.sleep(0.1)  # a log file tells nobody that it grew
+        raise ChildProcessError(f"A server did not start:\n{self.last_lines()}")
+
     def last_lines(self, count: int = 20) -> str:
         """Return the end of the log, without colours."""
         text = re.sub(r"\x1b\[[\d;]*m", "", self.log.read_text(errors="replace"))
@@ -101,7 +116,7 @@ def _hold(command: Sequence[str], *, grace_seconds: float) -> int:
     _signal_group(child.pid, ending)
     deadline = time.monotonic() + grace_seconds
     while _signal_group(child.pid, 0) and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.02)  # nothing tells when a whole group has ended
         _reap(child)
     _signal_group(child.pid, signal.SIGKILL)
     code = child.wait()

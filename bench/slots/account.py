@@ -75,7 +75,7 @@ class Account:
         )
         self._servers = [sandbox]
         self.more_settings: dict[str, str] = {}
-        self.url, self._control = _first_lines(sandbox, 2)
+        self.url, self._control = sandbox.first_lines(2)
 
     def start(self, *command: str, name: str) -> str:
         """Start a server of ours beside the sandbox, and give the address that it prints."""
@@ -85,7 +85,7 @@ class Account:
             log=self.folder / f"{name}.log",
         )
         self._servers.append(process)
-        return _first_lines(process, 1)[0]
+        return process.first_lines(1)[0]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -128,15 +128,6 @@ class Account:
     def __exit__(self, *_: object) -> None:
         for server in reversed(self._servers):
             server.stop()
-
-
-def _first_lines(server: TetheredProcess, count: int) -> list[str]:
-    while server.exit_code is None:
-        lines = server.log.read_text().splitlines()
-        if len(lines) >= count:
-            return lines[:count]
-        time.sleep(0.1)
-    raise RuntimeError(server.last_lines())
 
 
 def mean_gap(spans: Sequence[tuple[datetime, datetime]]) -> float:

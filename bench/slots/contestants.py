@@ -45,7 +45,7 @@ def daemon(account: Account) -> None:
         instance.start_daemon()
         while len(loading.days_loaded(ledger)) < len(account.days):
             instance.check()
-            time.sleep(1)
+            time.sleep(1)  # the daemon works by itself
         runs = instance.runs(limit=1000)
         used = sum(run.ended_at - run.started for run in runs if run.ended_at and run.started)
     jobs = sorted({run.job for run in runs})

@@ -17,7 +17,7 @@ def job(urls: list[str]) -> int:
         body = {"professional_network_profile_urls": urls}
         accepted = client.post("/batch/person/identify", json=body).raise_for_status().json()
         while True:
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)  # what the contestant does
             status = client.get(f"/batch/{accepted['batch_id']}").raise_for_status().json()
             if status["status"] == "completed":
                 return len(httpx.get(status["download_url"]).raise_for_status().content)

@@ -137,7 +137,8 @@ def _watch_for_a_while(engines: Sequence[Engine], *, may_go_on: Callable[[], boo
         if seen.cause or not seen.next_look or now() >= until or not may_go_on():
             return seen
         wait = (seen.next_look - now()).total_seconds()
-        time.sleep(min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS))
+        idle_seconds = min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
+        time.sleep(idle_seconds)  # no job can be seen to end before
 
 
 def _unfinished(context: dg.SensorEvaluationContext, job: str, *, since: datetime) -> bool:

@@ -1,43 +1,29 @@
 """Posts results to where they were asked for, as badly as the switches say."""
 
 import json
-import threading
 import urllib.request
 import uuid
 from typing import Any
 
+from crust_pipeline.sandbox.posting import Poster
 from crust_pipeline.sandbox.pronto.account import ProntoAccount
 
-_LOOK_SECONDS = 0.05
-_TIMEOUT_SECONDS = 5.0
 _FIRST_RETRY_SECONDS = 0.2
 
 
-class Deliveries:
-    """Looks for results that are ready, in a thread of its own."""
+class Deliveries(Poster):
+    """Posts results that are ready."""
 
     def __init__(self, account: ProntoAccount) -> None:
         """Post for `account`."""
+        super().__init__("sandbox deliveries")
         self._account = account
         self._count = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sandbox deliveries", daemon=True)
-        # As for other callbacks: loopback receivers are not reached through a proxy.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop looking."""
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(_LOOK_SECONDS):
-            for url, body in list(self._account.due()):
-                self._deliver(url, body)
+    def post_what_is_due(self) -> None:
+        """Deliver the results that are ready now."""
+        for url, body in list(self._account.due()):
+            self._deliver(url, body)
 
     def _deliver(self, url: str, body: dict[str, Any]) -> None:
         switches = self._account.switches
@@ -55,12 +41,8 @@ class Deliveries:
         request = urllib.request.Request(  # noqa: S310 - our own receiver
             url, data=json.dumps(body).encode(), headers={"content-type": "application/json"}
         )
-        wait = _FIRST_RETRY_SECONDS
-        for _ in range(self._account.switches.tries):
-            try:
-                with self._opener.open(request, timeout=_TIMEOUT_SECONDS):
-                    return
-            except OSError:  # an error status, a refused connection, a time-out
-                if self._ended.wait(wait):
-                    return
-                wait *= 2
+        self.post(
+            request,
+            tries=self._account.switches.tries,
+            wait_seconds=lambda number: _FIRST_RETRY_SECONDS * 2**number,
+        )

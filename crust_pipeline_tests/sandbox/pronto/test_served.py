@@ -83,11 +83,10 @@ def test_our_client_understands_every_switch(path: str, shape: str) -> None:
         client = ProntoClient(
             api_key=running.api_key, base_url=running.pronto_url.replace("/api/v2", path)
         )
-        before = client.credits()
+        assert client.credits() == running.pronto.balance
         enrichment_id = client.single_enrich(CONTACTS[0], kind=EnrichmentType.EMAIL)
         found = Found.read(client.contact(enrichment_id).document)
         client.close()
-    assert before == running.pronto.balance
     assert (found.key, found.finished) == ("k0", True)
 
 
