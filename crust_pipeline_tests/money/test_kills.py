@@ -72,7 +72,7 @@ def _top_up(sandbox: RunningSandbox) -> None:
 
 DAYS_OF = ("run", "--from", "2026-11-02", "--to", "2026-11-03", "--operation")
 TROUBLES = {
-    "contact": Trouble((*DAYS_OF, "contact"), most_writes=24),
+    "contact": Trouble((*DAYS_OF, "contact"), most_writes=32),
     "everything_goes_wrong": Trouble(
         (*DAYS_OF, "enrich"), most_writes=40, prepare=_everything_goes_wrong
     ),
