@@ -3,6 +3,7 @@
 It does what a user would do in the UI, through the running instance, and shows what came of it.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -47,9 +48,9 @@ def run_demo(console: Console, *, exits: bool) -> bool:
     """
     began = time.monotonic()
     _end_on_sigterm()
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    _claim_folder()
     logs = FOLDER / "logs"
-    logs.mkdir(parents=True)
+    logs.mkdir()
     console.print("Starting the sandbox and Dagster ...")
     sandbox = TetheredProcess(
         [sys.executable, "-m", "crust_pipeline", "sandbox", "--time-scale", str(TIME_SCALE)],
@@ -121,6 +122,24 @@ def run_dev(console: Console, *, port: int, module: str) -> None:
             instance.start_sensor("batch_monitor")
         console.print(f"Dagster's UI: {instance.ui_url} (Ctrl-C ends it; logs in {folder}/logs)")
         _until_interrupted(instance)
+
+
+def _claim_folder() -> None:
+    """Clear the folder, and keep it until this process ends.
+
+    Raises:
+        InstanceError: another demonstration runs there.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    try:
+        fcntl.flock(os.open(FOLDER, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InstanceError(
+            f"Another demonstration runs in {FOLDER.resolve()}. End it with Ctrl-C, or start this "
+            "one in another folder."
+        ) from None
+    for item in FOLDER.iterdir():
+        shutil.rmtree(item)
 
 
 def _follow(

@@ -121,6 +121,17 @@ def test_credits_that_differ_from_the_vendors_are_found(pipeline: Pipeline) -> N
     }
 
 
+@pytest.mark.parametrize("whose", ["computed", "reported"])
+def test_a_cost_beyond_what_was_reserved_is_found(pipeline: Pipeline, whose: str) -> None:
+    usage = {"submission_id": "s", "operation": "enrich", "credits_reserved": Decimal(5)}
+    put(pipeline, "credit_usage", [usage | {f"credits_{whose}": Decimal(5)}, usage])
+    assert checking.costs_are_within_what_was_reserved(pipeline, [DAY]).passed
+    put(pipeline, "credit_usage", [usage | {f"credits_{whose}": Decimal("5.5")}])
+    found = checking.costs_are_within_what_was_reserved(pipeline, [DAY])
+    assert not found.passed
+    assert found.numbers["credits_over_what_was_reserved"] == 0.5
+
+
 def test_an_empty_ledger_has_nothing_unknown_and_no_old_link(pipeline: Pipeline) -> None:
     assert checking.no_submit_is_unknown(pipeline).passed
     assert checking.no_link_is_near_its_end(pipeline).passed

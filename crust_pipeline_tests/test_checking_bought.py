@@ -187,7 +187,7 @@ def test_a_file_that_is_shorter_than_announced_is_noticed(pipeline: Pipeline) ->
     change_batches(pipeline, result_count=10)
     found = checking.files_are_as_long_as_the_vendor_says(pipeline, DAYS)
     assert not found.passed
-    assert found.numbers["files_that_differ"] == 1
+    assert found.numbers["files_that_are_shorter"] == 1
 
 
 def test_a_submit_of_unknown_fate_is_told(pipeline: Pipeline) -> None:

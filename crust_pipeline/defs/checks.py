@@ -134,12 +134,19 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             asset="credit_usage",
             description="The vendor took the credits that we computed, where it tells.",
             ask=checking.credits_are_as_reported,
+        ),
+        Check(
+            name="costs_are_within_reserved",
+            asset="credit_usage",
+            description="No batch cost more than was set aside for it, by our prices and by the "
+            "vendor's word.",
+            ask=checking.costs_are_within_what_was_reserved,
             blocks=True,
         ),
         Check(
             name="files_are_complete",
             asset="batches",
-            description="Every landed file has as many lines as the vendor announced.",
+            description="No landed file has fewer lines than the vendor announced.",
             ask=checking.files_are_as_long_as_the_vendor_says,
             blocks=True,
         ),

@@ -24,7 +24,7 @@ def test_only_money_loss_and_double_counting_stop_a_run() -> None:
         "outcomes_add_up",
         "lines_add_up",
         "files_are_complete",
-        "computed_as_reported",
+        "costs_are_within_reserved",
     }
 
 

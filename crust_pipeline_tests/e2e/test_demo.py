@@ -51,6 +51,9 @@ def test_the_demo_ends_well_with_an_outcome_for_every_row_and_no_process_left(
     demo: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
     started = until_it_shows_its_ui(demo)
+    second = subprocess.run(demo.args, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert "Another demonstration runs" in second.stderr
     shown, _ = demo.communicate()
     assert demo.returncode == 0, shown
     assert started
