@@ -18,9 +18,9 @@ demo: .venv/installed
 dev: .venv/installed
 	$(BIN)/crust-pipeline dev $(ARGS)
 
-# Two workers: what the tests start (Dagster, sandboxes) keeps more cores busy than that.
+# Three workers for two cores: tests of kills and of the daemon mostly wait for processes to start and to end.
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check

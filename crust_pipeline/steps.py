@@ -299,6 +299,7 @@ def load_accounts(
         Rows by table and day.
     """
     ledger, columns = pipeline.ledger, {column.name for column in TABLES["batches"].columns}
+    versions = loading.versions_flattened(ledger, partitions)
     # A batch is filed under its first day, perhaps an earlier one: that row is out of date too.
     batches: dict[date, list[Mapping[str, object]]] = {
         day: [] for day in queries.first_partitions_of(ledger, partitions)
@@ -322,7 +323,7 @@ def load_accounts(
         }
         for table, rows in rows_by_table.items()
     }
-    loading.loaded(ledger, partitions)
+    loading.loaded(ledger, versions)
     return written
 
 

@@ -77,26 +77,12 @@ def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -
 
 def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
     """Days whose batches are all final and whose tables are behind, in order."""
-    waiting = (
-        sa.select(1)
-        .select_from(
-            submission_days.join(
-                submissions, submission_days.c.submission_id == submissions.c.submission_id
-            )
-        )
-        .where(
-            submission_days.c.partition_date == days.c.partition_date,
-            submission_days.c.operation == days.c.operation,
-            submissions.c.state.in_(IN_PROGRESS),
-        )
-        .exists()
-    )
     query = (
         sa.select(days)
         .where(
             days.c.operation.in_(operations),
             days.c.version > days.c.loaded_version,
-            ~waiting,
+            ~_waiting(),
             ~_awaiting(),
         )
         .order_by(days.c.partition_date, days.c.operation)
@@ -112,6 +98,24 @@ def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
             )
             for row in con.execute(query)
         ]
+
+
+def _waiting() -> sa.Exists:
+    """Batches of a day that are not final."""
+    return (
+        sa.select(1)
+        .select_from(
+            submission_days.join(
+                submissions, submission_days.c.submission_id == submissions.c.submission_id
+            )
+        )
+        .where(
+            submission_days.c.partition_date == days.c.partition_date,
+            submission_days.c.operation == days.c.operation,
+            submissions.c.state.in_(IN_PROGRESS),
+        )
+        .exists()
+    )
 
 
 def _awaiting() -> sa.Exists:
@@ -344,14 +348,29 @@ def flattened(
             tx.move(submission_id, BatchState.LOADED, now=now, loaded_at=now)
 
 
-def loaded(ledger: Ledger, partitions: Sequence[date]) -> None:
-    """The accounts of these days are written as well: their tables are up to what was flattened."""
+def versions_flattened(ledger: Ledger, partitions: Sequence[date]) -> dict[tuple[str, date], int]:
+    """What the result tables of each operation and day are up to, to be given back to `loaded`."""
+    query = sa.select(days.c.operation, days.c.partition_date, days.c.flattened_version).where(
+        days.c.partition_date.in_(partitions)
+    )
+    with ledger.read() as con:
+        return {
+            (row.operation, row.partition_date): row.flattened_version for row in con.execute(query)
+        }
+
+
+def loaded(ledger: Ledger, versions: Mapping[tuple[str, date], int]) -> None:
+    """The accounts of these days are written as well, as of these versions; later news stays due.
+
+    Another run may have flattened more meanwhile: these accounts do not tell of it.
+    """
     with ledger.write() as tx:
-        tx.con.execute(
-            days.update()
-            .where(days.c.partition_date.in_(partitions))
-            .values(loaded_version=days.c.flattened_version)
-        )
+        for (operation, day), version in versions.items():
+            tx.con.execute(
+                days.update()
+                .where(days.c.operation == operation, days.c.partition_date == day)
+                .values(loaded_version=version)
+            )
 
 
 def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -> list[str]:
@@ -387,7 +406,7 @@ def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -
 def days_loaded(ledger: Ledger) -> list[tuple[str, date]]:
     """Days that are final and whose tables are up to the ledger, as (operation, day)."""
     query = sa.select(days.c.operation, days.c.partition_date).where(
-        days.c.version == days.c.loaded_version, ~_awaiting()
+        days.c.version == days.c.loaded_version, ~_waiting(), ~_awaiting()
     )
     with ledger.read() as con:
         return [(row.operation, row.partition_date) for row in con.execute(query)]

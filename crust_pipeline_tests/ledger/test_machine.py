@@ -313,7 +313,7 @@ class Machine(RuleBasedStateMachine):
         days = [due.partition_date for due in loading.due_days(self.ledger, ["enrich"])]
         versions = loading.versions_of(self.ledger, "enrich", days)
         loading.flattened(self.ledger, "enrich", versions, now=self.now)
-        loading.loaded(self.ledger, days)
+        loading.loaded(self.ledger, loading.versions_flattened(self.ledger, days))
 
     @rule(hours=st.sampled_from([1, 24, 100, 300]))
     def time_passes(self, hours: int) -> None:

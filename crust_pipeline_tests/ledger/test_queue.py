@@ -101,6 +101,34 @@ def test_days_that_became_final_are_one_range(ledger: Ledger) -> None:
     assert due(ledger) == [(DAYS[0], DAYS[2])]
 
 
+def write_tables(ledger: Ledger, days: list[date]) -> None:
+    """Say that the result tables of these days are written, as of now."""
+    versions = loading.versions_of(ledger, "enrich", days)
+    loading.flattened(ledger, "enrich", versions, now=NOW)
+
+
+def test_accounts_written_before_the_latest_news_leave_the_day_due(ledger: Ledger) -> None:
+    planned(ledger, DAYS[:1])
+    accounts = loading.versions_flattened(ledger, DAYS[:1])
+    finish_next(ledger)
+    write_tables(ledger, DAYS[:1])  # another run, while the accounts are being written
+    loading.loaded(ledger, accounts)
+    assert due(ledger) == [(DAYS[0], DAYS[0])]
+    loading.loaded(ledger, loading.versions_flattened(ledger, DAYS[:1]))
+    assert due(ledger) == []
+
+
+def test_a_day_whose_batches_are_not_final_is_not_loaded(ledger: Ledger) -> None:
+    planned(ledger, DAYS[:1])
+    write_tables(ledger, DAYS[:1])
+    loading.loaded(ledger, loading.versions_flattened(ledger, DAYS[:1]))
+    assert loading.days_loaded(ledger) == []
+    finish_next(ledger)
+    write_tables(ledger, DAYS[:1])
+    loading.loaded(ledger, loading.versions_flattened(ledger, DAYS[:1]))
+    assert loading.days_loaded(ledger) == [("enrich", DAYS[0])]
+
+
 def test_a_day_is_not_held_back_by_a_later_batch(ledger: Ledger) -> None:
     planned(ledger, DAYS[:4], cap=3)
     finish_next(ledger)  # the first day, and half of the second
