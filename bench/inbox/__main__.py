@@ -1,6 +1,6 @@
 """How many deliveries a second the inbox keeps, next to the same app that keeps nothing.
 
-    python bench/inbox/measure.py [--seconds 10] [--connections 32]
+    python -m bench.inbox [--seconds 10] [--connections 32]
 
 Server and clients run on the same machine and share its cores, so both numbers are low ones. The
 bodies are as large as one contact's result, and every one is different.
