@@ -23,7 +23,7 @@ from crust_pipeline_tests.e2e.instance_helpers import wait_for
 from crust_pipeline_tests.everybody import bytes_of, everybody, named_in
 from crust_pipeline_tests.people import DAYS, write_people
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "data" / "profile_urls.csv"

@@ -20,7 +20,7 @@ from crust_pipeline_tests.e2e.conftest import FAILED
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
 from crust_pipeline_tests.people import DAYS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 30_000

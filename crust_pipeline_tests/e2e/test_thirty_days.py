@@ -16,7 +16,7 @@ from crust_pipeline.settings import Settings
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
 from crust_pipeline_tests.people import write_people
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAYS = [date(2026, 1, 5) + timedelta(days=number) for number in range(30)]
 A_DAY = 90
