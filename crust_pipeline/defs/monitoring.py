@@ -152,7 +152,12 @@ def _plan_again_requests(pipeline: Pipeline, operation: str) -> list[dg.RunReque
     # A limit per run is one for each day's automatic run: sooner, it would be no limit.
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     causes = (
-        ("plan", identified, int(now.timestamp()) // int(FIRST_RETRY_SECONDS)),
+        # At once for news; for the same again, should a plan come to nothing, once a minute.
+        (
+            f"plan:{loading.latest_identified(ledger, operation)}",
+            identified,
+            int(now.timestamp()) // int(FIRST_RETRY_SECONDS),
+        ),
         (
             "budget",
             loading.days_over_budget(ledger, operation, planned_before=midnight),

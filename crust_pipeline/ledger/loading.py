@@ -155,6 +155,22 @@ def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
         return [(row.operation, row.partition_date) for row in con.execute(query)]
 
 
+def latest_identified(ledger: Ledger, operation: str) -> str:
+    """Stand for what rows of an operation await and is final: another when more of it is."""
+    query = (
+        sa.select(sa.func.max(submissions.c.submission_id), sa.func.count())
+        .select_from(rows.join(submissions, submissions.c.submission_id == rows.c.submission_id))
+        .where(
+            rows.c.operation == operation,
+            rows.c.verdict == Verdict.AWAIT,
+            submissions.c.state.not_in(IN_PROGRESS),
+        )
+    )
+    with ledger.read() as con:
+        latest, count = con.execute(query).one()
+    return f"{latest}:{count}"
+
+
 def days_planned(ledger: Ledger, operation: str) -> dict[date, int]:
     """The days that were planned, with how many input rows each had then."""
     query = sa.select(days.c.partition_date, days.c.input_rows).where(days.c.operation == operation)
