@@ -19,7 +19,7 @@ def wait_for(
     while not condition():
         instance.check()
         assert time.monotonic() < deadline, f"still waiting after {timeout_seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # the processes work in their own time
 
 
 def living() -> dict[int, int]:
