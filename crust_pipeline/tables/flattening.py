@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-# Text of a day that becomes one row group of each table. Two at a time fit well into the memory
-# below; for less, the planning of the statements (50 ms a piece) costs more than it saves.
-BLOCK_BYTES: Final = 40 << 20
+# Text of a day that becomes one row group of each table: at most this, and half of a full batch.
+# Two at a time fit well into the memory below; for less than a quarter, the planning of the
+# statements (50 ms a piece) costs more than it saves.
+BLOCK_BYTES: Final = 48 << 20
 _MEMORY: Final = "256MB"
 _MOST_WORKERS: Final = 2
 
@@ -83,28 +84,27 @@ def flatten(
         for table in dict.fromkeys(table for name in operations for table in tables_of(name))
         if not only or table.name in only
     ]
-    with (
-        TemporaryDirectory(prefix="flatten-") as name,
-        # The workers are the threads; DuckDB's own would only be in their way.
-        open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=name) as connection,
-    ):
+    with TemporaryDirectory(prefix="flatten-") as name, ThreadPoolExecutor(_workers()) as pool:
         folder = Path(name)
         reads = [
             ReadFile(number, file, folder / f"{number}.spool", drifted=count_all_keys)
             for number, file in enumerate(files)
         ]
-        lines = pa.concat_tables([LINES_SCHEMA.empty_table(), *_side_by_side(read_lines, reads)])
-        bad_in_lines = [list(read.verdicts) for read in reads]
-        while True:
-            assign(connection, reads, lines, days=days, run_id=run_id, loaded_at=loaded_at)
-            writer = _Writer(connection, reads, lake, sorted(days), tables, folder)
-            if (partitions := writer.write()) is not None:
-                break
-            for read, verdicts in zip(reads, bad_in_lines, strict=True):
-                read.forget(verdicts)
-        if not only:
-            partitions += writer.write_quarantine(operations)
-        return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
+        looked_at = pool.map(read_lines, reads)
+        # The workers are the threads; DuckDB's own would only be in their way.
+        with open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=name) as connection:
+            lines = pa.concat_tables([LINES_SCHEMA.empty_table(), *looked_at])
+            bad_in_lines = [list(read.verdicts) for read in reads]
+            while True:
+                assign(connection, reads, lines, days=days, run_id=run_id, loaded_at=loaded_at)
+                writer = _Writer(connection, reads, lake, sorted(days), tables, folder)
+                if (partitions := writer.write()) is not None:
+                    break
+                for read, verdicts in zip(reads, bad_in_lines, strict=True):
+                    read.forget(verdicts)
+            if not only:
+                partitions += writer.write_quarantine(operations)
+            return FlattenReport(tuple(partitions), tuple(read.report() for read in reads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class _Block:
         end: The place after its last.
         size: The bytes of their text.
         last: Whether they are the last of their day.
+        piece: Which piece they belong to, if it is not full.
     """
 
     day: date
@@ -124,6 +125,7 @@ class _Block:
     end: int
     size: int
     last: bool
+    piece: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,23 +278,28 @@ def _pieces(connection: "DuckDBPyConnection") -> Iterator[list[_Block]]:
     group, are the same whatever else is written with them.
     """
     blocks = connection.execute(f"""
-        SELECT {PARTITION}, min(place), max(place) + 1, sum(size)::BIGINT,
-            block = max(block) OVER (PARTITION BY {PARTITION})
-        FROM (
-            SELECT *, least(until * blocks // total, blocks - 1) AS block
-            FROM (
-                SELECT {PARTITION}, place, size,
-                    sum(size) OVER (PARTITION BY {PARTITION} ORDER BY place) - size AS until,
-                    sum(size) OVER (PARTITION BY {PARTITION}) AS total,
-                    1 + (total - 1) // {BLOCK_BYTES} AS blocks
-                FROM answers
-            )
+        CREATE OR REPLACE TEMP MACRO parts(bytes) AS
+            CASE WHEN bytes <= {BLOCK_BYTES // 4} THEN 1 ELSE 2 * ceil(bytes / {2 * BLOCK_BYTES}) END;
+
+        WITH cut AS (
+            SELECT {PARTITION}, place, size,
+                sum(size) OVER (PARTITION BY {PARTITION} ORDER BY place) - size / 2 AS middle,
+                sum(size) OVER (PARTITION BY {PARTITION}) AS total,
+                floor(middle / total * parts(total)) AS block
+            FROM answers
+        ), blocks AS (
+            SELECT {PARTITION}, min(place) AS start, max(place) + 1 AS until,
+                sum(size)::BIGINT AS bytes, block = max(block) OVER (PARTITION BY {PARTITION})
+            FROM cut GROUP BY {PARTITION}, block
         )
-        GROUP BY {PARTITION}, block ORDER BY {PARTITION}, block
+        SELECT *, floor((sum(bytes) OVER (ORDER BY start) - bytes / 2) / sum(bytes) OVER ()
+            * parts(sum(bytes) OVER ())) AS piece
+        FROM blocks ORDER BY start
     """).fetchall()
     piece: list[_Block] = []
     for block in (_Block(*row) for row in blocks):
-        if piece and sum(part.size for part in piece) + block.size > BLOCK_BYTES:
+        full = sum(part.size for part in piece) + block.size > BLOCK_BYTES
+        if piece and (full or block.piece != piece[-1].piece):
             yield piece
             piece = []
         piece.append(block)
@@ -306,15 +313,15 @@ class _Turns:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._next: dict[Table, int] = {}
-        self._given_up = False
+        self._failure: BaseException | None = None
 
     @contextmanager
     def of(self, table: Table, number: int) -> Generator[None]:
         """Wait until all pieces before this one have appended to a table."""
         with self._changed:
-            self._changed.wait_for(lambda: self._given_up or self._next.get(table, 0) == number)
-            if self._given_up:
-                raise RuntimeError("another piece could not be written")
+            self._changed.wait_for(lambda: self._failure or self._next.get(table, 0) == number)
+            if self._failure:
+                raise self._failure
         yield
         with self._changed:
             self._next[table] = number + 1
@@ -325,9 +332,9 @@ class _Turns:
         """Let nobody wait for a piece that failed."""
         try:
             yield
-        except BaseException:
+        except BaseException as failure:
             with self._changed:
-                self._given_up = True
+                self._failure = self._failure or failure
                 self._changed.notify_all()
             raise
 

@@ -89,12 +89,10 @@ class Staged:
         """
         found = readings(table, self.operation, self._STAGED.format(unusable_sql(self.operation)))
         select = " UNION ALL BY NAME ".join(reading.select for reading in found)
-        if len(found) > 1 or " OVER " in select:
-            # Unnesting alone keeps the order. Behind person, batch and line, the table's order
-            # says where rows of one line go.
-            order = ["line_id", *table.order[3:], *table.distinct]
-            select = f"SELECT * FROM ({select}) ORDER BY {', '.join(order)}"
         rows = self.connection.sql(select).to_arrow_table()
+        if len(found) > 1 or " OVER " in select:
+            # Unnesting alone keeps the order.
+            rows = rows.take(_order(table, rows))
         verdicts: list[tuple[ReadFile, Verdict]] = []
         if pc.any(rows["odd"]).as_py():  # pyright: ignore[reportAttributeAccessIssue]  # no stubs
             odd_values = " UNION ALL ".join(reading.odd_values for reading in found)
@@ -170,6 +168,16 @@ class Staged:
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return True
+
+
+def _order(table: Table, rows: pa.Table) -> "pa.Array[Any]":
+    """Give the order of rows by line and, within a line, as the table's order says.
+
+    Behind person, batch and line, that is.
+    """
+    named = (column.split() for column in ["line_id", *table.order[3:], *table.distinct])
+    keys = [(name, "descending" if direction else "ascending") for name, *direction in named]
+    return pc.sort_indices(rows, sort_keys=keys)
 
 
 def finished(table: Table, parts: Sequence[Rows], answers: pa.Table) -> Rows:
