@@ -47,7 +47,8 @@ def assign(
     connection.register("lines", lines)
     connection.execute("""
         CREATE OR REPLACE TABLE keys AS
-        SELECT lines.*, profile_key
+        SELECT lines.* EXCLUDE (identifier), profile_key,
+            CASE WHEN profile_key IS NULL THEN identifier END AS identifier
         FROM lines
         JOIN (SELECT file_number FROM files WHERE NOT set_aside) USING (file_number)
         LEFT JOIN (SELECT DISTINCT file_number, identifier, profile_key FROM asked)

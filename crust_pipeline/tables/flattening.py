@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -208,12 +209,12 @@ class _Writer:
         staged: list[Staged] = []
         for operation in dict.fromkeys(operations):
             places = np.flatnonzero(operations == operation)
-            path = self.folder / f"{number}.{operation}.jsonl"
+            folder = self.folder / f"{number}.{operation}"
             part = Staged(
-                cursor.cursor(), operation, answers.take(places), places, self.reads, path
+                cursor.cursor(), operation, answers.take(places), places, self.reads, folder
             )
             self._find(part.fill())
-            path.unlink()
+            rmtree(folder)
             staged.append(part)
         return staged
 
@@ -278,8 +279,8 @@ def _pieces(connection: "DuckDBPyConnection") -> Iterator[list[_Block]]:
     group, are the same whatever else is written with them.
     """
     blocks = connection.execute(f"""
-        CREATE OR REPLACE TEMP MACRO parts(bytes) AS
-            CASE WHEN bytes <= {BLOCK_BYTES // 4} THEN 1 ELSE 2 * ceil(bytes / {2 * BLOCK_BYTES}) END;
+        CREATE OR REPLACE TEMP MACRO parts(bytes) AS CASE
+            WHEN bytes <= {BLOCK_BYTES // 4} THEN 1 ELSE 2 * ceil(bytes / {2 * BLOCK_BYTES}) END;
 
         WITH cut AS (
             SELECT {PARTITION}, place, size,

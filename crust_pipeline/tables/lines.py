@@ -116,9 +116,7 @@ def _lines(chunk: bytes) -> Iterator[memoryview]:
         start = end + 1
 
 
-def _look_at(
-    read: ReadFile, judge: Judge, lines: Iterable[memoryview], columns: _Columns
-) -> None:
+def _look_at(read: ReadFile, judge: Judge, lines: Iterable[memoryview], columns: _Columns) -> None:
     decode = _decoder(read.landed.operation).decode
     paths = [path.split(".") for path in LINES[read.landed.operation].identifiers]
     for line in lines:

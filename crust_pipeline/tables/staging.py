@@ -5,10 +5,11 @@ fewer answers than lines, are the lines looked at one by one; a clean file never
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from shutil import rmtree
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import duckdb
 import numpy as np
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
+_T = TypeVar("_T")
+
 # DuckDB sizes its buffers by this, a quarter of its default; a longer line needs more, and gets it.
 _OBJECT_BYTES: Final = 1 << 20
-_COPIED_BYTES: Final = 1 << 20
+# DuckDB holds the text of the next 2,048 lines of a file, several times: long lines, few in a file.
+_FILE_BYTES: Final = 8 << 20
+# Far more than anything was seen to need.
+_MORE_MEMORY: Final = "4GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Staged:
         answers: The rows of table `answers` about them, in order.
         places: Where each of them stands among all answers of the piece.
         reads: The landed files, by number.
-        path: A file for their text.
+        folder: A folder of its own, for their text.
     """
 
     connection: "DuckDBPyConnection"
@@ -59,7 +65,7 @@ class Staged:
     answers: pa.Table
     places: "NDArray[np.int64]"
     reads: Sequence[ReadFile]
-    path: Path
+    folder: Path
 
     def fill(self) -> list[tuple[ReadFile, Verdict]]:
         """Read the lines strictly; mend what cannot be read and read again.
@@ -67,13 +73,12 @@ class Staged:
         Returns:
             What was wrong with which line of which file.
         """
-        with self.path.open("wb", buffering=_COPIED_BYTES) as file:
-            file.writelines(self._texts())
+        self._write(self._texts())
         if self._read() and self._usable() == self.answers.num_rows:
             return []
         lines = [text[:-1] for text in self._texts()]
         verdicts = Judge(self.operation).mend(lines)
-        self._write(lines)
+        self._write_lines(lines)
         if not self._read():
             verdicts += self._set_aside_refused(lines)
         bad = sum(not verdict.field for verdict in verdicts)
@@ -89,7 +94,7 @@ class Staged:
         """
         found = readings(table, self.operation, self._STAGED.format(unusable_sql(self.operation)))
         select = " UNION ALL BY NAME ".join(reading.select for reading in found)
-        rows = self.connection.sql(select).to_arrow_table()
+        rows = self._given_memory(lambda: self.connection.sql(select).to_arrow_table())
         if len(found) > 1 or " OVER " in select:
             # Unnesting alone keeps the order.
             rows = rows.take(_order(table, rows))
@@ -120,8 +125,14 @@ class Staged:
         """Give a column of the answers that has no nulls."""
         return cast("list[int]", self.answers[column].to_pylist())
 
-    def _write(self, lines: list[bytes]) -> None:
-        self.path.write_bytes(b"\n".join([*lines, b""]))
+    def _write_lines(self, lines: list[bytes]) -> None:
+        self._write(line + b"\n" for line in lines)
+
+    def _write(self, texts: Iterable[bytes]) -> None:
+        rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        for number, batch in enumerate(_batches(texts)):
+            (self.folder / f"{number:06}.jsonl").write_bytes(b"".join(batch))
 
     def _located(self, verdict: Verdict) -> tuple[ReadFile, Verdict]:
         """Give the file of a verdict about a place in the piece, and the verdict about its line."""
@@ -135,7 +146,7 @@ class Staged:
         """Replace the lines that only DuckDB can tell are bad."""
 
         def readable(some: list[bytes]) -> bool:
-            self._write(some)
+            self._write_lines(some)
             return self._read()
 
         reason = "refused by the reader: a key that stands twice, or a number beyond all bounds"
@@ -149,6 +160,17 @@ class Staged:
             raise AssertionError("a piece is refused although each of its lines can be read")
         return verdicts
 
+    def _given_memory(self, statement: Callable[[], _T]) -> _T:
+        """Run a statement; where a few records are so large that it needs more memory, give it.
+
+        What was paid for shall not stay out of the tables because it is larger than expected.
+        """
+        try:
+            return statement()
+        except duckdb.OutOfMemoryException:
+            self.connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+            return statement()
+
     def _usable(self) -> int:
         count = f"SELECT count(*) FROM staged WHERE NOT ({unusable_sql(self.operation)})"
         ((answers,),) = self.connection.execute(count).fetchall()
@@ -158,16 +180,30 @@ class Staged:
         # An explicit schema, `records` and `auto_detect` keep DuckDB from sampling, which costs
         # more than reading. Insertion order is kept, so that `rowid` counts lines.
         size = max(_OBJECT_BYTES, max(self._numbers("size")) + 1)
+        read = (
+            "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
+            f"{literal(f'{self.folder}/*.jsonl')}, format = 'newline_delimited', records = true, "
+            f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
+            f"columns = {read_columns(self.operation)})"
+        )
         try:
-            self.connection.execute(
-                "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
-                f"{literal(str(self.path))}, format = 'newline_delimited', records = true, "
-                f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
-                f"columns = {read_columns(self.operation)})"
-            )
+            self._given_memory(lambda: self.connection.execute(read))
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return True
+
+
+def _batches(texts: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut lines into batches that are read one after the other."""
+    batch: list[bytes] = []
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > _FILE_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    yield batch
 
 
 def _order(table: Table, rows: pa.Table) -> "pa.Array[Any]":

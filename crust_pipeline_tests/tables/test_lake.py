@@ -1,5 +1,6 @@
 """The lake: partitions replaced whole, described in their files, the same for the same input."""
 
+import itertools
 import threading
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables import TABLES, Lake, tables_of
+from crust_pipeline.tables import TABLES, Lake, Table, tables_of
 from crust_pipeline_tests.tables.landing import (
     DAY,
     LOADED_AT,
@@ -286,6 +287,52 @@ def test_a_day_in_many_blocks_has_the_same_rows_in_the_same_order(
     keys = [row["profile_key"] for row in contents[1][0]]
     assert keys == sorted(keys)
     assert pq.ParquetFile(result.lake.path("people", DAY)).num_row_groups > 5
+
+
+def test_lines_read_a_few_at_a_time_give_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [enriched(f"p{number}", basic_profile={"name": "x" * number}) for number in range(50)]
+    file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(50)])
+    at_once = flattened(tmp_path, file).rows("people")
+
+    monkeypatch.setattr("crust_pipeline.tables.staging._FILE_BYTES", 500)
+
+    assert flattened(tmp_path, file).rows("people") == at_once
+
+
+def test_records_that_need_more_memory_than_expected_become_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skills = {"professional_network_skills": ["x" * 1000] * 1000}
+    lines = [enriched(f"p{number}", skills=skills) for number in range(20)]
+    monkeypatch.setattr("crust_pipeline.tables.flattening._MEMORY", "20MB")
+
+    file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(20)])
+    result = flattened(tmp_path, file)
+
+    assert len(result.rows("people")) == 20
+    assert len(result.rows("skills")) == 20_000
+
+
+def test_what_went_wrong_in_one_block_is_said_and_not_that_others_waited_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", 500)
+    lines = [enriched(f"p{number}") for number in range(50)]
+    file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(50)])
+    made = Table.arrow_schema
+    calls = itertools.count()
+
+    def full(table: Table) -> pa.Schema:
+        if next(calls) == 40:
+            raise OSError("no space left on device")
+        return made(table)
+
+    monkeypatch.setattr(Table, "arrow_schema", full)
+
+    with pytest.raises(OSError, match="no space left"):
+        flattened(tmp_path, file)
 
 
 def test_a_day_written_alone_has_the_same_bytes_as_with_others(
