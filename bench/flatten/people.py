@@ -179,7 +179,7 @@ def record(number: int, rng: random.Random) -> dict[str, Any]:
                     for index in range(rng.choice((0, 1, 1, 1, 2, 3)))
                 ],
                 "past": [
-                    _role(rng, current=False, default=False) for _ in range(rng.randint(0, 7))
+                    _role(rng, current=False, default=False) for _ in range(rng.randint(0, 9))
                 ],
             },
             "years_of_experience": "More than 10 years",

@@ -41,7 +41,7 @@ _R = TypeVar("_R")
 # Text of a day that becomes one row group of each table: at most this, and half of a full batch.
 # Two at a time fit well into the memory below; for less than a quarter, the planning of the
 # statements (50 ms a piece) costs more than it saves.
-BLOCK_BYTES: Final = 48 << 20
+BLOCK_BYTES: Final = 46 << 20
 _MEMORY: Final = "256MB"
 _MOST_WORKERS: Final = 2
 

@@ -7,6 +7,7 @@ fewer answers than lines, are the lines looked at one by one; a clean file never
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -34,7 +35,8 @@ _T = TypeVar("_T")
 # DuckDB sizes its buffers by this, a quarter of its default; a longer line needs more, and gets it.
 _OBJECT_BYTES: Final = 1 << 20
 # DuckDB holds the text of the next 2,048 lines of a file, several times: long lines, few in a file.
-_FILE_BYTES: Final = 8 << 20
+_FILE_BYTES: Final = 24 << 20
+_COPIED_BYTES: Final = 1 << 20
 # Far more than anything was seen to need.
 _MORE_MEMORY: Final = "4GB"
 
@@ -73,7 +75,7 @@ class Staged:
         Returns:
             What was wrong with which line of which file.
         """
-        self._write(self._texts())
+        self._write(self._texts(), self._numbers("size"))
         if self._read() and self._usable() == self.answers.num_rows:
             return []
         lines = [text[:-1] for text in self._texts()]
@@ -125,14 +127,18 @@ class Staged:
         """Give a column of the answers that has no nulls."""
         return cast("list[int]", self.answers[column].to_pylist())
 
-    def _write_lines(self, lines: list[bytes]) -> None:
-        self._write(line + b"\n" for line in lines)
+    def _write_lines(self, lines: Sequence[bytes]) -> None:
+        self._write((line + b"\n" for line in lines), [len(line) for line in lines])
 
-    def _write(self, texts: Iterable[bytes]) -> None:
+    def _write(self, texts: Iterable[bytes], sizes: Sequence[int]) -> None:
+        """Write lines of these sizes, whatever was written before."""
         rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        for number, batch in enumerate(_batches(texts)):
-            (self.folder / f"{number:06}.jsonl").write_bytes(b"".join(batch))
+        rest = iter(texts)
+        _, counts = np.unique(np.cumsum(sizes) // _FILE_BYTES, return_counts=True)
+        for number, count in enumerate(counts):
+            with (self.folder / f"{number:06}.jsonl").open("wb", buffering=_COPIED_BYTES) as file:
+                file.writelines(islice(rest, count))
 
     def _located(self, verdict: Verdict) -> tuple[ReadFile, Verdict]:
         """Give the file of a verdict about a place in the piece, and the verdict about its line."""
@@ -191,19 +197,6 @@ class Staged:
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return True
-
-
-def _batches(texts: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Cut lines into batches that are read one after the other."""
-    batch: list[bytes] = []
-    size = 0
-    for text in texts:
-        if batch and size + len(text) > _FILE_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text)
-    yield batch
 
 
 def _order(table: Table, rows: pa.Table) -> "pa.Array[Any]":
