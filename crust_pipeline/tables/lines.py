@@ -5,11 +5,9 @@ show here. The inflated text goes to a file on disk (the spool), from which line
 in the order in which their rows are stored.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -19,8 +17,6 @@ from crust_pipeline.tables.files import ReadFile
 from crust_pipeline.tables.judge import Judge, Verdict
 from crust_pipeline.tables.landed import DamagedFile, LandedText, stored_text
 from crust_pipeline.tables.specs import LINES
-
-_T = TypeVar("_T")
 
 LINES_SCHEMA: Final = pa.schema(
     [
@@ -35,7 +31,6 @@ LINES_SCHEMA: Final = pa.schema(
 BAD_LINES_LIMIT: Final = 1000
 # Looked at for unknown keys: so many lines at the start, then one of each chunk (1 MB).
 _SAMPLE_LINES: Final = 100
-_AHEAD: Final = 4
 
 
 def read_lines(read: ReadFile) -> pa.Table:
@@ -48,10 +43,10 @@ def read_lines(read: ReadFile) -> pa.Table:
     sample: list[bytes] = []
     try:
         with read.spool.open("wb") as spool:
-            for chunk in _ahead(text.chunks()):
+            for chunk in text.chunks():
                 spool.write(chunk)
-                lines = list(_lines(chunk))
-                sample += map(bytes, lines[: 1 if sample else _SAMPLE_LINES])
+                lines = chunk[:-1].split(b"\n")
+                sample += lines[: 1 if sample else _SAMPLE_LINES]
                 _look_at(read, judge, lines, columns)
     except DamagedFile as damage:
         read.set_aside = str(damage)
@@ -98,25 +93,7 @@ class _Columns:
         self.next_start = 0
 
 
-def _ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """Give items that are made, a few ahead, by a thread of its own: inflating needs no GIL."""
-    with ThreadPoolExecutor(1) as pool:
-        made = deque(pool.submit(next, items, None) for _ in range(_AHEAD))
-        while (item := made.popleft().result()) is not None:
-            made.append(pool.submit(next, items, None))
-            yield item
-
-
-def _lines(chunk: bytes) -> Iterator[memoryview]:
-    """Give the lines of a chunk, without their ends and without copying them."""
-    view, start = memoryview(chunk), 0
-    while start < len(chunk):
-        end = chunk.index(b"\n", start)
-        yield view[start:end]
-        start = end + 1
-
-
-def _look_at(read: ReadFile, judge: Judge, lines: Iterable[memoryview], columns: _Columns) -> None:
+def _look_at(read: ReadFile, judge: Judge, lines: list[bytes], columns: _Columns) -> None:
     decode = _decoder(read.landed.operation).decode
     paths = [path.split(".") for path in LINES[read.landed.operation].identifiers]
     for line in lines:
@@ -130,9 +107,8 @@ def _look_at(read: ReadFile, judge: Judge, lines: Iterable[memoryview], columns:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             identifier = None
         if identifier is None:
-            text = bytes(line)
-            reason = judge.no_answer_reason(text) or "no answer in this line"
-            read.verdicts.append(Verdict(read.lines, reason, stored_text(text), field=False))
+            reason = judge.no_answer_reason(line) or "no answer in this line"
+            read.verdicts.append(Verdict(read.lines, reason, stored_text(line), field=False))
             set_aside_if_hopeless(read)
             continue
         columns.numbers.append(read.lines)
