@@ -2,6 +2,7 @@
 
 `parquet` is dlt's filesystem destination as it comes. `duckdb` is tuned with what its documentation
 offers: Parquet as the loader's format, orjson, a worker per core; and isal inflates.
+`duckdb-uncompressed` does not compress what it keeps between its steps either.
 """
 
 import gzip
@@ -20,8 +21,8 @@ from usage import cpu_seconds, peak_mb
 _TUNING = {
     "NORMALIZE__WORKERS": str(os.cpu_count()),
     "LOAD__WORKERS": str(os.cpu_count()),
-    "DATA_WRITER__DISABLE_COMPRESSION": "true",
 }
+_UNCOMPRESSED = {"DATA_WRITER__DISABLE_COMPRESSION": "true"}
 
 
 def _people(folder: Path, *, tuned: bool) -> Iterator[list[dict[str, Any]]]:
@@ -51,7 +52,7 @@ def load(kind: str, folder: Path) -> None:
     for place in ("dlt-state", "dlt-lake"):
         rmtree(folder / place, ignore_errors=True)
     (folder / "dlt.duckdb").unlink(missing_ok=True)
-    tuned = kind == "duckdb"
+    tuned = kind != "parquet"
     destination = (
         dlt.destinations.duckdb(str(folder / "dlt.duckdb"))
         if tuned
@@ -73,8 +74,10 @@ def load(kind: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
-    if sys.argv[1] == "duckdb":
+    if sys.argv[1] != "parquet":
         os.environ |= _TUNING
+    if sys.argv[1] == "duckdb-uncompressed":
+        os.environ |= _UNCOMPRESSED
     import_module("dlt")  # imports are not what is measured
     start, cpu = time.perf_counter(), cpu_seconds()
     load(sys.argv[1], Path(sys.argv[2]))
