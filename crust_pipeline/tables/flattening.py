@@ -19,6 +19,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -43,6 +44,8 @@ _R = TypeVar("_R")
 # statements (50 ms a piece) costs more than it saves.
 BLOCK_BYTES: Final = 46 << 20
 _MEMORY: Final = "256MB"
+# Far more than anything was seen to need.
+_MORE_MEMORY: Final = "4GB"
 _MOST_WORKERS: Final = 2
 
 
@@ -213,7 +216,7 @@ class _Writer:
             part = Staged(
                 cursor.cursor(), operation, answers.take(places), places, self.reads, folder
             )
-            self._find(part.fill())
+            self._find(_given_memory(cursor, part.fill))
             rmtree(folder)
             staged.append(part)
         return staged
@@ -223,7 +226,7 @@ class _Writer:
         parts: list[Rows] = []
         for part in staged:
             if part.operation in table.operations:
-                rows, verdicts = part.rows(table)
+                rows, verdicts = _given_memory(part.connection, partial(part.rows, table))
                 self._find(verdicts)
                 parts.append(rows)
         return finished(table, parts, answers)
@@ -270,6 +273,18 @@ class _Writer:
             }
             for day in self.days
         }
+
+
+def _given_memory(connection: "DuckDBPyConnection", work: Callable[[], _R]) -> _R:
+    """Do some work; where a few records are so large that it needs more memory, give it.
+
+    What was paid for shall not stay out of the tables because it is larger than expected.
+    """
+    try:
+        return work()
+    except duckdb.OutOfMemoryException:
+        connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+        return work()
 
 
 def _pieces(connection: "DuckDBPyConnection") -> Iterator[list[_Block]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import duckdb
 import numpy as np
@@ -30,15 +30,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
-_T = TypeVar("_T")
-
 # DuckDB sizes its buffers by this, a quarter of its default; a longer line needs more, and gets it.
 _OBJECT_BYTES: Final = 1 << 20
 # DuckDB holds the text of the next 2,048 lines of a file, several times: long lines, few in a file.
 _FILE_BYTES: Final = 24 << 20
 _COPIED_BYTES: Final = 1 << 20
-# Far more than anything was seen to need.
-_MORE_MEMORY: Final = "4GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +92,10 @@ class Staged:
         """
         found = readings(table, self.operation, self._STAGED.format(unusable_sql(self.operation)))
         select = " UNION ALL BY NAME ".join(reading.select for reading in found)
-        rows = self._given_memory(lambda: self.connection.sql(select).to_arrow_table())
+        rows = self.connection.sql(select).to_arrow_table()
         if len(found) > 1 or " OVER " in select:
             # Unnesting alone keeps the order.
-            rows = rows.take(_order(table, rows))
+            rows = rows.sort_by(_order(table))
         verdicts: list[tuple[ReadFile, Verdict]] = []
         if pc.any(rows["odd"]).as_py():  # pyright: ignore[reportAttributeAccessIssue]  # no stubs
             odd_values = " UNION ALL ".join(reading.odd_values for reading in found)
@@ -166,17 +162,6 @@ class Staged:
             raise AssertionError("a piece is refused although each of its lines can be read")
         return verdicts
 
-    def _given_memory(self, statement: Callable[[], _T]) -> _T:
-        """Run a statement; where a few records are so large that it needs more memory, give it.
-
-        What was paid for shall not stay out of the tables because it is larger than expected.
-        """
-        try:
-            return statement()
-        except duckdb.OutOfMemoryException:
-            self.connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
-            return statement()
-
     def _usable(self) -> int:
         count = f"SELECT count(*) FROM staged WHERE NOT ({unusable_sql(self.operation)})"
         ((answers,),) = self.connection.execute(count).fetchall()
@@ -186,27 +171,24 @@ class Staged:
         # An explicit schema, `records` and `auto_detect` keep DuckDB from sampling, which costs
         # more than reading. Insertion order is kept, so that `rowid` counts lines.
         size = max(_OBJECT_BYTES, max(self._numbers("size")) + 1)
-        read = (
-            "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
-            f"{literal(f'{self.folder}/*.jsonl')}, format = 'newline_delimited', records = true, "
-            f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
-            f"columns = {read_columns(self.operation)})"
-        )
+        files = ", ".join(literal(str(path)) for path in sorted(self.folder.iterdir()))
         try:
-            self._given_memory(lambda: self.connection.execute(read))
+            self.connection.execute(
+                "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
+                f"[{files}], format = 'newline_delimited', records = true, "
+                f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
+                f"columns = {read_columns(self.operation)})"
+            )
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             return False
         return True
 
 
-def _order(table: Table, rows: pa.Table) -> "pa.Array[Any]":
-    """Give the order of rows by line and, within a line, as the table's order says.
-
-    Behind person, batch and line, that is.
-    """
-    named = (column.split() for column in ["line_id", *table.order[3:], *table.distinct])
-    keys = [(name, "descending" if direction else "ascending") for name, *direction in named]
-    return pc.sort_indices(rows, sort_keys=keys)
+def _order(table: Table) -> list[tuple[str, Literal["ascending", "descending"]]]:
+    """Give the order of rows by line and, within a line, as the table's order says."""
+    # Behind person, batch and line, that is.
+    columns = (column.split() for column in ["line_id", *table.order[3:], *table.distinct])
+    return [(name, "descending" if direction else "ascending") for name, *direction in columns]
 
 
 def finished(table: Table, parts: Sequence[Rows], answers: pa.Table) -> Rows:
