@@ -145,6 +145,19 @@ def test_a_table_whose_spec_changed_is_made_anew_from_the_lake(
     assert warehouse.verify(lake) == []
 
 
+def test_rows_that_need_more_memory_than_expected_are_loaded(
+    lake: Lake, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = [{"row_id": f"{number}", "detail": "x" * 1_000_000} for number in range(20)]
+    lake.write_rows("outcomes", DAY, large, **_RUN)
+    monkeypatch.setattr("crust_pipeline.tables.warehouse._MEMORY", "10MB")
+
+    report = warehouse.load(lake)
+
+    assert (report.rows, report.behind) == (20, 0)
+    assert warehouse.verify(lake) == []
+
+
 def test_rows_that_somebody_changed_are_found(lake: Lake, warehouse: Warehouse) -> None:
     _outcomes(lake, "a")
     warehouse.load(lake)
