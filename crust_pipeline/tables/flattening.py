@@ -309,7 +309,7 @@ def _pieces(connection: "DuckDBPyConnection") -> Iterator[list[_Block]]:
             FROM cut GROUP BY {PARTITION}, block
         )
         SELECT *, floor((sum(bytes) OVER (ORDER BY start) - bytes / 2) / sum(bytes) OVER ()
-            * parts(sum(bytes) OVER ())) AS piece
+            * parts(sum(bytes) OVER ()))::BIGINT AS piece
         FROM blocks ORDER BY start
     """).fetchall()
     piece: list[_Block] = []

@@ -1,10 +1,11 @@
 """First look at the landed files: who each line is about, and where its text is from now on.
 
-Lines are decoded only so far that their identifier is known and that they are JSON; most bad lines
-show here. The inflated text goes to a file on disk (the spool), from which lines are taken later
-in the order in which their rows are stored.
+An identifier is read off the beginning of its line, where vendors write it; only a line that begins
+otherwise is decoded here. Whether a line is JSON shows when it is taken from the spool, the file on
+disk that the inflated text goes to, in the order in which rows are stored.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Final
@@ -27,6 +28,8 @@ LINES_SCHEMA: Final = pa.schema(
         ("size", pa.int64()),
     ]
 )
+# What an answer's decoder says of a line that is none.
+NO_ANSWER_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # More bad lines than this in one file mean that the vendor's format has changed.
 BAD_LINES_LIMIT: Final = 1000
 # Looked at for unknown keys: so many lines at the start, then one of each chunk (1 MB).
@@ -46,7 +49,7 @@ def read_lines(read: ReadFile) -> pa.Table:
             for chunk in text.chunks():
                 spool.write(chunk)
                 sample += chunk.split(b"\n", 1 if sample else _SAMPLE_LINES)[:-1]
-                _look_at(read, judge, _lines(chunk), columns)
+                _look_at(read, judge, chunk, columns)
     except DamagedFile as damage:
         read.set_aside = str(damage)
     read.note = text.note
@@ -89,44 +92,52 @@ class _Columns:
         self.identifiers: list[str] = []
         self.starts: list[int] = []
         self.sizes: list[int] = []
-        self.next_start = 0
+        self.chunk_start = 0
 
 
-def _lines(chunk: bytes) -> Iterator[memoryview]:
-    """Give the lines of a chunk, without their ends; copying them takes as long as decoding."""
-    view, end = memoryview(chunk), -1
-    while (start := end + 1) < len(chunk):
-        end = chunk.index(b"\n", start)
-        yield view[start:end]
-
-
-def _look_at(read: ReadFile, judge: Judge, lines: Iterable[memoryview], columns: _Columns) -> None:
-    decode = _decoder(read.landed.operation).decode
-    paths = [path.split(".") for path in LINES[read.landed.operation].identifiers]
-    for line in lines:
-        start = columns.next_start
-        columns.next_start += len(line) + 1
+def _look_at(read: ReadFile, judge: Judge, chunk: bytes, columns: _Columns) -> None:
+    """Add the lines of a chunk, each with its end, to the columns."""
+    end = 0
+    while (start := end) < len(chunk):
+        end = chunk.index(b"\n", start) + 1
         read.lines += 1
         if read.set_aside is not None:
             continue
-        try:
-            identifier = next(_identifiers(decode(line), paths), None)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            identifier = None
+        identifier = _identifier(read.landed.operation, chunk, start, end - 1)
         if identifier is None:
-            text = bytes(line)
-            reason = judge.no_answer_reason(text) or "no answer in this line"
-            read.verdicts.append(Verdict(read.lines, reason, stored_text(text), field=False))
+            line = chunk[start : end - 1]
+            reason = judge.no_answer_reason(line) or "no answer in this line"
+            read.verdicts.append(Verdict(read.lines, reason, stored_text(line), field=False))
             set_aside_if_hopeless(read)
             continue
         columns.numbers.append(read.lines)
         columns.identifiers.append(identifier)
-        columns.starts.append(start)
-        columns.sizes.append(len(line))
+        columns.starts.append(columns.chunk_start + start)
+        columns.sizes.append(end - 1 - start)
+    columns.chunk_start += len(chunk)
+
+
+def _identifier(operation: str, chunk: bytes, start: int, end: int) -> str | None:
+    """Give whom a line is about; None if it is certainly no answer."""
+    try:
+        if head := _head(operation).match(chunk, start, end):
+            return head[1].decode()
+        line = answer_decoder(operation).decode(chunk[start:end])
+    except NO_ANSWER_ERRORS:
+        return None
+    paths = (path.split(".") for path in LINES[operation].identifiers)
+    return next(_identifiers(line, paths), None)
 
 
 @cache
-def _decoder(operation: str) -> msgspec.json.Decoder[Any]:
+def _head(operation: str) -> re.Pattern[bytes]:
+    """Give what a line begins with when its first key is the first that may identify."""
+    key = re.escape(LINES[operation].identifiers[0].encode())
+    return re.compile(rb'\{[ \t]*"' + key + rb'"[ \t]*:[ \t]*"([^"\\\x00-\x1f]*)"')
+
+
+@cache
+def answer_decoder(operation: str) -> msgspec.json.Decoder[Any]:
     """Give the decoder of what makes a line an answer; it passes over everything else."""
     line = LINES[operation]
     heads = dict.fromkeys(path.split(".")[0] for path in line.identifiers)
@@ -142,7 +153,7 @@ def _nested(names: list[str]) -> Any:  # noqa: ANN401 - a type made at run time
     return msgspec.defstruct(names[0], [(names[0], _nested(names[1:]), None)]) | None
 
 
-def _identifiers(line: object, paths: list[list[str]]) -> Iterator[str]:
+def _identifiers(line: object, paths: Iterable[list[str]]) -> Iterator[str]:
     for path in paths:
         value = line
         for name in path:

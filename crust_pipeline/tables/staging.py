@@ -1,7 +1,8 @@
 """One piece of the answers: from lines in the spools to the finished rows of each table.
 
-The strict read comes first, for all lines together. Only when DuckDB refuses a piece, or finds
-fewer answers than lines, are the lines looked at one by one; a clean file never pays for that.
+The strict read comes first, for all lines together. Only when a line is no JSON, DuckDB refuses a
+piece, or finds fewer answers than lines, are the lines judged one by one; a clean file never pays
+for that.
 """
 
 import os
@@ -21,6 +22,7 @@ from crust_pipeline.identity import InvalidIdentifier, key_of_url
 from crust_pipeline.tables.files import ReadFile
 from crust_pipeline.tables.judge import NO_ANSWER, Judge, Verdict, divide
 from crust_pipeline.tables.landed import stored_text
+from crust_pipeline.tables.lines import NO_ANSWER_ERRORS, answer_decoder
 from crust_pipeline.tables.phones import e164
 from crust_pipeline.tables.reading import readings, unusable_sql
 from crust_pipeline.tables.shape import read_columns
@@ -71,8 +73,7 @@ class Staged:
         Returns:
             What was wrong with which line of which file.
         """
-        self._write(self._texts(), self._numbers("size"))
-        if self._read() and self._usable() == self.answers.num_rows:
+        if self._write_answers() and self._read() and self._usable() == self.answers.num_rows:
             return []
         lines = [text[:-1] for text in self._texts()]
         verdicts = Judge(self.operation).mend(lines)
@@ -122,6 +123,20 @@ class Staged:
     def _numbers(self, column: str) -> list[int]:
         """Give a column of the answers that has no nulls."""
         return cast("list[int]", self.answers[column].to_pylist())
+
+    def _write_answers(self) -> bool:
+        """Write all lines; tell whether they are JSON, of which DuckDB has a wider notion."""
+        decode = answer_decoder(self.operation).decode
+
+        def decoded(text: bytes) -> bytes:
+            decode(text)
+            return text
+
+        try:
+            self._write(map(decoded, self._texts()), self._numbers("size"))
+        except NO_ANSWER_ERRORS:
+            return False
+        return True
 
     def _write_lines(self, lines: Sequence[bytes]) -> None:
         self._write((line + b"\n" for line in lines), [len(line) for line in lines])
