@@ -6,6 +6,7 @@ from typing import Any
 
 from crust_pipeline.ledger import history, progress
 from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.tables import ask
 
 Row = dict[str, Any]
 
@@ -77,12 +78,13 @@ def gather(pipeline: Pipeline) -> Facts:
     """Ask the lake, which no writer blocks, and the ledger."""
     with pipeline.lake.connect() as con:
 
-        def ask(query: str) -> list[Row]:
-            answer = con.execute(query)
-            names = [column[0] for column in answer.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        def rows(query: str) -> list[Row]:
+            names, found = ask(con, query)
+            return [dict(zip(names, row, strict=True)) for row in found]
 
-        spend, funnel, fill_rate, cost, days = map(ask, (_SPEND, _FUNNEL, _FILL_RATE, _COST, _DAYS))
+        spend, funnel, fill_rate, cost, days = map(
+            rows, (_SPEND, _FUNNEL, _FILL_RATE, _COST, _DAYS)
+        )
     return Facts(
         made_at=pipeline.clock(),
         account=pipeline.settings.account,

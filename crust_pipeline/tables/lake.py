@@ -6,10 +6,10 @@ Nobody is ever in the way of readers: a file is written beside its place, synced
 
 import fcntl
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # A quarter of DuckDB's default: a writer holds one group in memory, and a lookup reads one.
 _ROWS_PER_GROUP: Final = 15 * 2048
+_READ_AGAIN: Final = 4
+
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -40,6 +43,36 @@ def open_duckdb(
         yield connection
     finally:
         connection.close()
+
+
+def reading_again(read: "Callable[[], _T]") -> "_T":
+    """Read files of the lake, again where one was replaced while DuckDB read it.
+
+    DuckDB 2.0 opens a file anew between its footer and its rows. What it says when these do not
+    belong together has many texts, so whatever it says is believed only when said repeatedly.
+    """
+    import duckdb
+
+    for _ in range(_READ_AGAIN):
+        with suppress(duckdb.Error):
+            return read()
+    return read()
+
+
+def ask(
+    connection: "duckdb.DuckDBPyConnection", query: str
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Give the names of a query's columns, and its rows, of tables of the lake.
+
+    Raises:
+        duckdb.Error: what is wrong with the query.
+    """
+
+    def read() -> tuple[list[str], list[tuple[Any, ...]]]:
+        answer = connection.execute(query)
+        return [column[0] for column in answer.description or ()], answer.fetchall()
+
+    return reading_again(read)
 
 
 def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
@@ -222,7 +255,8 @@ class Lake:
         import pandas as pd
 
         with open_duckdb() as connection:
-            arrow = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}").to_arrow_table()
+            rows = f"SELECT * FROM {self.scan(table, start, end)}"
+            arrow = reading_again(lambda: connection.sql(rows).to_arrow_table())
             return arrow.to_pandas(types_mapper=pd.ArrowDtype)
 
     @contextmanager

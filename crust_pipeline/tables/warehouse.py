@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.tables.lake import Lake, open_duckdb
+from crust_pipeline.tables.lake import Lake, open_duckdb, reading_again
 from crust_pipeline.tables.partition import sync
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
@@ -242,14 +242,18 @@ def _load_in_little_memory(connection: "DuckDBPyConnection", lake: Lake) -> Load
     """Load as `_load` does; rows so large that they need more memory get it."""
     import duckdb
 
+    def load() -> LoadReport:
+        try:
+            return _load(connection, lake)
+        except duckdb.Error as error:
+            with suppress(duckdb.TransactionException):
+                connection.execute("ROLLBACK")
+            if isinstance(error, duckdb.OutOfMemoryException):
+                connection.execute("RESET memory_limit")
+            raise
+
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
-    try:
-        return _load(connection, lake)
-    except duckdb.OutOfMemoryException:
-        with suppress(duckdb.TransactionException):
-            connection.execute("ROLLBACK")
-        connection.execute("RESET memory_limit")
-        return _load(connection, lake)
+    return reading_again(load)
 
 
 def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:

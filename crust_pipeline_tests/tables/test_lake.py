@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables import TABLES, Lake, Table, tables_of
+from crust_pipeline.tables import TABLES, Lake, Table, ask, tables_of
 from crust_pipeline_tests.tables.landing import (
     DAY,
     LOADED_AT,
@@ -333,6 +333,37 @@ def test_what_went_wrong_in_one_block_is_said_and_not_that_others_waited_for_it(
 
     with pytest.raises(OSError, match="no space left"):
         flattened(tmp_path, file)
+
+
+def test_a_question_is_answered_while_its_file_is_replaced(lake: Lake) -> None:
+    def outcomes(count: int) -> list[dict[str, Any]]:
+        return [
+            {"row_id": f"{number}-{count}", "operation": "enrich", "outcome": "matched"}
+            for number in range(count)
+        ]
+
+    lake.write_rows("outcomes", DAY, outcomes(5000), **_RUN)
+    ended = threading.Event()
+
+    def replace() -> None:
+        for turn in itertools.cycle((3000, 9000, 5000)):
+            if ended.is_set():
+                return
+            lake.write_rows("outcomes", DAY, outcomes(turn), **_RUN)
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        with lake.connect() as connection:
+            answers = [
+                ask(connection, "SELECT count(DISTINCT row_id), max(length(row_id)) FROM outcomes")
+                for _ in range(100)
+            ]
+    finally:
+        ended.set()
+        writer.join()
+
+    assert {rows[0][0] for _, rows in answers} <= {3000, 9000, 5000}
 
 
 def test_a_day_written_alone_has_the_same_bytes_as_with_others(
