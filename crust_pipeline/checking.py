@@ -11,8 +11,7 @@ from datetime import date, timedelta
 from crust_pipeline.batching.land import LINK_LIVES
 from crust_pipeline.ledger import loading, progress, queries
 from crust_pipeline.pipeline import OPERATIONS, Pipeline
-from crust_pipeline.tables import TABLES, FileReport, Table
-from crust_pipeline.tables.lake import open_duckdb
+from crust_pipeline.tables import FileReport, Table
 
 # With what days are compared: the four weeks before them, so that every weekday counts alike.
 TRAILING_DAYS = 28
@@ -46,11 +45,12 @@ class Finding:
 def keys_are_unique(pipeline: Pipeline, table: Table, days: Sequence[date]) -> Finding:
     """Whether no two rows of a day have the same key."""
     key = KEYS.get(table.name) or tuple(name.split()[0] for name in table.order)
-    with open_duckdb() as con:
-        ((rows, distinct),) = con.execute(
-            f"SELECT count(*), count(DISTINCT ({', '.join(('partition_date', *key))})) "  # noqa: S608 - our own names
-            f"FROM {pipeline.lake.scan(table.name, days[0], days[-1])}"
-        ).fetchall()
+    ((rows, distinct),) = pipeline.lake.rows(
+        f"SELECT count(*), count(DISTINCT ({', '.join(('partition_date', *key))})) "  # noqa: S608 - our own names
+        f"FROM {{{table.name}}}",
+        days[0],
+        days[-1],
+    )
     return Finding(
         rows == distinct,
         {"rows": rows, "rows_again": rows - distinct, "key": ", ".join(("partition_date", *key))},
@@ -75,11 +75,12 @@ def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[da
     ]
     nulls = 0
     if paths and needed and not wrong:
-        with open_duckdb() as con:
-            ((nulls,),) = con.execute(
-                f"SELECT count(*) FILTER ({' OR '.join(f'{name} IS NULL' for name in needed)}) "  # noqa: S608 - our own names
-                f"FROM {pipeline.lake.scan(table.name, days[0], days[-1])}"
-            ).fetchall()
+        ((nulls,),) = pipeline.lake.rows(
+            f"SELECT count(*) FILTER ({' OR '.join(f'{name} IS NULL' for name in needed)}) "  # noqa: S608 - our own names
+            f"FROM {{{table.name}}}",
+            days[0],
+            days[-1],
+        )
     return Finding(
         not wrong and not nulls,
         {
@@ -97,14 +98,15 @@ def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     Compared with what the plan counted, not with the upstream table of now: rows that came since
     are late, not lost.
     """
-    with open_duckdb() as con:
-        counted = {
-            (operation, day): (outcomes, rows)
-            for operation, day, outcomes, rows in con.execute(
-                "SELECT operation, partition_date, count(*), count(DISTINCT row_id) "  # noqa: S608 - our own names
-                f"FROM {pipeline.lake.scan('outcomes', days[0], days[-1])} GROUP BY ALL"
-            ).fetchall()
-        }
+    counted = {
+        (operation, day): (outcomes, rows)
+        for operation, day, outcomes, rows in pipeline.lake.rows(
+            "SELECT operation, partition_date, count(*), count(DISTINCT row_id) "
+            "FROM {outcomes} GROUP BY ALL",
+            days[0],
+            days[-1],
+        )
+    }
     planned = {
         (operation, day): rows
         for operation in OPERATIONS
@@ -128,22 +130,17 @@ def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
 
 def every_row_is_planned(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """Whether the upstream table has no rows that came after their day was planned."""
-    scan = pipeline.lake.scan
-    with open_duckdb() as con:
-        con.execute(
-            f"CREATE TEMP VIEW input AS FROM {scan('profile_urls', days[0], days[-1])}; "
-            f"CREATE TEMP VIEW known AS FROM {scan('outcomes', days[0], days[-1])}"
-        )
-        ((rows, late),) = con.execute(
-            "SELECT (SELECT count(*) FROM input), count(*) FROM ("
-            "SELECT partition_date, row_id, operation FROM input "
-            "JOIN (SELECT DISTINCT partition_date, operation FROM known) USING (partition_date) "
-            "ANTI JOIN known USING (partition_date, row_id, operation))"
-        ).fetchall()
-        ((gone,),) = con.execute(
-            "SELECT count(DISTINCT (partition_date, row_id)) FROM known "
-            "ANTI JOIN input USING (partition_date, row_id)"
-        ).fetchall()
+    ((rows, late, gone),) = pipeline.lake.rows(
+        "WITH input AS (FROM {profile_urls}), known AS (FROM {outcomes}), "
+        "operations AS (SELECT DISTINCT partition_date, operation FROM known) "
+        "SELECT (SELECT count(*) FROM input), "
+        "(SELECT count(*) FROM input JOIN operations USING (partition_date) "
+        "ANTI JOIN known USING (partition_date, row_id, operation)), "
+        "(SELECT count(DISTINCT (partition_date, row_id)) FROM known "
+        "ANTI JOIN input USING (partition_date, row_id))",
+        days[0],
+        days[-1],
+    )
     return Finding(
         late == 0,
         {"input_rows": rows, "rows_to_plan": late, "rows_gone_from_the_upstream": gone},
@@ -166,11 +163,12 @@ def profiles_are_of_those_asked_for(
     pipeline: Pipeline, table: Table, days: Sequence[date]
 ) -> Finding:
     """Whether no record's own profile URL is somebody else's, where both are known."""
-    with open_duckdb() as con:
-        ((rows, compared, mismatches),) = con.execute(
-            "SELECT count(*), count(identity_mismatch), count(*) FILTER (identity_mismatch) "  # noqa: S608 - our own names
-            f"FROM {pipeline.lake.scan(table.name, days[0], days[-1])}"
-        ).fetchall()
+    ((rows, compared, mismatches),) = pipeline.lake.rows(
+        "SELECT count(*), count(identity_mismatch), count(*) FILTER (identity_mismatch) "  # noqa: S608 - our own names
+        f"FROM {{{table.name}}}",
+        days[0],
+        days[-1],
+    )
     return Finding(
         mismatches == 0,
         {"rows": rows, "rows_compared": compared, "rows_of_somebody_else": mismatches},
@@ -180,12 +178,11 @@ def profiles_are_of_those_asked_for(
 def email_statuses_are_usual(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """Whether as many addresses are deliverable as usual, and all statuses are known words."""
     words = ", ".join(f"'{status}'" for status in EMAIL_STATUSES)
-    with open_duckdb() as con:
-        ((new_words,),) = con.execute(
-            "SELECT count(*) "  # noqa: S608 - our own names
-            f"FROM {pipeline.lake.scan('contact_emails', days[0], days[-1])} "
-            f"WHERE status NOT IN ({words})"
-        ).fetchall()
+    ((new_words,),) = pipeline.lake.rows(
+        f"SELECT count(*) FROM {{contact_emails}} WHERE status NOT IN ({words})",  # noqa: S608 - our own names
+        days[0],
+        days[-1],
+    )
     mix = _compare_shares(
         pipeline,
         "share_deliverable",
@@ -200,14 +197,8 @@ def email_statuses_are_usual(pipeline: Pipeline, days: Sequence[date]) -> Findin
 def _compare_shares(pipeline: Pipeline, name: str, query: str, days: Sequence[date]) -> Finding:
     """Compare a share, given as a query for (part, whole), with that of the days before."""
     before = (days[0] - timedelta(days=TRAILING_DAYS), days[0] - timedelta(days=1))
-    lake = pipeline.lake
-    with open_duckdb() as con:
-        (part, whole), (usual_part, usual_whole) = (
-            con.execute(
-                query.format(**{table: lake.scan(table, start, end) for table in TABLES})
-            ).fetchall()[0]
-            for start, end in ((days[0], days[-1]), before)
-        )
+    ((part, whole),) = pipeline.lake.rows(query, days[0], days[-1])
+    ((usual_part, usual_whole),) = pipeline.lake.rows(query, *before)
     numbers: dict[str, int | float | str] = {"rows": whole, "rows_before": usual_whole}
     if not whole or not usual_whole:
         return Finding(passed=True, numbers=numbers | {"compared": "no: nothing to compare with"})
@@ -221,15 +212,15 @@ def _compare_shares(pipeline: Pipeline, name: str, query: str, days: Sequence[da
 
 def credits_are_as_reported(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """Whether the vendor took what we computed, for batches whose price it tells."""
-    with open_duckdb() as con:
-        ((batches, differing, computed, reported),) = con.execute(
-            "WITH usage AS (SELECT submission_id, sum(credits_computed) AS computed, "  # noqa: S608 - our own names
-            f"sum(credits_reported) AS reported FROM "
-            f"{pipeline.lake.scan('credit_usage', days[0], days[-1])} "
-            "WHERE credits_computed IS NOT NULL AND credits_reported IS NOT NULL GROUP BY ALL) "
-            "SELECT count(*), count(*) FILTER (abs(computed - reported) >= 0.01), "
-            "coalesce(sum(computed), 0), coalesce(sum(reported), 0) FROM usage"
-        ).fetchall()
+    ((batches, differing, computed, reported),) = pipeline.lake.rows(
+        "WITH usage AS (SELECT submission_id, sum(credits_computed) AS computed, "
+        "sum(credits_reported) AS reported FROM {credit_usage} "
+        "WHERE credits_computed IS NOT NULL AND credits_reported IS NOT NULL GROUP BY ALL) "
+        "SELECT count(*), count(*) FILTER (abs(computed - reported) >= 0.01), "
+        "coalesce(sum(computed), 0), coalesce(sum(reported), 0) FROM usage",
+        days[0],
+        days[-1],
+    )
     return Finding(
         differing == 0,
         {
@@ -243,15 +234,15 @@ def credits_are_as_reported(pipeline: Pipeline, days: Sequence[date]) -> Finding
 
 def costs_are_within_what_was_reserved(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """Whether no batch cost more than was set aside, by our prices and by the vendor's word."""
-    with open_duckdb() as con:
-        ((batches, over, credits_over),) = con.execute(
-            "WITH usage AS (SELECT submission_id, sum(credits_reserved) AS reserved, "  # noqa: S608 - our own names
-            "greatest(sum(credits_computed), sum(credits_reported)) AS cost FROM "
-            f"{pipeline.lake.scan('credit_usage', days[0], days[-1])} "
-            "WHERE credits_computed IS NOT NULL OR credits_reported IS NOT NULL GROUP BY ALL) "
-            "SELECT count(*), count(*) FILTER (cost - reserved >= 0.01), "
-            "coalesce(sum(cost - reserved) FILTER (cost - reserved >= 0.01), 0) FROM usage"
-        ).fetchall()
+    ((batches, over, credits_over),) = pipeline.lake.rows(
+        "WITH usage AS (SELECT submission_id, sum(credits_reserved) AS reserved, "
+        "greatest(sum(credits_computed), sum(credits_reported)) AS cost FROM {credit_usage} "
+        "WHERE credits_computed IS NOT NULL OR credits_reported IS NOT NULL GROUP BY ALL) "
+        "SELECT count(*), count(*) FILTER (cost - reserved >= 0.01), "
+        "coalesce(sum(cost - reserved) FILTER (cost - reserved >= 0.01), 0) FROM usage",
+        days[0],
+        days[-1],
+    )
     return Finding(
         over == 0,
         {
@@ -291,11 +282,11 @@ def no_key_is_unknown(files: Sequence[FileReport]) -> Finding:
 
 def no_line_is_unreadable(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """Whether nothing had to be set aside."""
-    with open_duckdb() as con:
-        ((rows, upstream),) = con.execute(
-            "SELECT count(*), count(*) FILTER (operation = 'upstream') "  # noqa: S608 - our own names
-            f"FROM {pipeline.lake.scan('quarantine', days[0], days[-1])}"
-        ).fetchall()
+    ((rows, upstream),) = pipeline.lake.rows(
+        "SELECT count(*), count(*) FILTER (operation = 'upstream') FROM {quarantine}",
+        days[0],
+        days[-1],
+    )
     return Finding(
         rows == 0, {"lines_of_the_vendor": rows - upstream, "lines_of_the_upstream": upstream}
     )

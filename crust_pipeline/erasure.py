@@ -12,7 +12,6 @@ from crust_pipeline.ledger import erasing
 from crust_pipeline.ledger.erasing import Erased
 from crust_pipeline.pipeline import OPERATIONS, Pipeline
 from crust_pipeline.steps import load_accounts, load_results, load_warehouse, write_profile_urls
-from crust_pipeline.tables.lake import open_duckdb
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,10 +52,6 @@ def _days_of_upstream(pipeline: Pipeline, keys: Collection[str]) -> "dict[date, 
 
 
 def _ask(pipeline: Pipeline, select: str, keys: Collection[str]) -> list[tuple[Any, ...]]:
-    rows = pipeline.lake.scan("profile_urls")
     about = "list_contains(?, profile_key) OR list_contains(?, lower(trim(business_email)))"
-    with open_duckdb() as con:
-        return con.execute(
-            f"{select} FROM {rows} WHERE {about}",
-            [list(keys), list(keys)],
-        ).fetchall()
+    query = f"{select} FROM {{profile_urls}} WHERE {about}"
+    return pipeline.lake.rows(query, parameters=[list(keys), list(keys)])

@@ -32,7 +32,6 @@ from crust_pipeline.steps import (
     today_of,
 )
 from crust_pipeline.tables import Lake, flatten
-from crust_pipeline.tables.lake import open_duckdb
 from crust_pipeline.vendor.operations import CONTACT_SYNC
 
 OPERATION = "contact"
@@ -264,15 +263,14 @@ def _read(
 ) -> dict[str, list[dict[str, Any]]]:
     """A table's rows by profile key; of a value that was bought twice the newer."""
     query = (
-        f"SELECT profile_key, {', '.join(columns)} FROM {lake.scan(table)} "  # noqa: S608 - our own names
+        f"SELECT profile_key, {', '.join(columns)} FROM {{{table}}} "  # noqa: S608 - our own names
         "WHERE list_contains(?, profile_key) ORDER BY list_position(?, submission_id), position"
     )
     found: dict[str, dict[Any, dict[str, Any]]] = {}
-    with open_duckdb() as con:
-        for key, *values in con.execute(query, [list(keys), list(newest_first)]).fetchall():
-            row = dict(zip(columns, values, strict=True))
-            row_key = (row.get("email_type"), values[0])
-            found.setdefault(key, {}).setdefault(row_key, row)
+    for key, *values in lake.rows(query, parameters=[list(keys), list(newest_first)]):
+        row = dict(zip(columns, values, strict=True))
+        row_key = (row.get("email_type"), values[0])
+        found.setdefault(key, {}).setdefault(row_key, row)
     return {key: list(rows.values()) for key, rows in found.items()}
 
 

@@ -4,7 +4,7 @@ The ledger counted the lines of each file when it landed, and noted which of the
 Here that is held against what flattening read, and against what was written.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from crust_pipeline.tables import FileReport, operations_sharing, tables_of
 from crust_pipeline.tables.lake import open_duckdb
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 
@@ -77,27 +78,32 @@ def _lines_in_the_lake(
     with_all = [table for table in tables if table.has_every_line(operation)]
     # One after the other, so that the large tables are read only for what the first do not have.
     somewhere = [*(table.name for table in with_all[:1] or tables), "quarantine"]
+    given = {
+        "used": pa.table({"source_file": pa.array(list(used), pa.string())}),
+        "found": pa.table(
+            {
+                "source_file": pa.array(found.source_file, pa.string()),
+                "source_line": pa.array(found.source_line, pa.int64()),
+                "matched": pa.array(found.matched, pa.bool_()),
+            }
+        ),
+        "whole": pa.table(
+            {
+                "source_file": pa.array(list(whole), pa.string()),
+                "lines": pa.array(list(whole.values()), pa.int64()),
+            }
+        ),
+    }
+    scans = {name: pipeline.lake.scan(name, days[0], days[-1]) for name in somewhere}
+    return pipeline.lake.steadily(
+        lambda: _count_lines(given, scans), tables=scans, start=days[0], end=days[-1]
+    )
+
+
+def _count_lines(given: "Mapping[str, pa.Table]", scans: Mapping[str, str]) -> tuple[int, int]:
     with open_duckdb() as con:
-        con.register("used", pa.table({"source_file": pa.array(list(used), pa.string())}))
-        con.register(
-            "found",
-            pa.table(
-                {
-                    "source_file": pa.array(found.source_file, pa.string()),
-                    "source_line": pa.array(found.source_line, pa.int64()),
-                    "matched": pa.array(found.matched, pa.bool_()),
-                }
-            ),
-        )
-        con.register(
-            "whole",
-            pa.table(
-                {
-                    "source_file": pa.array(list(whole), pa.string()),
-                    "lines": pa.array(list(whole.values()), pa.int64()),
-                }
-            ),
-        )
+        for name, rows in given.items():
+            con.register(name, rows)
         con.execute(
             "CREATE TABLE delivered AS SELECT source_file, source_line FROM found "
             "SEMI JOIN used USING (source_file) WHERE matched; "
@@ -107,13 +113,12 @@ def _lines_in_the_lake(
             "ANTI JOIN found USING (source_file, source_line)"
         )
         looked_for = _count(con, "delivered") + _count(con, "others")
-        for lines, names in (("delivered", somewhere), ("others", ["quarantine"])):
+        for lines, names in (("delivered", scans), ("others", ["quarantine"])):
             for name in names:
                 if _count(con, lines):
                     con.execute(
                         f"CREATE OR REPLACE TABLE {lines} AS FROM {lines} "
-                        f"ANTI JOIN {pipeline.lake.scan(name, days[0], days[-1])} "
-                        "USING (source_file, source_line)"
+                        f"ANTI JOIN {scans[name]} USING (source_file, source_line)"
                     )
         return looked_for, _count(con, "delivered") + _count(con, "others")
 

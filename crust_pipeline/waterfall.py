@@ -35,32 +35,31 @@ UnderWay = Mapping[str, Mapping[tuple[date, str], str]]
 # asking the next one about; a value of which the vendor says nothing more counts.
 _DELIVERABLE = "coalesce(status, 'deliverable') IN ('deliverable', 'catch_all', 'valid')"
 _FOUND = {
-    "business_email": "{contact_emails} WHERE email_type = 'business' AND {deliverable}",
-    "personal_email": "{contact_emails} WHERE email_type = 'personal' AND {deliverable}",
+    "business_email": f"{{contact_emails}} WHERE email_type = 'business' AND {_DELIVERABLE}",
+    "personal_email": f"{{contact_emails}} WHERE email_type = 'personal' AND {_DELIVERABLE}",
     "phone_number": "{contact_phones} WHERE true",
 }
 
-# Every place that may know something, the best first. First and last name come from one place.
-_KNOWN = """
-    SELECT profile_key, first_name, last_name, company_name, company_domain, 0 AS place
-    FROM upstream
-    UNION ALL
-    SELECT profile_key, first_name, last_name, company_name, company_domain, 1 FROM {profile_urls}
-    UNION ALL
-    SELECT profile_key, first_name, last_name, NULL, NULL, 2 FROM {people}
-    UNION ALL
-    SELECT profile_key, NULL, NULL, company_name,
-        CASE WHEN company_website_domain NOT LIKE '[%' THEN company_website_domain END, 2
-    FROM {employment} WHERE is_current
-    UNION ALL
-    SELECT profile_key, {split}, NULL, NULL, 3 FROM {people}
-    UNION ALL
-    SELECT profile_key, {split}, NULL, NULL, 4 FROM {identities} WHERE is_best
-"""
 _SPLIT_NAME = (
     "split_part(name, ' ', 1), nullif(substr(name, length(split_part(name, ' ', 1)) + 2), '')"
 )
-_TABLES = ("profile_urls", "people", "employment", "identities", "contact_emails", "contact_phones")
+# Every place that may know something, the best first. First and last name come from one place.
+_KNOWN = f"""
+    SELECT profile_key, first_name, last_name, company_name, company_domain, 0 AS place
+    FROM upstream
+    UNION ALL
+    SELECT profile_key, first_name, last_name, company_name, company_domain, 1 FROM {{profile_urls}}
+    UNION ALL
+    SELECT profile_key, first_name, last_name, NULL, NULL, 2 FROM {{people}}
+    UNION ALL
+    SELECT profile_key, NULL, NULL, company_name,
+        CASE WHEN company_website_domain NOT LIKE '[%' THEN company_website_domain END, 2
+    FROM {{employment}} WHERE is_current
+    UNION ALL
+    SELECT profile_key, {_SPLIT_NAME}, NULL, NULL, 3 FROM {{people}}
+    UNION ALL
+    SELECT profile_key, {_SPLIT_NAME}, NULL, NULL, 4 FROM {{identities}} WHERE is_best
+"""  # noqa: S608 - our own names
 
 
 def contacts_of(
@@ -73,7 +72,6 @@ def contacts_of(
         keys: the people.
         upstream: rows of the upstream table that are not in the lake.
     """
-    known = _KNOWN.format(split=_SPLIT_NAME, **_scans(lake))
     best = ", ".join(
         f"first({value} ORDER BY place) FILTER ({condition})"
         for value, condition in (
@@ -83,7 +81,8 @@ def contacts_of(
         )
     )
     rows = _ask(
-        f"SELECT profile_key, {best} FROM ({known}) "  # noqa: S608 - our own names
+        lake,
+        f"SELECT profile_key, {best} FROM ({_KNOWN}) "  # noqa: S608 - our own names
         "SEMI JOIN wanted USING (profile_key) GROUP BY profile_key",
         keys=keys,
         upstream=upstream,
@@ -160,13 +159,12 @@ def found_already(
     lake: Lake, contact_type: str, keys: Iterable[str], *, vendor: str
 ) -> dict[str, str]:
     """Of whom a vendor has found something deliverable: {profile_key: the batch that found it}."""
-    found = _FOUND[contact_type].format(deliverable=_DELIVERABLE, **_scans(lake))
     query = (
         "SELECT profile_key, min(submission_id) "  # noqa: S608 - our own names
-        f"FROM (SELECT * FROM {found} AND vendor = '{vendor}') "
+        f"FROM (SELECT * FROM {_FOUND[contact_type]} AND vendor = '{vendor}') "
         "SEMI JOIN wanted USING (profile_key) GROUP BY profile_key"
     )
-    return {row[0]: row[1] for row in _ask(query, keys=keys)}
+    return {row[0]: row[1] for row in _ask(lake, query, keys=keys)}
 
 
 def under_way(
@@ -305,20 +303,15 @@ def _identities(pipeline: "Pipeline", rows: Sequence[InputRow]) -> dict[str, Ide
         return planning.identities_of(tx, emails)
 
 
-def _scans(lake: Lake) -> dict[str, str]:
-    return {table: lake.scan(table) for table in _TABLES}
-
-
 def _ask(
-    query: str, *, keys: Iterable[str], upstream: "pa.Table | None" = None
+    lake: Lake, query: str, *, keys: Iterable[str], upstream: "pa.Table | None" = None
 ) -> list[tuple[str, ...]]:
     import pyarrow as pa
 
-    from crust_pipeline.tables.lake import open_duckdb
-
     names = ("profile_key", "first_name", "last_name", "company_name", "company_domain")
     empty = pa.table({name: pa.array([], pa.string()) for name in names})
-    with open_duckdb() as connection:
-        connection.register("wanted", pa.table({"profile_key": pa.array(list(keys), pa.string())}))
-        connection.register("upstream", empty if upstream is None else upstream.select(names))
-        return connection.execute(query).fetchall()
+    given = {
+        "wanted": pa.table({"profile_key": pa.array(list(keys), pa.string())}),
+        "upstream": empty if upstream is None else upstream.select(names),
+    }
+    return lake.rows(query, given=given)

@@ -12,6 +12,8 @@ from crust_pipeline_tests.bought import bought as bought  # noqa: PLC0414 - a fi
 from crust_pipeline_tests.people import DAYS, write_people
 
 
+# First, for xdist reads the groups when it is its turn.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With both cores at work, one Dagster at a time is enough: they would slow each other down."""
     for item in items:

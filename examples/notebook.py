@@ -12,13 +12,14 @@ app = marimo.App(width="medium", app_title="crust_pipeline: what was bought")
 def _():
     import altair as alt
     import marimo as mo
+    import pandas as pd
 
     from crust_pipeline.pipeline import Pipeline
     from crust_pipeline.settings import Settings
 
     # The same settings as everything else: CRUST_DATA_DIR says where the lake is.
     lake = Pipeline(settings=Settings.from_env()).lake
-    return alt, lake, mo
+    return alt, lake, mo, pd
 
 
 @app.cell
@@ -26,7 +27,7 @@ def _(mo):
     mo.md("""
     # What was bought
 
-    Tables come as DataFrames with `lake.read(table)`; marts and SQL through `lake.connect()`.
+    Tables come as DataFrames with `lake.read(table)`; marts and SQL through `lake.ask`.
     """)
 
 
@@ -48,9 +49,10 @@ def _(alt, rows_by_outcome):
 
 
 @app.cell
-def _(lake):
+def _(lake, pd):
     with lake.connect() as con:
-        cost = con.sql("FROM cost_per_result").to_arrow_table().to_pandas()
+        columns, rows = lake.ask(con, "FROM cost_per_result")
+    cost = pd.DataFrame(rows, columns=columns)
     cost
     return (cost,)
 

@@ -69,6 +69,7 @@ def _is_known(error: Exception) -> bool:
         ("crust_pipeline.vendor.errors", "VendorError"),
         ("crust_pipeline.ledger.states", "LedgerError"),
         ("crust_pipeline.batching.plan", "OverBudgetError"),
+        ("crust_pipeline.tables.replaced", "ReplacedError"),
         ("crust_pipeline.tables.upstream", "UpstreamError"),
         ("crust_pipeline.dagster_client", "InstanceError"),
     }

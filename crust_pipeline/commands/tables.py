@@ -25,12 +25,11 @@ def sql(*, query: str, as_json: bool, as_csv: bool) -> int:
     import duckdb
 
     from crust_pipeline.display import open_console, print_json, print_table
-    from crust_pipeline.tables import ask
 
     pipeline = open_pipeline()
     try:
         with pipeline.lake.connect() as con:
-            columns, rows = ask(con, query)
+            columns, rows = pipeline.lake.ask(con, query)
     except duckdb.Error as error:
         complain(str(error))
         return FAILED

@@ -9,7 +9,6 @@ import dagster as dg
 
 from crust_pipeline.steps import DayAccount
 from crust_pipeline.tables import Column, Drift, Lake, Table
-from crust_pipeline.tables.lake import open_duckdb
 
 ROWS = "dagster/partition_row_count"
 OWNER = "team:data"
@@ -101,18 +100,8 @@ def previews(
     lake: Lake, table: Table, days: Sequence[date]
 ) -> dict[date, dict[str, dg.MetadataValue]]:
     """The first rows of each day: what is filled and how, without a value that tells who it is."""
-    with open_duckdb() as con:
-        return {
-            day: {
-                "crust/preview": _preview(
-                    table,
-                    con.execute(
-                        f"FROM {lake.scan(table.name, day, day)} LIMIT {PREVIEW_ROWS}"
-                    ).fetchall(),
-                )
-            }
-            for day in days
-        }
+    query = f"FROM {{{table.name}}} LIMIT {PREVIEW_ROWS}"
+    return {day: {"crust/preview": _preview(table, lake.rows(query, day, day))} for day in days}
 
 
 def _preview(table: Table, rows: Sequence[tuple[Any, ...]]) -> dg.MetadataValue:

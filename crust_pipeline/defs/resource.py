@@ -15,6 +15,7 @@ from crust_pipeline.ledger.states import LedgerError
 from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import Settings, SettingsError, choices, expected
 from crust_pipeline.tables import UpstreamError
+from crust_pipeline.tables.replaced import ReplacedError
 from crust_pipeline.vendor.errors import VendorError
 
 # Keys come from the environment only: what is typed into the Launchpad is kept in run records.
@@ -68,6 +69,7 @@ class PipelineResource(_SettingsResource):
 KNOWN_ERRORS = (
     SettingsError,
     UpstreamError,
+    ReplacedError,
     VendorError,
     LedgerError,
     OverBudgetError,

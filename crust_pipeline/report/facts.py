@@ -6,7 +6,6 @@ from typing import Any
 
 from crust_pipeline.ledger import history, progress
 from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.tables import ask
 
 Row = dict[str, Any]
 
@@ -79,7 +78,7 @@ def gather(pipeline: Pipeline) -> Facts:
     with pipeline.lake.connect() as con:
 
         def rows(query: str) -> list[Row]:
-            names, found = ask(con, query)
+            names, found = pipeline.lake.ask(con, query)
             return [dict(zip(names, row, strict=True)) for row in found]
 
         spend, funnel, fill_rate, cost, days = map(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from crust_pipeline.tables.drift import Drift
     from crust_pipeline.tables.files import FileReport, LandedFile
     from crust_pipeline.tables.flattening import FlattenReport, flatten
-    from crust_pipeline.tables.lake import Lake, ask
+    from crust_pipeline.tables.lake import Lake
     from crust_pipeline.tables.landed import BadLine
     from crust_pipeline.tables.partition import PartitionWritten
     from crust_pipeline.tables.spec import Column, Table
@@ -47,7 +47,6 @@ _MODULES: Final = {
     "UpstreamError": "upstream",
     "Warehouse": "warehouse",
     "WarehouseBusyError": "warehouse",
-    "ask": "lake",
     "filling": "specs",
     "flatten": "flattening",
     "operations_sharing": "specs",
@@ -76,7 +75,6 @@ __all__ = [  # noqa: RUF022 - in the order of _MODULES
     "UpstreamError",
     "Warehouse",
     "WarehouseBusyError",
-    "ask",
     "filling",
     "flatten",
     "operations_sharing",

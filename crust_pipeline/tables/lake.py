@@ -1,16 +1,18 @@
 """The lake: one Parquet file per table and partition, replaced whole.
 
 Nobody is ever in the way of readers: a file is written beside its place, synced and renamed
-(`partition`).
+(`partition`), and who reads at that very moment reads again (`replaced`).
 """
 
 import fcntl
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from crust_pipeline.tables.replaced import again, unreplaced
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 # A quarter of DuckDB's default: a writer holds one group in memory, and a lookup reads one.
 _ROWS_PER_GROUP: Final = 15 * 2048
-_READ_AGAIN: Final = 4
 
 _T = TypeVar("_T")
 
@@ -43,36 +44,6 @@ def open_duckdb(
         yield connection
     finally:
         connection.close()
-
-
-def reading_again(read: "Callable[[], _T]") -> "_T":
-    """Read files of the lake, again where one was replaced while DuckDB read it.
-
-    DuckDB 2.0 opens a file anew between its footer and its rows. What it says when these do not
-    belong together has many texts, so whatever it says is believed only when said repeatedly.
-    """
-    import duckdb
-
-    for _ in range(_READ_AGAIN):
-        with suppress(duckdb.Error):
-            return read()
-    return read()
-
-
-def ask(
-    connection: "duckdb.DuckDBPyConnection", query: str
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Give the names of a query's columns, and its rows, of tables of the lake.
-
-    Raises:
-        duckdb.Error: what is wrong with the query.
-    """
-
-    def read() -> tuple[list[str], list[tuple[Any, ...]]]:
-        answer = connection.execute(query)
-        return [column[0] for column in answer.description or ()], answer.fetchall()
-
-    return reading_again(read)
 
 
 def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
@@ -227,19 +198,14 @@ class Lake:
             f"NULL::{column.type} AS {quoted(column.name)}" for column in spec.columns
         )
         nothing = f"SELECT {nulls} WHERE false"
-        days = [
-            day
-            for day in self.days(table)
-            if (start is None or start <= day) and (end is None or day <= end)
-        ]
-        if not days:
+        files = list(self._files(table, start, end))
+        if not files:
             return f"({nothing})"
-        paths = [self.root.resolve() / table / f"{PARTITION}=*" / f"{table}.parquet"]
-        if start is not None or end is not None:
-            paths = [self.path(table, day) for day in days]
-        files = ", ".join(literal(str(path)) for path in paths)
+        if start is None and end is None:
+            files = [self.root.resolve() / table / f"{PARTITION}=*" / f"{table}.parquet"]
+        listed = ", ".join(literal(str(file)) for file in files)
         return (
-            f"({nothing} UNION ALL BY NAME SELECT * FROM read_parquet([{files}], "
+            f"({nothing} UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], "
             f"union_by_name = true, hive_partitioning = true, "
             f"hive_types = {{{literal(PARTITION)}: DATE}}))"
         )
@@ -251,22 +217,112 @@ class Lake:
 
         Raises:
             KeyError: there is no such table.
+            ReplacedError: files were replaced each time that they were read.
         """
         import pandas as pd
 
-        with open_duckdb() as connection:
-            rows = f"SELECT * FROM {self.scan(table, start, end)}"
-            arrow = reading_again(lambda: connection.sql(rows).to_arrow_table())
-            return arrow.to_pandas(types_mapper=pd.ArrowDtype)
+        def read() -> "pd.DataFrame":
+            with open_duckdb() as connection:
+                rows = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}")
+                return rows.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+
+        return self.steadily(read, tables=[table], start=start, end=end)
+
+    def rows(
+        self,
+        query: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        parameters: Sequence[object] = (),
+        given: "Mapping[str, pa.Table] | None" = None,
+    ) -> list[tuple[Any, ...]]:
+        """Give the rows of a query, in which tables of the lake stand in braces: `FROM {people}`.
+
+        Args:
+            query: SQL.
+            start: The first day of the tables that is looked at.
+            end: The last one.
+            parameters: For the question marks in the query.
+            given: Further tables, by the names that the query has for them.
+
+        Raises:
+            KeyError: there is no such table.
+            ReplacedError: files were replaced each time that they were read.
+        """
+        tables = {name for _, name, _, _ in Formatter().parse(query) if name}
+
+        def read() -> list[tuple[Any, ...]]:
+            scans = {table: self.scan(table, start, end) for table in tables}
+            with open_duckdb() as connection:
+                for name, rows in (given or {}).items():
+                    connection.register(name, rows)
+                return connection.execute(query.format(**scans), parameters).fetchall()
+
+        return self.steadily(read, tables=tables, start=start, end=end)
 
     @contextmanager
     def connect(self) -> "Generator[duckdb.DuckDBPyConnection]":
-        """Open an in-memory DuckDB with a view for each table, and what `add_views` makes."""
+        """Open an in-memory DuckDB with a view for each table, and what `add_views` makes.
+
+        What is read from it while files are replaced may be wrong; `ask` reads again.
+        """
         with open_duckdb() as connection:
             for table in TABLES:
                 connection.execute(f"CREATE VIEW {quoted(table)} AS FROM {self.scan(table)}")
             self.add_views(connection)
             yield connection
+
+    def ask(
+        self, connection: "duckdb.DuckDBPyConnection", query: str
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Give the names of a query's columns, and its rows.
+
+        Args:
+            connection: From `connect`.
+            query: SQL; its tables are views of the connection.
+
+        Raises:
+            duckdb.Error: something is wrong with the query.
+            ReplacedError: files were replaced each time that they were read.
+        """
+
+        def read() -> tuple[list[str], list[tuple[Any, ...]]]:
+            answer = connection.execute(query)
+            return [column[0] for column in answer.description or ()], answer.fetchall()
+
+        return self.steadily(read)
+
+    def steadily(
+        self,
+        read: Callable[[], _T],
+        *,
+        tables: Iterable[str] = tuple(TABLES),
+        start: date | None = None,
+        end: date | None = None,
+    ) -> _T:
+        """Give what `read` gives of tables of the lake, none of which is replaced meanwhile.
+
+        Args:
+            read: Reads; it may be called several times.
+            tables: The tables that it reads.
+            start: The first day of them.
+            end: The last one.
+
+        Raises:
+            ReplacedError: files were replaced each time that they were read.
+        """
+
+        def read_once() -> _T:
+            with unreplaced(path for name in tables for path in self._files(name, start, end)):
+                return read()
+
+        return again(read_once)
+
+    def _files(self, table: str, start: date | None, end: date | None) -> Iterator[Path]:
+        for day in self.days(table):
+            if (start is None or start <= day) and (end is None or day <= end):
+                yield self.path(table, day)
 
     @contextmanager
     def _kept(self, table: Table, day: date, operations: Iterable[str]) -> "Generator[str]":

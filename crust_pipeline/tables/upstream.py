@@ -22,6 +22,7 @@ import pyarrow as pa
 from crust_pipeline.identity import ERASED_KEY, InvalidIdentifier, row_key
 from crust_pipeline.tables.lake import open_duckdb
 from crust_pipeline.tables.landed import BadLine, stored_text
+from crust_pipeline.tables.replaced import again, unreplaced
 from crust_pipeline.tables.spec import arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -76,18 +77,22 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
 
     Raises:
         UpstreamError: a file or a column is missing, or a file cannot be read at all.
+        ReplacedError: a file was replaced each time that it was read.
     """
     import duckdb
 
-    reading = _Reading(start=start, end=end, first_day=first_day, today=today)
-    for name in _files(source):
-        parquet = name.endswith(_PARQUET_SUFFIX)
-        try:
-            reading.take(_parquet_rows(name) if parquet else _CsvFile(name, reading).rows())
-        except (duckdb.Error, OSError) as error:
-            cause = str(error).partition("\n")[0]
-            raise UpstreamError(f"{name} cannot be read: {cause}") from error
-    return reading.result()
+    def read() -> Upstream:
+        reading = _Reading(start=start, end=end, first_day=first_day, today=today)
+        for name in _files(source):
+            parquet = name.endswith(_PARQUET_SUFFIX)
+            try:
+                reading.take(_parquet_rows(name) if parquet else _CsvFile(name, reading).rows())
+            except (duckdb.Error, OSError) as error:
+                cause = str(error).partition("\n")[0]
+                raise UpstreamError(f"{name} cannot be read: {cause}") from error
+        return reading.result()
+
+    return again(read)
 
 
 def upstream_rows(rows: Iterable[Mapping[str, object]], *, day: date) -> pa.Table:
@@ -234,7 +239,7 @@ def _day(text: str) -> date | None:
 
 
 def _parquet_rows(name: str) -> Iterator[dict[str, str]]:
-    with open_duckdb() as connection:
+    with unreplaced([Path(name)]), open_duckdb() as connection:
         scan = f"read_parquet({literal(name)}, hive_partitioning = false)"
         columns = [
             row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.tables.lake import Lake, open_duckdb, reading_again
+from crust_pipeline.tables.lake import Lake, open_duckdb
 from crust_pipeline.tables.partition import sync
+from crust_pipeline.tables.replaced import ReplacedError, again, unreplaced
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -245,15 +246,17 @@ def _load_in_little_memory(connection: "DuckDBPyConnection", lake: Lake) -> Load
     def load() -> LoadReport:
         try:
             return _load(connection, lake)
-        except duckdb.Error as error:
+        except (duckdb.Error, ReplacedError):
             with suppress(duckdb.TransactionException):
                 connection.execute("ROLLBACK")
-            if isinstance(error, duckdb.OutOfMemoryException):
-                connection.execute("RESET memory_limit")
             raise
 
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
-    return reading_again(load)
+    try:
+        return again(load)
+    except duckdb.OutOfMemoryException:
+        connection.execute("RESET memory_limit")
+        return again(load)
 
 
 def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
@@ -268,12 +271,15 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
     outdated = _outdated(connection)
     stale = _stale(outdated, state, loaded)
     rows = 0
-    for table in TABLES.values():
-        if table.name in outdated:
-            connection.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
-            connection.execute("; ".join([table.create_statement(), *table.comment_statements()]))
-        days = sorted(day for name, day in stale if name == table.name)
-        rows += _replace(connection, table, lake, days) if days else 0
+    with unreplaced(lake.path(table, day) for table, day in stale):
+        for table in TABLES.values():
+            if table.name in outdated:
+                connection.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
+                connection.execute(
+                    "; ".join([table.create_statement(), *table.comment_statements()])
+                )
+            days = sorted(day for name, day in stale if name == table.name)
+            rows += _replace(connection, table, lake, days) if days else 0
     lake.add_views(connection)
     _note(connection, state, loaded)
     connection.execute("COMMIT")
@@ -380,15 +386,13 @@ def _compare(
     sides = [lake.scan(table.name)]
     if is_there:
         sides.append(f"warehouse.{quoted(table.name)}")
-    lakes, ours, *_ = [
-        {
-            day: (rows, total)
-            for day, rows, total in connection.execute(
-                f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} GROUP BY ALL"
-            ).fetchall()
-        }
-        for side in sides
-    ] + [dict[date, tuple[int, str]]()]
+    digests = [
+        f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} GROUP BY ALL" for side in sides
+    ]
+    found = lake.steadily(
+        lambda: [connection.execute(query).fetchall() for query in digests], tables=[table.name]
+    )
+    lakes, ours, *_ = [{day: (rows, total) for day, rows, total in side} for side in [*found, []]]
     for day in sorted(lakes.keys() | ours.keys()):
         there, here = lakes.get(day, (0, "")), ours.get(day, (0, ""))
         if there != here:

@@ -1,8 +1,10 @@
 """The lake: partitions replaced whole, described in their files, the same for the same input."""
 
 import itertools
+import random
+import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from duckdb.sqltypes import VARCHAR
 
-from crust_pipeline.tables import TABLES, Lake, Table, ask, tables_of
+from crust_pipeline.tables import TABLES, Lake, tables_of
+from crust_pipeline.tables.staging import Staged
 from crust_pipeline_tests.tables.landing import (
     DAY,
     LOADED_AT,
@@ -321,49 +325,80 @@ def test_what_went_wrong_in_one_block_is_said_and_not_that_others_waited_for_it(
     monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", 500)
     lines = [enriched(f"p{number}") for number in range(50)]
     file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(50)])
-    made = Table.arrow_schema
-    calls = itertools.count()
+    fill, failed = Staged.fill, threading.Event()
 
-    def full(table: Table) -> pa.Schema:
-        if next(calls) == 40:
+    def fill_or_fail(staged: Staged) -> list[Any]:
+        if staged.folder.name == "1.enrich":
+            failed.set()
             raise OSError("no space left on device")
-        return made(table)
+        assert failed.wait(timeout=30)
+        return fill(staged)
 
-    monkeypatch.setattr(Table, "arrow_schema", full)
+    monkeypatch.setattr(Staged, "fill", fill_or_fail)
 
     with pytest.raises(OSError, match="no space left"):
         flattened(tmp_path, file)
 
 
-def test_a_question_is_answered_while_its_file_is_replaced(lake: Lake) -> None:
-    def outcomes(count: int) -> list[dict[str, Any]]:
-        return [
-            {"row_id": f"{number}-{count}", "operation": "enrich", "outcome": "matched"}
-            for number in range(count)
-        ]
+def _rows(lake: Lake) -> list[str]:
+    return [row[0] for row in lake.rows("SELECT row_id FROM {outcomes}")]
 
-    lake.write_rows("outcomes", DAY, outcomes(5000), **_RUN)
-    ended = threading.Event()
 
-    def replace() -> None:
-        for turn in itertools.cycle((3000, 9000, 5000)):
-            if ended.is_set():
+def _dataframe(lake: Lake) -> list[str]:
+    return lake.read("outcomes")["row_id"].to_list()
+
+
+@pytest.mark.parametrize("read", [_rows, _dataframe])
+def test_what_is_read_while_a_file_is_replaced_is_the_one_or_the_other(
+    lake: Lake, tmp_path: Path, read: Callable[[Lake], list[str]]
+) -> None:
+    counts = (5000, 3000, 9000)
+    for count in counts:
+        ids = [f"{number}-{count}" for number in range(count)]
+        rows = [{"row_id": name, "operation": "enrich", "outcome": "matched"} for name in ids]
+        lake.write_rows("outcomes", DAY, rows, **_RUN)
+        shutil.copy(lake.path("outcomes", DAY), tmp_path / str(count))
+    asked, ended = threading.Event(), threading.Event()
+
+    def replace_when_asked() -> None:
+        for count in itertools.cycle(counts):
+            asked.wait()
+            asked.clear()
+            if ended.wait(timeout=random.uniform(0.005, 0.025)):  # noqa: S311 - no secret
                 return
-            lake.write_rows("outcomes", DAY, outcomes(turn), **_RUN)
+            new = shutil.copy(tmp_path / str(count), tmp_path / "new")
+            Path(new).replace(lake.path("outcomes", DAY))
 
-    writer = threading.Thread(target=replace)
+    writer = threading.Thread(target=replace_when_asked)
     writer.start()
     try:
-        with lake.connect() as connection:
-            answers = [
-                ask(connection, "SELECT count(DISTINCT row_id), max(length(row_id)) FROM outcomes")
-                for _ in range(100)
-            ]
+        for _ in range(50):
+            asked.set()
+            ids = read(lake)
+            assert set(ids) == {f"{number}-{len(ids)}" for number in range(len(ids))}
     finally:
         ended.set()
+        asked.set()
         writer.join()
 
-    assert {rows[0][0] for _, rows in answers} <= {3000, 9000, 5000}
+
+def test_a_question_is_asked_again_when_its_file_was_replaced_meanwhile(lake: Lake) -> None:
+    def write(row_id: str) -> None:
+        row = {"row_id": row_id, "operation": "enrich", "outcome": "matched"}
+        lake.write_rows("outcomes", DAY, [row], **_RUN)
+
+    def meanwhile(row_id: str) -> str:
+        if row_id == "old":
+            write("new")
+        return row_id
+
+    write("old")
+    with lake.connect() as connection:
+        connection.create_function("meanwhile", meanwhile, [VARCHAR], VARCHAR, side_effects=True)
+
+        _, rows = lake.ask(connection, "SELECT meanwhile(row_id) FROM outcomes")
+
+    assert rows == [("new",)]
 
 
 def test_a_day_written_alone_has_the_same_bytes_as_with_others(

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crust_pipeline.tables import TABLES, Upstream, UpstreamError, read_upstream, upstream_rows
+from crust_pipeline.tables import upstream as upstream_module
 
 _FIRST_DAY = date(2026, 1, 1)
 _TODAY = date(2026, 2, 1)
@@ -189,6 +190,28 @@ def test_parquet_is_read_whatever_its_types(tmp_path: Path) -> None:
     (row,) = _rows(upstream)
     assert (row["external_id"], row["extra"]) == ("7", '{"seen": "2026-01-01 02:03:00+00"}')
     assert upstream.unplaced == 1
+
+
+def test_parquet_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(**columns: str) -> None:
+        given = pa.table({name: [value] for name, value in columns.items()})
+        pq.write_table(given, tmp_path / "new")
+        (tmp_path / "new").replace(tmp_path / "people.parquet")
+
+    def check(name: str, columns: list[str]) -> None:
+        if "note" in columns:
+            write(profile_url="linkedin.com/in/grace", added_on="2026-01-06")
+        checked(name, columns)
+
+    checked = upstream_module._check_columns
+    monkeypatch.setattr(upstream_module, "_check_columns", check)
+    write(added_on="2026-01-05", profile_url="linkedin.com/in/ada", note="x")
+
+    (row,) = _rows(_read(tmp_path / "people.parquet"))
+
+    assert row["profile_key"][-5:] == "grace"
 
 
 def test_a_row_has_the_same_id_in_csv_and_parquet(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from crust_pipeline.tables import TABLES, Lake, Warehouse, publish_views
+from crust_pipeline.tables import warehouse as warehouse_module
 from crust_pipeline_tests.tables.landing import DAY, LOADED_AT, NEXT_DAY
 
 _RUN: dict[str, Any] = {"run_id": "run-1", "loaded_at": LOADED_AT}
@@ -156,6 +157,27 @@ def test_rows_that_need_more_memory_than_expected_are_loaded(
 
     assert (report.rows, report.behind) == (20, 0)
     assert warehouse.verify(lake) == []
+
+
+def test_a_file_that_is_replaced_while_it_is_loaded_is_loaded_again(
+    lake: Lake, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _outcomes(lake, "old")
+    replace_rows = warehouse_module._replace
+
+    def replace_rows_and_file(*arguments: Any) -> int:
+        rows = replace_rows(*arguments)
+        if "old" in lake.read("outcomes")["row_id"].to_list():
+            _outcomes(lake, "new", "newer")
+        return rows
+
+    monkeypatch.setattr(warehouse_module, "_replace", replace_rows_and_file)
+
+    report = warehouse.load(lake)
+
+    assert report.rows == 2
+    assert _row_ids(warehouse.path) == ["new", "newer"]
+    assert warehouse.behind(lake) == 0
 
 
 def test_rows_that_somebody_changed_are_found(lake: Lake, warehouse: Warehouse) -> None:

@@ -1,0 +1,79 @@
+"""Reading files that somebody may replace meanwhile.
+
+DuckDB 2.0 opens a Parquet file anew between its footer and its rows. When another file was renamed
+into its place meanwhile, the one's footer meets the other's rows: mostly an error, in many words,
+but sometimes a value too many and no word at all. So whatever was read, or went wrong, counts only
+if the files are still the same afterwards; else they are read again.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+# A run over many days replaces their files one after the other, within a few seconds.
+_PAUSES_SECONDS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+_T = TypeVar("_T")
+_Stamp = tuple[int, int, int]
+
+
+class ReplacedError(RuntimeError):
+    """A file was replaced while it was read."""
+
+
+@contextmanager
+def unreplaced(paths: Iterable[Path]) -> Generator[None]:
+    """Read files in here.
+
+    Raises:
+        ReplacedError: one of them was replaced meanwhile, and what was read must not be used.
+    """
+    import duckdb
+
+    stamps = {path: stamp for path in paths if (stamp := _stamp(path))}
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except Exception:
+        _check(stamps)
+        raise
+    _check(stamps)
+
+
+def again(read: Callable[[], _T], *, sleep: Callable[[float], None] = time.sleep) -> _T:
+    """Give what `read` gives, which reads again when files were replaced while it read them.
+
+    Args:
+        read: Reads; raises `ReplacedError` when it must be called again.
+        sleep: Waits for seconds; for tests.
+
+    Raises:
+        ReplacedError: files were replaced each time.
+    """
+    for pause in _PAUSES_SECONDS:
+        try:
+            return read()
+        except ReplacedError:
+            sleep(pause)
+    return read()
+
+
+def _check(stamps: Mapping[Path, _Stamp]) -> None:
+    for path, stamp in stamps.items():
+        if _stamp(path) != stamp:
+            raise ReplacedError(
+                f"{path} was replaced each time that it was read. "
+                "Ask again when nothing writes it any more."
+            )
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Give what changes when a file is replaced; None if it is not there."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
