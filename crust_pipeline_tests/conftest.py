@@ -1,6 +1,7 @@
 """What all tests share: an environment without our settings, a sandbox, an upstream table."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline_tests.bought import bought as bought  # noqa: PLC0414 - a fixture for all
 from crust_pipeline_tests.people import DAYS, write_people
+
+
+def pytest_configure() -> None:
+    """Tests send Ctrl-C to programs; what a shell runs in the background would inherit deafness."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # First, for xdist reads the groups when it is its turn.
