@@ -150,10 +150,8 @@ def test_nothing_personal_is_said_where_it_may_be_logged(
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_lookup_killed_at_a_write_is_not_sent_twice(shop: Shop, number: int) -> None:
-    program = ["crust_pipeline_tests.money.killed", "after", str(number)]
-
-    killed = shop.start(program, command=["lookup", "--yes", SAM]).wait(timeout=60)
-    again = shop.start(["crust_pipeline"], command=["lookup", "--yes", SAM]).wait(timeout=60)
+    killed = shop.run_and_kill("after", number, command=["lookup", "--yes", SAM])
+    again = crust("lookup", "--yes", SAM, settings=shop.environment).code
 
     assert killed in {KILLED, 0}
     submitted = shop.sandbox.state.times_submitted()

@@ -18,6 +18,8 @@ from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
 from crust_pipeline.steps import days_between
+from crust_pipeline_tests.command_line import crust
+from crust_pipeline_tests.money.killed import run_and_kill
 
 DAYS = days_between(date(2026, 11, 2), date(2026, 11, 3))
 ROWS = [
@@ -54,20 +56,29 @@ class Shop:
         days = ["run", "--from", DAYS[0].isoformat(), "--to", DAYS[-1].isoformat()]
         return [*days, *(word for name in operations for word in ("--operation", name))]
 
-    def start(
-        self, program: Sequence[str], *operations: str, command: Sequence[str] = ()
-    ) -> "subprocess.Popen[bytes]":
-        """Start `run`, or another command, under a Python program."""
+    def start(self, *operations: str) -> "subprocess.Popen[bytes]":
+        """Start `run` in a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", *program, *(command or self.command(*operations))],
+            [sys.executable, "-m", "crust_pipeline", *self.command(*operations)],
             env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
 
     def run(self, *operations: str) -> int:
-        """Run the command to its end and give its exit code."""
-        return self.start(["crust_pipeline"], *operations).wait(timeout=60)
+        """Run the command to its end, in this process, and give its exit code."""
+        return crust(*self.command(*operations), settings=self.environment).code
+
+    def run_and_kill(
+        self, when: str, number: int, *operations: str, command: Sequence[str] = ()
+    ) -> int:
+        """Run `run`, or another command, until a write to the ledger; give the exit code."""
+        return run_and_kill(
+            when,
+            number,
+            command=command or self.command(*operations),
+            environment=self.environment,
+        )
 
     def outcomes(self) -> dict[str, Counter[str]]:
         """Outcomes by operation, from the ledger."""

@@ -1,13 +1,9 @@
-"""Runs the real command line and kills it, from outside the package, at a write to the ledger.
+"""Runs the real command line and kills it, from outside the package, at a write to the ledger."""
 
-`python -m crust_pipeline_tests.money.killed before|after N run ...`: SIGKILL just before, or just
-after, the N-th write transaction is committed. Ends by itself if there are
-fewer.
-"""
-
+import multiprocessing
 import os
 import signal
-import sys
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -15,8 +11,42 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from crust_pipeline.cli import main
 
+# Hundreds of commands are killed: what each would import is imported once.
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    [__name__, "crust_pipeline.runner", "crust_pipeline.tables.flattening", "httpx", "duckdb"]
+)
 
-def kill_at(when: str, number: int) -> None:
+
+def run_and_kill(
+    when: str, number: int, *, command: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    """Run a command in a process that is killed at a write; give its exit code.
+
+    Args:
+        when: `before` or `after` the write is committed.
+        number: Which write, from 1. If there are fewer, the command ends by itself.
+        command: The arguments.
+        environment: The environment.
+    """
+    process = _SERVER.Process(target=_run, args=(when, number, command, dict(environment)))
+    process.start()
+    process.join(timeout=60)
+    assert process.exitcode is not None, "still running after 60 s"
+    return process.exitcode
+
+
+def _run(when: str, number: int, command: Sequence[str], environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    _kill_at(when, number)
+    main(command)
+
+
+def _kill_at(when: str, number: int) -> None:
     """Arrange for the kill; counts write transactions only."""
     seen = 0
     writes = False
@@ -37,8 +67,3 @@ def kill_at(when: str, number: int) -> None:
 
     event.listen(sa.Engine, "commit", count)
     DefaultDialect.do_commit = commit_and_kill  # pyright: ignore[reportAttributeAccessIssue]
-
-
-if __name__ == "__main__":
-    kill_at(sys.argv[1], int(sys.argv[2]))
-    main(sys.argv[3:])

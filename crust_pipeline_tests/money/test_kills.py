@@ -27,15 +27,13 @@ RANDOM_KILLS = 10
 def test_a_run_killed_at_a_write_is_resumed_without_buying_twice(
     shop: Shop, when: str, number: int
 ) -> None:
-    killed = shop.start(["crust_pipeline_tests.money.killed", when, str(number)], "enrich")
-    assert killed.wait(timeout=60) in {KILLED, 0}
+    assert shop.run_and_kill(when, number, "enrich") in {KILLED, 0}
     shop.run("enrich")
     shop.assert_nothing_is_bought_twice_or_lost("enrich")
 
 
 def test_no_write_is_left_out(shop: Shop) -> None:
-    program = ["crust_pipeline_tests.money.killed", "after", str(MOST_WRITES)]
-    assert shop.start(program, "enrich").wait(timeout=60) == 0
+    assert shop.run_and_kill("after", MOST_WRITES, "enrich") == 0
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,7 @@ def test_a_command_killed_in_trouble_is_resumed_without_paying_twice(
 ) -> None:
     trouble = TROUBLES[name]
     trouble.prepare(shop.sandbox)
-    program = ["crust_pipeline_tests.money.killed", "before", str(number)]
-    shop.start(program, command=trouble.command).wait(timeout=60)
+    shop.run_and_kill("before", number, command=trouble.command)
     trouble.mend(shop.sandbox)
     operation = trouble.command[-1]
     ended = shop.run(operation)
@@ -103,8 +100,7 @@ def test_a_command_killed_in_trouble_is_resumed_without_paying_twice(
 def test_a_synchronous_request_killed_after_a_write_is_not_sent_twice(
     shop: Shop, number: int
 ) -> None:
-    killed = shop.start(["crust_pipeline_tests.money.killed", "after", str(number)], "contact")
-    assert killed.wait(timeout=60) in {KILLED, 0}
+    assert shop.run_and_kill("after", number, "contact") in {KILLED, 0}
     shop.run("contact")
     shop.assert_nothing_is_bought_twice_or_lost("contact")
 
@@ -113,14 +109,13 @@ def test_a_synchronous_request_killed_after_a_write_is_not_sent_twice(
 def test_no_write_in_trouble_is_left_out(shop: Shop, name: str) -> None:
     trouble = TROUBLES[name]
     trouble.prepare(shop.sandbox)
-    program = ["crust_pipeline_tests.money.killed", "after", str(trouble.most_writes)]
-    assert shop.start(program, command=trouble.command).wait(timeout=60) != KILLED
+    assert shop.run_and_kill("after", trouble.most_writes, command=trouble.command) != KILLED
 
 
 @pytest.mark.parametrize("seed", range(RANDOM_KILLS))
 def test_a_run_killed_at_any_moment_is_resumed_without_buying_twice(shop: Shop, seed: int) -> None:
     moment = random.Random(seed).uniform(0.6, 2.0)  # noqa: S311 - reproducible, not secret
-    running = shop.start(["crust_pipeline"], "identify", "enrich")
+    running = shop.start("identify", "enrich")
     try:
         running.wait(timeout=moment)
     except subprocess.TimeoutExpired:
@@ -132,15 +127,14 @@ def test_a_run_killed_at_any_moment_is_resumed_without_buying_twice(shop: Shop, 
 
 def test_a_run_killed_again_and_again_comes_to_its_end(shop: Shop) -> None:
     for number in range(1, MOST_WRITES):
-        program = ["crust_pipeline_tests.money.killed", "after", str(number)]
-        if shop.start(program, "enrich").wait(timeout=60) == 0:
+        if shop.run_and_kill("after", number, "enrich") == 0:
             break
     shop.run("enrich")
     shop.assert_nothing_is_bought_twice_or_lost("enrich")
 
 
 def test_two_runs_at_the_same_time_share_what_is_bought(shop: Shop) -> None:
-    both = [shop.start(["crust_pipeline"], "identify", "enrich") for _ in range(2)]
+    both = [shop.start("identify", "enrich") for _ in range(2)]
     assert [running.wait(timeout=90) for running in both] == [0, 0]
     shop.assert_nothing_is_bought_twice_or_lost("identify", "enrich")
     assert not any(counts["unknown"] for counts in shop.outcomes().values())
