@@ -18,8 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from crust_pipeline.inbox.store import Store
 from crust_pipeline.ledger import inbox, planning
 from crust_pipeline.ledger.inbox import Delivery, Receipt
 from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline_tests.batches import new_batch
 
 # Below the number of deliveries that are kept for one batch.
 DELIVERIES_A_TOKEN = 900
@@ -70,20 +70,7 @@ def tokens(ledger: Ledger, count: int) -> list[str]:
     now, made = datetime.now(UTC), list[str]()
     with ledger.write() as tx:
         for number in range(count):
-            key = f"linkedin.com/in/bench-{number}"
-            batch = planning.NewBatch(
-                submission_id=planning.new_submission_id(),
-                vendor="crustdata",
-                operation="enrich",
-                product="enrich",
-                takes_slot=True,
-                identifier_type="profile_url",
-                fields=("basic_profile",),
-                covers=("basic_profile",),
-                identifiers=[(key, f"https://www.{key}", date(2026, 11, 2))],
-                priority=100,
-                credits_reserved=Decimal(1),
-            )
+            batch = new_batch(f"bench-{number}")
             planning.add_batch(tx, batch, now=now)
             made.append(inbox.issue_token(tx, batch.submission_id, now=now))
     return made

@@ -1,8 +1,7 @@
 """A ledger with batches at the vendor, whose tokens are known."""
 
 from collections.abc import Generator
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from crust_pipeline.ledger import dispatching, planning
 from crust_pipeline.ledger.inbox import issue_token
 from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline_tests.batches import new_batch
 from crust_pipeline_tests.databases import new_ledger_url
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -24,20 +24,7 @@ class Batches:
 
     def submitting(self, name: str = "one") -> tuple[str, str]:
         """A batch that is being submitted: its submission id and token."""
-        key = f"linkedin.com/in/{name}"
-        batch = planning.NewBatch(
-            submission_id=planning.new_submission_id(),
-            vendor="crustdata",
-            operation="enrich",
-            product="enrich",
-            takes_slot=True,
-            identifier_type="profile_url",
-            fields=("basic_profile",),
-            covers=("basic_profile",),
-            identifiers=[(key, f"https://www.{key}", date(2026, 11, 2))],
-            priority=100,
-            credits_reserved=Decimal(1),
-        )
+        batch = new_batch(name)
         with self.ledger.write() as tx:
             planning.add_batch(tx, batch, now=NOW)
         assert dispatching.claim_next(self.ledger, max_active=99, owner="test", now=NOW)

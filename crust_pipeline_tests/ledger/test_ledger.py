@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 
 from crust_pipeline.ledger import schema
 from crust_pipeline.ledger.ledger import POSTGRES_LOCK, Ledger
-from crust_pipeline.ledger.planning import NewBatch, add_batch, new_submission_id
+from crust_pipeline.ledger.planning import add_batch
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, outcome_of
 from crust_pipeline.ledger.schema import Credits, UtcDateTime, submissions, transitions
 from crust_pipeline.ledger.states import (
@@ -30,6 +30,7 @@ from crust_pipeline.ledger.states import (
     LedgerError,
     Verdict,
 )
+from crust_pipeline_tests.batches import new_batch
 from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -60,19 +61,7 @@ def ledger(url: str) -> Iterator[Ledger]:
 
 def add(ledger: Ledger, *, reserved: Decimal = Decimal(1)) -> str:
     """Write a planned batch; its id."""
-    batch = NewBatch(
-        submission_id=new_submission_id(),
-        vendor="crustdata",
-        operation="enrich",
-        product="enrich",
-        takes_slot=True,
-        identifier_type="profile_url",
-        fields=("basic_profile",),
-        covers=("basic_profile",),
-        identifiers=[("linkedin.com/in/a", "https://www.linkedin.com/in/a", NOW.date())],
-        priority=100,
-        credits_reserved=reserved,
-    )
+    batch = new_batch(reserved=reserved)
     with ledger.write() as tx:
         add_batch(tx, batch, now=NOW)
     return batch.submission_id
