@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -14,8 +15,14 @@ from crust_pipeline_tests.people import DAYS, write_people
 
 
 def pytest_configure() -> None:
-    """Tests send Ctrl-C to programs; what a shell runs in the background would inherit deafness."""
+    """Make the tests the same everywhere.
+
+    They send Ctrl-C to programs, to which whatever a shell runs in the background is deaf. And
+    property tests look at the same examples each time: `--hypothesis-seed=N` looks elsewhere.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    hypothesis_settings.register_profile("same", derandomize=True)
+    hypothesis_settings.load_profile("same")
 
 
 # First, for xdist reads the groups when it is its turn.

@@ -194,7 +194,9 @@ class Staged:
                 f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
                 f"columns = {read_columns(self.operation)})"
             )
-        except (duckdb.InvalidInputException, duckdb.ConversionException):
+        except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
+            # The last: DuckDB 2.0 quotes the value and may cut it in the middle of a character, so
+            # that Python cannot read the error.
             return False
         return True
 

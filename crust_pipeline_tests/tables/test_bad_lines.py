@@ -129,6 +129,20 @@ def test_a_bad_field_costs_the_field_and_not_the_record(
     assert (report.records, report.quarantined, report.mended) == (5, 0, 1)
 
 
+@pytest.mark.parametrize("shift", range(4))
+def test_a_value_of_another_shape_costs_the_field_in_whatever_script(
+    tmp_path: Path, shift: int
+) -> None:
+    # DuckDB quotes a part of the value in its error, cut wherever that is in a character.
+    bad = enriched("bad", honors={"x" * shift: "\N{GRINNING FACE}" * 60})
+
+    result = _flatten(tmp_path, bad)
+
+    assert len(_names(result)) == 5
+    assert _report(result).mended == 1
+    assert "\N{GRINNING FACE}" * 60 in result.row("quarantine")["line"]
+
+
 def test_the_reason_names_the_path_and_the_line_holds_the_value(tmp_path: Path) -> None:
     data = _data("certifications", [{"name": "y"}, "x"])
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crust_pipeline.tables import tables_of
@@ -74,6 +74,7 @@ def _comparable(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(lines=_lines("enrich"))
+@example(lines=[{"data": {"updated_at": 50050511}}])
 def test_every_table_is_what_the_oracle_says(
     tmp_path_factory: pytest.TempPathFactory, lines: list[dict[str, Any]]
 ) -> None:
