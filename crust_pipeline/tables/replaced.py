@@ -71,9 +71,9 @@ def _check(stamps: Mapping[Path, _Stamp]) -> None:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Give what changes when a file is replaced; None if it is not there."""
+    """Give what changes when a file is replaced; None for what is no file here, such as a URL."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size

@@ -86,7 +86,8 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
         for name in _files(source):
             parquet = name.endswith(_PARQUET_SUFFIX)
             try:
-                reading.take(_parquet_rows(name) if parquet else _CsvFile(name, reading).rows())
+                with unreplaced([Path(name)]):
+                    reading.take(_parquet_rows(name) if parquet else _CsvFile(name, reading).rows())
             except (duckdb.Error, OSError) as error:
                 cause = str(error).partition("\n")[0]
                 raise UpstreamError(f"{name} cannot be read: {cause}") from error
@@ -239,7 +240,7 @@ def _day(text: str) -> date | None:
 
 
 def _parquet_rows(name: str) -> Iterator[dict[str, str]]:
-    with unreplaced([Path(name)]), open_duckdb() as connection:
+    with open_duckdb() as connection:
         scan = f"read_parquet({literal(name)}, hive_partitioning = false)"
         columns = [
             row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()

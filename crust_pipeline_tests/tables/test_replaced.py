@@ -94,6 +94,11 @@ def test_who_interrupts_is_not_made_to_wait(file: Path, error: type[BaseExceptio
         again(read, sleep=_never)
 
 
+def test_a_long_address_is_no_file_and_no_error() -> None:
+    with unreplaced([Path("https://example.com/people.parquet?signature=" + "x" * 300)]):
+        pass
+
+
 def test_a_file_that_comes_meanwhile_is_no_replacement(file: Path) -> None:
     other = file.with_name("other")
 

@@ -214,6 +214,23 @@ def test_parquet_that_is_replaced_while_it_is_read_is_read_again(
     assert row["profile_key"][-5:] == "grace"
 
 
+def test_csv_that_is_written_over_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(name: str, columns: list[str]) -> None:
+        if "ada" in path.read_text():
+            _csv(tmp_path, _HEADER + "2026-01-05,linkedin.com/in/grace,,,\n" * 2)
+        checked(name, columns)
+
+    checked = upstream_module._check_columns
+    monkeypatch.setattr(upstream_module, "_check_columns", check)
+    path = _csv(tmp_path, _HEADER + "2026-01-05,linkedin.com/in/ada,,,\n")
+
+    keys = [row["profile_key"][-5:] for row in _rows(_read(path))]
+
+    assert keys == ["grace", "grace"]
+
+
 def test_a_row_has_the_same_id_in_csv_and_parquet(tmp_path: Path) -> None:
     path = _csv(tmp_path, _HEADER + "2026-01-05,linkedin.com/in/ada,,7,\n")
     with duckdb.connect() as connection:
