@@ -9,6 +9,7 @@ import dagster as dg
 
 from crust_pipeline.steps import DayAccount
 from crust_pipeline.tables import Column, Drift, Lake, Table
+from crust_pipeline.tables.lake import open_duckdb
 
 ROWS = "dagster/partition_row_count"
 OWNER = "team:data"
@@ -100,8 +101,19 @@ def previews(
     lake: Lake, table: Table, days: Sequence[date]
 ) -> dict[date, dict[str, dg.MetadataValue]]:
     """The first rows of each day: what is filled and how, without a value that tells who it is."""
-    query = f"FROM {{{table.name}}} LIMIT {PREVIEW_ROWS}"
-    return {day: {"crust/preview": _preview(table, lake.rows(query, day, day))} for day in days}
+
+    def read() -> dict[date, list[tuple[Any, ...]]]:
+        # One connection for all days: opening DuckDB takes longer than reading a day.
+        with open_duckdb() as con:
+            return {
+                day: con.execute(
+                    f"FROM {lake.scan(table.name, day, day)} LIMIT {PREVIEW_ROWS}"
+                ).fetchall()
+                for day in days
+            }
+
+    found = lake.steadily(read, tables=[table.name], start=min(days), end=max(days))
+    return {day: {"crust/preview": _preview(table, rows)} for day, rows in found.items()}
 
 
 def _preview(table: Table, rows: Sequence[tuple[Any, ...]]) -> dg.MetadataValue:

@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 _PAUSES_SECONDS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _T = TypeVar("_T")
-_Stamp = tuple[int, int, int]
 
 
 class ReplacedError(RuntimeError):
@@ -32,7 +31,7 @@ def unreplaced(paths: Iterable[Path]) -> Generator[None]:
     """
     import duckdb
 
-    stamps = {path: stamp for path in paths if (stamp := _stamp(path))}
+    stamps = {path: known for path in paths if (known := stamp(path))}
     try:
         yield
     except duckdb.InterruptException:
@@ -61,19 +60,19 @@ def again(read: Callable[[], _T], *, sleep: Callable[[float], None] = time.sleep
     return read()
 
 
-def _check(stamps: Mapping[Path, _Stamp]) -> None:
-    for path, stamp in stamps.items():
-        if _stamp(path) != stamp:
-            raise ReplacedError(
-                f"{path} was replaced each time that it was read. "
-                "Ask again when nothing writes it any more."
-            )
-
-
-def _stamp(path: Path) -> _Stamp | None:
+def stamp(path: Path) -> str | None:
     """Give what changes when a file is replaced; None for what is no file here, such as a URL."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+
+
+def _check(stamps: Mapping[Path, str]) -> None:
+    for path, known in stamps.items():
+        if stamp(path) != known:
+            raise ReplacedError(
+                f"{path} was replaced each time that it was read. "
+                "Ask again when nothing writes it any more."
+            )

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from crust_pipeline.tables.lake import Lake, open_duckdb
 from crust_pipeline.tables.partition import sync
-from crust_pipeline.tables.replaced import ReplacedError, again, unreplaced
+from crust_pipeline.tables.replaced import ReplacedError, again, stamp, unreplaced
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 
@@ -105,7 +105,7 @@ class Warehouse:
         try:
             with self._writable(wait_seconds) as connection:
                 return _load_in_little_memory(connection, lake)
-        except WarehouseBusyError as busy:
+        except (WarehouseBusyError, ReplacedError) as busy:
             behind = self.behind(lake)
             return LoadReport(loaded=0, rows=0, behind=behind, reason=str(busy) if behind else None)
 
@@ -309,13 +309,11 @@ def _state(lake: Lake, loaded: _Loaded) -> _Loaded:
     """Give what the lake holds. Only files that changed since they were loaded are opened."""
     state: _Loaded = {}
     for (table, day), path in _lake_files(lake).items():
-        status = path.stat()
-        stamp = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
-        known = loaded.get((table, day))
-        if known and known[1] == stamp:
+        now, known = stamp(path), loaded.get((table, day))
+        if known and known[1] == now:
             state[table, day] = known
-        elif partition := lake.partition(table, day):
-            state[table, day] = (partition.content_hash, stamp)
+        elif now and (partition := lake.partition(table, day)):
+            state[table, day] = (partition.content_hash, now)
     return state
 
 

@@ -180,6 +180,29 @@ def test_a_file_that_is_replaced_while_it_is_loaded_is_loaded_again(
     assert warehouse.behind(lake) == 0
 
 
+def test_a_file_that_is_replaced_again_and_again_leaves_the_warehouse_behind(
+    lake: Lake, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.tables.replaced._PAUSES_SECONDS", (0.0,))
+    _outcomes(lake, "old")
+    replace_rows = warehouse_module._replace
+
+    def replace_rows_and_file(*arguments: Any) -> int:
+        rows = replace_rows(*arguments)
+        _outcomes(lake, "new")
+        return rows
+
+    monkeypatch.setattr(warehouse_module, "_replace", replace_rows_and_file)
+
+    report = warehouse.load(lake)
+
+    assert (report.loaded, report.behind) == (0, 1)
+    assert "outcomes.parquet was replaced each time" in (report.reason or "")
+    monkeypatch.undo()
+    assert warehouse.load(lake).loaded == 1
+    assert _row_ids(warehouse.path) == ["new"]
+
+
 def test_rows_that_somebody_changed_are_found(lake: Lake, warehouse: Warehouse) -> None:
     _outcomes(lake, "a")
     warehouse.load(lake)
