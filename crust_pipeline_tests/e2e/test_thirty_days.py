@@ -20,7 +20,7 @@ from crust_pipeline_tests.people import write_people
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAYS = [date(2026, 1, 5) + timedelta(days=number) for number in range(30)]
-A_DAY = 150
+A_DAY = 200
 JOBS = 30 * A_DAY // 300
 SLOTS = 5
 JOB_SECONDS = 8
@@ -106,12 +106,14 @@ def test_whatever_is_killed_the_backfill_goes_on_by_itself_and_buys_nobody_twice
     instance.start_daemon()
     backfill.let_jobs_end()
     backfill.wait_until_full(accepted=2 * SLOTS)
-    instance.kill_web_server()
+    backfill.wait_until("a run worker", lambda: instance.kill_run_workers() > 0)
     backfill.let_jobs_end()
     backfill.wait_until_full(accepted=3 * SLOTS)
+    instance.kill_web_server()
+    backfill.let_jobs_end()
+    backfill.wait_until_full(accepted=4 * SLOTS)
     instance.start_web_server()
     backfill.let_jobs_end()
-    backfill.wait_until("a run worker", lambda: instance.kill_run_workers() > 0)
     instance.kill()
     instance.start(daemon=True)
     backfill.wait_until("every day is loaded", backfill.is_loaded)
