@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from crust_pipeline.errors import CrustError
+
 # The names Dagster gives to what a `Definitions` object does not name.
 REPOSITORY = "__repository__"
 ASSET_JOB = "__ASSET_JOB"
@@ -95,7 +97,7 @@ mutation StopSensor($id: String!) {
 }"""
 
 
-class InstanceError(RuntimeError):
+class InstanceError(CrustError, RuntimeError):
     """Dagster did not do what it was asked. The message says what and why."""
 
 

@@ -10,6 +10,8 @@ from typing import Final
 from unicodedata import normalize
 from urllib.parse import quote, unquote
 
+from crust_pipeline.errors import CrustError
+
 # What stands for the key of somebody who was erased, in rows that have to stay.
 ERASED_KEY: Final = "erased"
 
@@ -48,7 +50,7 @@ _OTHER_PAGES: Final = {
 }
 
 
-class InvalidIdentifier(ValueError):  # noqa: N818 - named for the reader of `except`
+class InvalidIdentifier(CrustError, ValueError):  # noqa: N818 - named for the reader of `except`
     """An identifier names nobody. The message, which never holds the value, is safe to store."""
 
 

@@ -13,11 +13,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from crust_pipeline.errors import CrustError
+
 # Pronto works off 5 requests at a time and queues the others itself (vendor documents).
 PRONTO_JOBS_AT_A_TIME = 50
 
 
-class SettingsError(ValueError):
+class SettingsError(CrustError, ValueError):
     """A setting cannot be used as it is. The message names the variable and what to give."""
 
 

@@ -17,8 +17,8 @@ LAYERS = {
     "sandbox": {"sandbox", "vendor"},
     "inbox": {"inbox", "ledger"},
 }
-# Canonical keys are everybody's; the vendor's models know nothing but themselves.
-SHARED = {"identity"}
+# Canonical keys and errors are everybody's; the vendor's models know nothing but themselves.
+SHARED = {"identity", "errors"}
 
 
 def imports_of(path: Path) -> set[str]:

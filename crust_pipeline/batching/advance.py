@@ -7,6 +7,7 @@ from crust_pipeline.batching.dispatch import Dispatched, fill_slots
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.land import Landed, land_files
 from crust_pipeline.batching.monitor import Polled, poll_jobs
+from crust_pipeline.errors import Failures, one_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +19,45 @@ class Advanced:
 
 
 def advance(
-    engine: Engine, *, run_id: str | None = None, may_go_on: Callable[[], bool] = lambda: True
+    engine: Engine,
+    *,
+    run_id: str | None = None,
+    may_go_on: Callable[[], bool] = lambda: True,
+    failures: Failures | None = None,
 ) -> Advanced:
-    """Fill the free slots, land every completed file; again while jobs have ended meanwhile."""
-    done = Advanced(Dispatched(), Landed())
-    while True:
-        done.dispatched.add(fill_slots(engine, run_id=run_id))
-        done.landed.add(land_files(engine, may_go_on=may_go_on))
-        if not may_go_on() or not _has_news(poll_jobs(engine, may_go_on=may_go_on)):
-            return done
+    """Fill the free slots, land every completed file; again while jobs have ended meanwhile.
+
+    Args:
+        engine: the account.
+        run_id: the Dagster run that submits, if there is one.
+        may_go_on: asked before each file and job; when it says no, the rest waits.
+        failures: collects what failed; None: it is raised at the end.
+    """
+    done, account = Advanced(Dispatched(), Landed()), engine.ledger.account
+    with one_pass(failures) as failed:
+        while True:
+            # Links die, whatever is the matter with submits.
+            with failed.unit("submits", "account", account):
+                done.dispatched.add(fill_slots(engine, run_id=run_id, failures=failed))
+            done.landed.add(land_files(engine, may_go_on=may_go_on, failures=failed))
+            if not may_go_on():
+                break
+            if not _has_news(poll_jobs(engine, may_go_on=may_go_on, failures=failed)):
+                break
+    return done
 
 
-def advance_all(engines: Sequence[Engine], *, run_id: str | None = None) -> Advanced:
+def advance_all(
+    engines: Sequence[Engine], *, run_id: str | None = None, failures: Failures | None = None
+) -> Advanced:
     """Advance with every account; paused is said of the last one that is."""
     done = Advanced(Dispatched(), Landed())
-    for engine in engines:
-        one = advance(engine, run_id=run_id)
-        done.dispatched.add(one.dispatched)
-        done.landed.add(one.landed)
+    with one_pass(failures) as failed:
+        for engine in engines:
+            with failed.unit("advance", "account", engine.ledger.account):
+                one = advance(engine, run_id=run_id, failures=failed)
+                done.dispatched.add(one.dispatched)
+                done.landed.add(one.landed)
     return done
 
 

@@ -3,8 +3,6 @@
 It is believed only as far as the vendor confirms it: whoever knows the token can deliver anything.
 """
 
-from collections.abc import Sequence
-
 from crust_pipeline.batching.actions import action_words
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.ledger import inbox, progress
@@ -13,25 +11,24 @@ from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Job
 
 
-def adopt_called_back(engine: Engine, unknown: Sequence[UnknownSubmit]) -> list[str]:
-    """Adopt the jobs that called back for submits of unknown fate; give those submits' ids."""
-    adopted: list[str] = []
-    for submit in unknown:
-        try:
-            job = _job_of(engine, submit)
-        except errors.VendorError:
-            break  # the search in the vendor's list comes next, and tells what is the matter
-        if job is not None:
-            progress.adopt(
-                engine.ledger,
-                submit.submission_id,
-                batch_id=job.batch_id,
-                action=job.action,
-                created_at=job.created_at,
-                now=engine.now(),
-            )
-            adopted.append(submit.submission_id)
-    return adopted
+def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
+    """Adopt the job that called back for a submit of unknown fate; False when none has.
+
+    Raises:
+        VendorError: the vendor could not be asked.
+    """
+    job = _job_of(engine, submit)
+    if job is None:
+        return False
+    progress.adopt(
+        engine.ledger,
+        submit.submission_id,
+        batch_id=job.batch_id,
+        action=job.action,
+        created_at=job.created_at,
+        now=engine.now(),
+    )
+    return True
 
 
 def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:

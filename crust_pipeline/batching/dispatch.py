@@ -8,13 +8,16 @@ vendor has no idempotency key and no cancel.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from crust_pipeline.batching.engine import Engine, is_gone
 from crust_pipeline.batching.land import keep_answer, recover_answer
 from crust_pipeline.batching.monitor import poll_time
 from crust_pipeline.batching.replan import replacements
-from crust_pipeline.ledger import dispatching
-from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, backoff
+from crust_pipeline.errors import Failures, in_words, one_pass
+from crust_pipeline.ledger import dispatching, progress
+from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, Unsellable, backoff
 from crust_pipeline.ledger.queries import NOT_PERMITTED
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.crustdata import CrustdataClient
@@ -29,6 +32,8 @@ WAITS: dict[PauseKind, tuple[float, float]] = {
     PauseKind.UNREACHABLE: (5, 300),
     PauseKind.REFUSED: (3600, 86_400),
 }
+# The same for a batch of a product that this release does not know.
+UNSELLABLE_WAITS = (60, 3600)
 
 
 @dataclass(slots=True)
@@ -48,66 +53,105 @@ class Dispatched:
         self.pause = later.pause
 
 
-def fill_slots(engine: Engine, *, run_id: str | None = None) -> Dispatched:
+def fill_slots(
+    engine: Engine, *, run_id: str | None = None, failures: Failures | None = None
+) -> Dispatched:
     """Submit planned batches until no slot is free, nothing is planned, or the account must wait.
 
     Synchronous requests, which need no slot, are sent as well, until the vendor's rate is reached.
+
+    Args:
+        engine: the account.
+        run_id: the Dagster run that submits, if there is one.
+        failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Dispatched()
-    settle_orphans(engine)
-    _ask_for_access(engine)
-    for max_active in (engine.max_active, None):
-        pause_before, done.pause = done.pause, None
-        while done.pause is None:
-            intent = dispatching.claim_next(
-                engine.ledger,
+    with one_pass(failures) as failed:
+        settle_orphans(engine, failures=failed)
+        _name_unsellable(engine, failed)
+        _ask_for_access(engine)
+        for max_active in (engine.max_active, None):
+            pause_before, done.pause = done.pause, None
+            _send_planned(
+                engine,
+                done,
+                failed,
                 max_active=max_active,
-                owner=engine.owner,
-                now=engine.now(),
                 run_id=run_id,
                 with_token=engine.inbox_url is not None and max_active is not None,
             )
-            if intent is None:
-                break
-            _submit(engine, intent, done)
-        done.pause = pause_before or done.pause
+            done.pause = pause_before or done.pause
     return done
 
 
-def send_at_once(engine: Engine, lines: Sequence[str], *, run_id: str | None = None) -> Dispatched:
+def send_at_once(
+    engine: Engine,
+    lines: Sequence[str],
+    *,
+    run_id: str | None = None,
+    failures: Failures | None = None,
+) -> Dispatched:
     """Send the planned synchronous requests of these lines of batches, and none but these."""
     done = Dispatched()
-    _ask_for_access(engine)
+    with one_pass(failures) as failed:
+        _ask_for_access(engine)
+        _send_planned(engine, done, failed, max_active=None, run_id=run_id, lines=lines)
+    return done
+
+
+def _send_planned(
+    engine: Engine,
+    done: Dispatched,
+    failures: Failures,
+    **which: Any,  # noqa: ANN401 - as for `claim_next`
+) -> None:
+    """Send one planned batch after the other until there is none to claim, or all must wait."""
+    claimed: list[str] = []
     while done.pause is None:
+        # Each may be paid for and lost. With slots they are soon used up; without, this is the end.
+        if len(failures.names("batch") & set(claimed)) >= engine.max_active:
+            break
         intent = dispatching.claim_next(
             engine.ledger,
-            max_active=None,
+            products=engine.products,
             owner=engine.owner,
             now=engine.now(),
-            run_id=run_id,
-            lines=lines,
+            **which,
         )
         if intent is None:
             break
-        _submit(engine, intent, done)
-    return done
+        claimed.append(intent.submission_id)
+        with failures.unit("submit", "batch", intent.submission_id):
+            _submit(engine, intent, done)
 
 
-def settle_orphans(engine: Engine) -> None:
+def settle_orphans(engine: Engine, *, failures: Failures | None = None) -> None:
     """Intents whose process is gone: a job may have started and nobody saw the answer."""
     now = engine.now()
-    for orphan in dispatching.orphaned_intents(engine.ledger):
-        if not is_gone(orphan.owner, at=orphan.intent_at, now=now):
-            continue
-        synchronous = engine.products[orphan.product].is_synchronous
-        if synchronous and recover_answer(engine, orphan.submission_id, orphan.product):
-            continue
-        dispatching.may_have_started(
-            engine.ledger,
-            orphan.submission_id,
-            reason="the process that submitted it ended before the vendor's answer was noted",
-            now=now,
-        )
+    reason = "the process that submitted it ended before the vendor's answer was noted"
+    with one_pass(failures) as failed:
+        for orphan in dispatching.orphaned_intents(engine.ledger):
+            if not is_gone(orphan.owner, at=orphan.intent_at, now=now):
+                continue
+            note = partial(_may_have_started, engine, orphan.submission_id)
+            with failed.unit("submit", "batch", orphan.submission_id, note=note):
+                at_once = orphan.product in engine.products and not orphan.takes_slot
+                if not (at_once and recover_answer(engine, orphan.submission_id, orphan.product)):
+                    note(reason)
+
+
+def _name_unsellable(engine: Engine, failures: Failures) -> None:
+    """Say of batches of products that this release does not know why they are not sent."""
+    for batch in dispatching.unsellable(engine.ledger, products=engine.products, now=engine.now()):
+        note = partial(_put_off, engine, batch)
+        with failures.unit("submit", "batch", batch.submission_id, note=note):
+            engine.product(batch.product)
+
+
+def _put_off(engine: Engine, batch: Unsellable, reason: str) -> None:
+    first, most = UNSELLABLE_WAITS
+    wait = backoff(batch.tries, first_seconds=first, most_seconds=most)
+    progress.put_off(engine.ledger, batch.submission_id, at=engine.now() + wait, error=reason)
 
 
 def _ask_for_access(engine: Engine) -> None:
@@ -117,7 +161,17 @@ def _ask_for_access(engine: Engine) -> None:
 
 
 def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
-    operation = engine.products[intent.product]
+    """Send a batch; whatever goes wrong, its state says afterwards what is known of it."""
+    try:
+        _send(engine, intent, done)
+    except BaseException as error:
+        # An interrupt, or an error of our own: the request may already be with the vendor.
+        _note_unknown(engine, intent, f"the submit was interrupted: {in_words(error)}", done)
+        raise
+
+
+def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
+    operation = engine.product(intent.product)
     denied = _denied(engine, operation)
     allowed = operation.without(intent.fields, denied)
     if set(allowed) != set(intent.fields):
@@ -153,10 +207,6 @@ def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
         _wait(engine, intent, error, done)
     except errors.VendorError as error:
         _note_unknown(engine, intent, str(error), done)
-    except BaseException:
-        # An interrupt, or an error of our own: the request may already be with the vendor.
-        _note_unknown(engine, intent, "the submit was interrupted", done)
-        raise
     else:
         done.submitted.append(intent.submission_id)
 
@@ -210,10 +260,14 @@ def _start_job(
 
 
 def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
-    dispatching.may_have_started(
-        engine.ledger, intent.submission_id, reason=reason, now=engine.now()
+    if _may_have_started(engine, intent.submission_id, reason):
+        done.unknown.append(intent.submission_id)
+
+
+def _may_have_started(engine: Engine, submission_id: str, reason: str) -> bool:
+    return dispatching.may_have_started(
+        engine.ledger, submission_id, reason=reason, now=engine.now()
     )
-    done.unknown.append(intent.submission_id)
 
 
 def _reject(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
@@ -228,7 +282,7 @@ def _drop_fields(
     done: Dispatched,
 ) -> None:
     """Go on without fields that the account may not have; give up if that leaves none or all."""
-    operation = engine.products[intent.product]
+    operation = engine.product(intent.product)
     if isinstance(error, errors.FieldsDenied):
         refused = operation.as_ours(error.fields)
         kept = operation.without(intent.fields, refused)
@@ -298,7 +352,7 @@ def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispa
         case _:
             kind = PauseKind.UNREACHABLE
     first, most = WAITS[kind]
-    takes_slot = not engine.products[intent.product].is_synchronous
+    takes_slot = not engine.product(intent.product).is_synchronous
     tries = dispatching.tries_so_far(engine.ledger, kind, takes_slot=takes_slot)
     wait = (
         timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crust_pipeline.batching.access import Access, ListsEndpoints
+from crust_pipeline.errors import CrustError
 from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.limits import NO_LIMITS, Limits
 from crust_pipeline.vendor.models import Accepted, Downloaded, Job, JobPage
@@ -19,6 +20,10 @@ from crust_pipeline.vendor.prices import PRICES, Prices
 
 # A submit is given up after 60 s (vendor/crustdata.py). An intent this old has nobody behind it.
 INTENT_EXPIRES = timedelta(minutes=5)
+
+
+class UnknownProductError(CrustError):
+    """A batch is of a product that this program does not know: another release has planned it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,18 @@ class Engine:
     def now(self) -> datetime:
         """The present time, aware."""
         return self.clock()
+
+    def product(self, name: str) -> Operation:
+        """One of the products.
+
+        Raises:
+            UnknownProductError: there is none of this name.
+        """
+        if name not in self.products:
+            raise UnknownProductError(
+                f"This release does not know the product {name}. Use the release that planned it"
+            )
+        return self.products[name]
 
 
 def this_process() -> str:

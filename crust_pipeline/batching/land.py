@@ -1,8 +1,8 @@
 """Land: keep the vendor's file as received before anything parses it, then settle what was bought.
 
-Landing again is free, so whatever goes wrong is tried again until the link dies. A file that will
-not pass its checks is kept all the same in the end, because it is paid for: its readable lines are
-used.
+A file is kept first, and the ledger knows it, before anybody looks into it: whatever goes wrong
+then is tried again from our disk, without the link. One that does not pass its checks is fetched
+again while that may help, and is used as far as it can be read in the end: it is paid for.
 """
 
 import gzip
@@ -15,13 +15,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from crust_pipeline.batching.engine import Engine, ReadFile, is_gone
 from crust_pipeline.batching.settle import settle
+from crust_pipeline.errors import CrustError, Failures, one_pass
 from crust_pipeline.ledger import landing, progress
 from crust_pipeline.ledger.dispatching import Intent, backoff
-from crust_pipeline.ledger.landing import DirectAnswer, DueLanding, LandedFile, Settled
+from crust_pipeline.ledger.landing import (
+    DirectAnswer,
+    DueLanding,
+    KeptFile,
+    LandedFile,
+    Settled,
+)
 from crust_pipeline.ledger.states import Answer
 from crust_pipeline.vendor import errors
 from crust_pipeline.vendor.models import Answers, Job, JobStatus
@@ -36,7 +44,7 @@ DEAD_LINKS_BELIEVED = 8
 _LINE_END = gzip.compress(b"\n", mtime=0)
 
 
-class FileCheckError(Exception):
+class FileCheckError(CrustError):
     """The file that came is not what the vendor says it is."""
 
     def __init__(self, problem: str, *, sha256: str | None = None) -> None:
@@ -64,37 +72,60 @@ class Landed:
         self.trouble = later.trouble or self.trouble
 
 
-def land_files(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Landed:
-    """Land every completed file that is due, the oldest link first."""
+def land_files(
+    engine: Engine,
+    *,
+    may_go_on: Callable[[], bool] = lambda: True,
+    failures: Failures | None = None,
+) -> Landed:
+    """Land every completed file that is due, the oldest link first.
+
+    Args:
+        engine: the account.
+        may_go_on: asked before each file; when it says no, the rest waits for the next pass.
+        failures: collects the batches that failed; None: they are raised at the end.
+    """
     done = Landed()
-    for due in landing.due_landings(engine.ledger, now=engine.now()):
-        if not may_go_on():
-            break
-        if due.owner and not is_gone(due.owner, at=due.taken_at, now=engine.now()):
-            continue
-        if landing.take(engine.ledger, due, owner=engine.owner, now=engine.now()):
-            _land(engine, due, done)
+    with one_pass(failures) as failed:
+        for due in landing.due_landings(engine.ledger, now=engine.now()):
+            if not may_go_on():
+                break
+            if due.owner and not is_gone(due.owner, at=due.taken_at, now=engine.now()):
+                continue
+            if landing.take(engine.ledger, due, owner=engine.owner, now=engine.now()):
+                note = partial(_try_later, engine, due, done)
+                with failed.unit("landing", "batch", due.submission_id, note=note):
+                    _land(engine, due, done)
     return done
 
 
 def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
+    on_disk = due.kept if due.kept and _is_whole(engine, due.kept) else None
     try:
-        job = engine.client.job(due.batch_id)  # free, and its links are the freshest there are
-        file, read = _keep(engine, due, job)
+        kept, lines_expected = _kept_file(engine, due, on_disk)
+        file, read = _looked_into(engine, due, kept, lines_expected=lines_expected)
     except (errors.LinkDead, errors.NotFound) as error:
         too_late = engine.now() - due.completed_at > LINK_LIVES
-        if too_late or due.dead_links + 1 >= DEAD_LINKS_BELIEVED:
+        if (too_late or due.dead_links + 1 >= DEAD_LINKS_BELIEVED) and not on_disk:
             reason = f"the link died before the file was kept: {error}"
             landing.expired(engine.ledger, due.submission_id, reason=reason, now=engine.now())
             done.expired.append(due.submission_id)
         else:
-            _try_later(engine, due, str(error), done, dead_link=True)
+            _try_later(engine, due, done, str(error), dead_link=True)
     except FileCheckError as error:
-        _try_later(engine, due, str(error), done, sha256=error.sha256)
+        _try_later(engine, due, done, str(error), sha256=error.sha256)
     except (errors.VendorError, OSError) as error:
-        _try_later(engine, due, str(error), done)
+        _try_later(engine, due, done, str(error))
     else:
-        settled = _settle(engine, due, job, read)
+        settled = _settle_file(
+            engine,
+            due.submission_id,
+            product=due.product,
+            fields=due.fields,
+            read=read,
+            lines_expected=lines_expected,
+            adopted=due.adopted,
+        )
         if settled is None:
             reason = (
                 f"job {due.batch_id} was adopted, but nothing in its file shows that it is this "
@@ -111,8 +142,8 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
 def _try_later(
     engine: Engine,
     due: DueLanding,
-    error: str,
     done: Landed,
+    error: str,
     *,
     sha256: str | None = None,
     dead_link: bool = False,
@@ -130,40 +161,94 @@ def _try_later(
     done.trouble = error
 
 
-def _keep(engine: Engine, due: DueLanding, job: Job) -> tuple[LandedFile, ReadFile]:
-    """Download, check and keep a file.
+def _kept_file(
+    engine: Engine, due: DueLanding, on_disk: KeptFile | None
+) -> tuple[KeptFile | None, int | None]:
+    """A batch's file, from our disk or else from the vendor, and how many lines it should have.
 
     Raises:
-        FileCheckError: it is not what the vendor says, and there are tries left.
+        FileCheckError: the job is not what it was.
+        VendorError: there is no file on our disk to go on with, and none can be fetched now.
+    """
+    refused = on_disk is not None and on_disk.sha256 == due.refused_sha256
+    if on_disk and not (refused and due.tries < CHECKS_BEFORE_TAKING_AS_IT_IS):
+        return on_disk, due.result_count
+    try:
+        job = engine.client.job(due.batch_id)  # free, and its links are the freshest there are
+        return _fetch(engine, due, job), job.result_count
+    except (errors.VendorError, OSError):
+        if on_disk and due.tries + 1 >= CHECKS_BEFORE_TAKING_AS_IT_IS:
+            return on_disk, due.result_count  # better than none
+        raise
+
+
+def _is_whole(engine: Engine, kept: KeptFile) -> bool:
+    """Whether a file that was kept is still on our disk as it was."""
+    try:
+        with (engine.raw / kept.source_file).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == kept.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _fetch(engine: Engine, due: DueLanding, job: Job) -> KeptFile | None:
+    """Bring a job's file to our disk and note it; None if there is none because nothing was found.
+
+    Raises:
+        FileCheckError: the job is not completed any more.
     """
     # With nothing found the vendor may still give a link, to an object that was never written.
     if job.status is not JobStatus.COMPLETED:
         raise FileCheckError(
             f"the vendor said the job is completed, and now that it is {job.status}"
         )
-    nothing = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0), ReadFile(0, (), ())
     if job.result_count == 0 and not job.entities_fulfilled:
-        return nothing
+        return None
     if not (job.download_url or job.download_urls):
         if job.result_count is None and job.entities_fulfilled == 0:
-            return nothing
+            return None
         raise errors.LinkDead("The job has results, but the vendor gives no link to them")
-    name = _next_name(engine, due.product, due.submission_id)
-    kept = engine.raw / name
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    name = _next_name(engine, _file_name(due.vendor, due.operation, due.submission_id))
+    path = engine.raw / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     size, sha256 = _download(
-        engine, job, kept, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
+        engine, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
     )
-    read = engine.read_file(kept, due.operation)
-    note = _problem(read, job)
-    same_again = sha256 == due.last_sha256
+    kept = KeptFile(source_file=name, sha256=sha256, size_bytes=size)
+    landing.keep(
+        engine.ledger, due.submission_id, kept, result_count=job.result_count, now=engine.now()
+    )
+    if due.kept and due.kept.source_file != name:
+        (engine.raw / due.kept.source_file).unlink(missing_ok=True)  # it was refused
+    return kept
+
+
+def _looked_into(
+    engine: Engine, due: DueLanding, kept: KeptFile | None, *, lines_expected: int | None
+) -> tuple[LandedFile, ReadFile]:
+    """Read a kept file and check it.
+
+    Raises:
+        FileCheckError: it is not what the vendor says, and there are tries left.
+    """
+    if kept is None:
+        nothing = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
+        return nothing, ReadFile(0, (), ())
+    path = engine.raw / kept.source_file
+    path.chmod(0o444)
+    read = engine.read_file(path, due.operation)
+    note = _problem(read, lines_expected)
+    same_again = kept.sha256 == due.refused_sha256
     if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
-        raise FileCheckError(note, sha256=sha256)
-    kept.chmod(0o444)
-    return (
-        LandedFile(source_file=name, sha256=sha256, size_bytes=size, lines=read.lines, note=note),
-        read,
+        raise FileCheckError(note, sha256=kept.sha256)
+    file = LandedFile(
+        source_file=kept.source_file,
+        sha256=kept.sha256,
+        size_bytes=kept.size_bytes,
+        lines=read.lines,
+        note=note,
     )
+    return file, read
 
 
 def _download(engine: Engine, job: Job, kept: Path, *, take_what_comes: bool) -> tuple[int, str]:
@@ -200,28 +285,15 @@ def _breaks_off_in_a_line(part: Path) -> bool:
     return not end.endswith(b"\n")
 
 
-def _problem(read: ReadFile, job: Job) -> str | None:
+def _problem(read: ReadFile, lines_expected: int | None) -> str | None:
     """What is wrong with a file, compared with what the vendor says of it."""
-    if job.result_count is not None and read.lines != job.result_count:
-        return f"the vendor says {job.result_count} lines, the file has {read.lines}"
+    if lines_expected is not None and read.lines != lines_expected:
+        return f"the vendor says {lines_expected} lines, the file has {read.lines}"
     if read.unreadable:
         return (
             f"{len(read.unreadable)} of {read.lines} lines cannot be read; they are in quarantine"
         )
     return None
-
-
-def _settle(engine: Engine, due: DueLanding, job: Job, read: ReadFile) -> Sequence[Settled] | None:
-    """What the file says of everyone asked for; None: it is about other people."""
-    return _settle_file(
-        engine,
-        due.submission_id,
-        product=due.product,
-        fields=due.fields,
-        read=read,
-        lines_expected=job.result_count,
-        adopted=due.adopted,
-    )
 
 
 def _settle_file(
@@ -234,9 +306,10 @@ def _settle_file(
     lines_expected: int | None,
     adopted: bool = False,
 ) -> Sequence[Settled] | None:
+    """What a file says of everyone asked for; None: it is about other people."""
     with engine.ledger.read() as con:
         asked = progress.identifiers_of(con, submission_id)
-    today, operation = engine.now().date(), engine.products[product]
+    today, operation = engine.now().date(), engine.product(product)
     worst_case = engine.prices.worst_case(product, fields, on=today)
     settled = settle(
         asked={row.identifier: row.profile_key for row in asked},
@@ -267,16 +340,19 @@ def _credits_have_ended(engine: Engine, *, less_than: Decimal) -> bool:
     return False  # nobody can tell
 
 
-def _file_name(engine: Engine, product: str, submission_id: str) -> str:
+def _file_name(vendor: str, operation: str, submission_id: str) -> str:
     """Where a batch's file is kept, below the raw folder."""
-    operation = engine.products[product]
-    return f"{operation.vendor}/{operation.name}/{submission_id}.jsonl.gz"
+    return f"{vendor}/{operation}/{submission_id}.jsonl.gz"
 
 
-def _next_name(engine: Engine, product: str, submission_id: str) -> str:
-    """The same, or numbered where a file of it has landed before: landed files never change."""
-    first = name = _file_name(engine, product, submission_id)
-    number = 1
+def _answer_name(engine: Engine, product: str, submission_id: str) -> str:
+    operation = engine.product(product)
+    return _file_name(operation.vendor, operation.name, submission_id)
+
+
+def _next_name(engine: Engine, first: str) -> str:
+    """A name, numbered where a file has it already: files that were kept never change."""
+    name, number = first, 1
     while (kept := engine.raw / name).exists() and not kept.stat().st_mode & 0o200:
         number += 1
         name = first.replace(".jsonl", f".{number}.jsonl")
@@ -288,7 +364,7 @@ def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
 
     The file comes first: a crash before the ledger knows of it is mended by `recover_answer`.
     """
-    kept = engine.raw / _file_name(engine, intent.product, intent.submission_id)
+    kept = engine.raw / _answer_name(engine, intent.product, intent.submission_id)
     kept.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(line + "\n" for line in answers.lines)
     unfinished = kept.with_suffix(".unfinished")
@@ -304,7 +380,7 @@ def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
 
 def recover_answer(engine: Engine, submission_id: str, product: str) -> bool:
     """Land the answer of a process that ended between keeping the file and noting it."""
-    if not (engine.raw / _file_name(engine, product, submission_id)).exists():
+    if not (engine.raw / _answer_name(engine, product, submission_id)).exists():
         return False
     with engine.ledger.write() as tx:
         fields = tx.submission(submission_id).field_set.split(",")
@@ -315,9 +391,9 @@ def recover_answer(engine: Engine, submission_id: str, product: str) -> bool:
 def _land_answer(
     engine: Engine, submission_id: str, product: str, *, fields: Sequence[str], said: DirectAnswer
 ) -> None:
-    name = _file_name(engine, product, submission_id)
+    name = _answer_name(engine, product, submission_id)
     kept = engine.raw / name
-    read = engine.read_file(kept, engine.products[product].name)
+    read = engine.read_file(kept, engine.product(product).name)
     settled = _settle_file(
         engine, submission_id, product=product, fields=fields, read=read, lines_expected=None
     )

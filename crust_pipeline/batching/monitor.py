@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.pace import seconds_to_next_poll
 from crust_pipeline.batching.replan import replacements, when_there_are_credits
+from crust_pipeline.errors import Failures, one_pass
 from crust_pipeline.ledger import progress
 from crust_pipeline.ledger.dispatching import backoff
 from crust_pipeline.ledger.progress import DuePoll, JobReport
@@ -18,6 +20,8 @@ POLLS_A_PASS = 100
 # No code tells why a job failed, only words for people (vendor documents); these name one reason.
 ABOUT_CREDITS = "credit"
 OUT_OF_CREDITS_WAIT = timedelta(minutes=15)
+# Longest wait before a poll that failed for no reason of the vendor's is tried again.
+MOST_WAIT_SECONDS = 900
 
 
 @dataclass(slots=True)
@@ -39,43 +43,61 @@ class Polled:
         return bool(self.completed or self.failed or self.active or self.missing)
 
 
-def poll_jobs(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Polled:
+def poll_jobs(
+    engine: Engine,
+    *,
+    may_go_on: Callable[[], bool] = lambda: True,
+    failures: Failures | None = None,
+) -> Polled:
     """Poll every job that is due.
 
     Args:
         engine: the account.
         may_go_on: asked before each request; when it says no, the rest waits for the next pass.
+        failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Polled()
-    for due in progress.due_polls(engine.ledger, now=engine.now(), limit=POLLS_A_PASS):
-        if not may_go_on():
-            break
-        submission_id = due.submission_id
-        try:
-            job = engine.client.job(due.batch_id)
-        except errors.RateLimited as error:
-            # All of them: another job's poll would only be refused as well.
-            until = engine.now() + timedelta(seconds=error.retry_after_seconds)
-            progress.postpone_polls(engine.ledger, until=until)
-            done.trouble = str(error)
-            break
-        except (errors.NotFound, errors.InvalidRequest) as error:
-            # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
-            now = engine.now()
-            ask_at = now + timedelta(seconds=6 * engine.poll_seconds)
-            if progress.job_missing(
-                engine.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
-            ):
-                done.missing.append(submission_id)
-            else:
-                done.active.append(submission_id)
-        except errors.VendorError as error:
-            _ask_later(engine, submission_id, error, seconds=engine.poll_seconds)
-            done.trouble = str(error)
-            break
-        else:
-            _note(engine, due, job, done)
+    with one_pass(failures) as failed:
+        for due in progress.due_polls(engine.ledger, now=engine.now(), limit=POLLS_A_PASS):
+            if done.trouble or not may_go_on():
+                break
+            note = partial(_put_off, engine, due)
+            with failed.unit("poll", "batch", due.submission_id, note=note):
+                _poll(engine, due, done)
     return done
+
+
+def _poll(engine: Engine, due: DuePoll, done: Polled) -> None:
+    """Poll one job. `trouble` is noted when it is no use to ask about another."""
+    submission_id = due.submission_id
+    try:
+        job = engine.client.job(due.batch_id)
+    except errors.RateLimited as error:
+        # All of them: another job's poll would only be refused as well.
+        until = engine.now() + timedelta(seconds=error.retry_after_seconds)
+        progress.postpone_polls(engine.ledger, until=until)
+        done.trouble = str(error)
+    except (errors.NotFound, errors.InvalidRequest) as error:
+        # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
+        now = engine.now()
+        ask_at = now + timedelta(seconds=6 * engine.poll_seconds)
+        if progress.job_missing(
+            engine.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
+        ):
+            done.missing.append(submission_id)
+        else:
+            done.active.append(submission_id)
+    except errors.VendorError as error:
+        _ask_later(engine, submission_id, error, seconds=engine.poll_seconds)
+        done.trouble = str(error)
+    else:
+        _note(engine, due, job, done)
+
+
+def _put_off(engine: Engine, due: DuePoll, reason: str) -> None:
+    first = max(engine.poll_seconds, 1)
+    wait = backoff(due.tries, first_seconds=first, most_seconds=MOST_WAIT_SECONDS)
+    progress.put_off(engine.ledger, due.submission_id, at=engine.now() + wait, error=reason)
 
 
 def poll_time(engine: Engine, product: str, identifier_count: int, *, since: datetime) -> datetime:

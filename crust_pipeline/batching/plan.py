@@ -24,6 +24,7 @@ from crust_pipeline.batching.decide import (
     if_possible,
     not_waiting,
 )
+from crust_pipeline.errors import CrustError
 from crust_pipeline.identity import is_email
 from crust_pipeline.ledger import planning
 from crust_pipeline.ledger.dispatching import fields_denied
@@ -35,7 +36,7 @@ from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.vendor.prices import PRICES, Prices
 
 
-class OverBudgetError(Exception):
+class OverBudgetError(CrustError):
     """The plan's worst case is over a credit limit, and the setting is to refuse such plans."""
 
 

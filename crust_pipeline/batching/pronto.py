@@ -190,7 +190,7 @@ def _deliveries(ledger: Ledger, awaited: Awaited) -> Iterator[tuple[Found | None
 def _read(body: bytes, awaited: Awaited) -> Found | None:
     try:
         found = Found.read(json.loads(body))
-    except (ValueError, RecursionError):
+    except Exception:
         return None
     return found if found.finished and found.key in awaited.identifiers else None
 

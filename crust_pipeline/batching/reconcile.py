@@ -7,15 +7,17 @@ verifies every match by the identifiers in the file and undoes a wrong one, so t
 place alone is safe.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from crust_pipeline.batching.actions import action_words
 from crust_pipeline.batching.callbacks import adopt_called_back
 from crust_pipeline.batching.engine import Engine
 from crust_pipeline.batching.land import recover_answer
 from crust_pipeline.batching.replan import same_again
+from crust_pipeline.errors import Failures, one_pass
 from crust_pipeline.ledger import dispatching, progress
 from crust_pipeline.ledger.dispatching import backoff
 from crust_pipeline.ledger.planning import NewBatch
@@ -31,6 +33,9 @@ AFTER_INTENT = timedelta(minutes=5)
 # A job may show up in the list later than its submit failed.
 SEARCHES_BEFORE_DECIDING = 4
 PAGES_A_SEARCH = 50
+MOST_WAIT_SECONDS = 300
+# Between why a submit's fate is unknown and why nobody could look for its job.
+SEARCH_FAILED = "; its search failed: "
 
 
 @dataclass(slots=True)
@@ -48,57 +53,102 @@ class Reconciled:
         return bool(self.adopted or self.held or self.resubmitted)
 
 
-def reconcile(engine: Engine, *, due_only: bool = True) -> Reconciled:
+def reconcile(
+    engine: Engine, *, due_only: bool = True, failures: Failures | None = None
+) -> Reconciled:
     """Look for the jobs of unknown submits and adopt those found.
 
     Args:
         engine: the account.
         due_only: leave out those that were looked for a short while ago.
+        failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Reconciled()
-    unknown = progress.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
-    done.adopted += _kept_answers(engine, unknown)
-    done.adopted += adopt_called_back(engine, unknown)
-    unknown = [submit for submit in unknown if submit.submission_id not in done.adopted]
-    if not unknown:
-        return done
-    try:
-        listed = _listed_jobs(engine, since=unknown[0].intent_at)
-    except errors.VendorError as error:
-        done.trouble = str(error)
-        for submit in unknown:
-            progress.poll_again(
-                engine.ledger,
-                submit.submission_id,
-                at=engine.now() + timedelta(seconds=max(engine.poll_seconds, 1)),
-            )
-        return done
-    words = action_words(engine)
-    for submit in unknown:
-        job = None
-        if not engine.products[submit.product].is_synchronous:  # those are in no list of jobs
-            job = fitting(submit, listed, words=words)
-        if job is not None:
-            listed = [item for item in listed if item.job is not job]
-            if _adopt(engine, submit.submission_id, job):
-                done.adopted.append(submit.submission_id)
-        elif _bought_again(engine, submit):
-            done.resubmitted.append(submit.submission_id)
-        else:
-            wait = backoff(submit.searches, first_seconds=engine.poll_seconds, most_seconds=300)
-            progress.search_again(engine.ledger, submit.submission_id, at=engine.now() + wait)
-            done.held.append(submit.submission_id)
+    with one_pass(failures) as failed:
+        unknown = progress.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
+        if unknown := _without_a_search(engine, unknown, done, failed):
+            _search(engine, unknown, done, failed)
     return done
 
 
-def _kept_answers(engine: Engine, unknown: Sequence[UnknownSubmit]) -> list[str]:
-    """Synchronous requests whose answer was kept, and only not settled."""
-    return [
-        submit.submission_id
-        for submit in unknown
-        if engine.products[submit.product].is_synchronous
-        and recover_answer(engine, submit.submission_id, submit.product)
-    ]
+def _without_a_search(
+    engine: Engine, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
+) -> list[UnknownSubmit]:
+    """Find what is known without the vendor's list; give those that must be searched in it.
+
+    One that fails here is in neither: while nobody knows, it must not be bought again.
+    """
+    left: list[UnknownSubmit] = []
+    vendor_answers = True
+    for submit in unknown:
+        with failures.unit("search", "batch", submit.submission_id, note=_note(engine, submit)):
+            found = _answer_kept(engine, submit)
+            if not found and vendor_answers:
+                try:
+                    found = adopt_called_back(engine, submit)
+                except errors.VendorError:
+                    vendor_answers = False  # the list comes next, and tells what is the matter
+            if found:
+                done.adopted.append(submit.submission_id)
+            else:
+                left.append(submit)
+    return left
+
+
+def _answer_kept(engine: Engine, submit: UnknownSubmit) -> bool:
+    """Settle a synchronous request whose answer was kept, and only not settled."""
+    return not submit.takes_slot and recover_answer(engine, submit.submission_id, submit.product)
+
+
+def _search(
+    engine: Engine, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
+) -> None:
+    """Look for submits in the vendor's list of jobs."""
+    listed, words = None, action_words(engine)
+    note = partial(setattr, done, "trouble")
+    with failures.unit("job list", "account", engine.ledger.account, note=note):
+        try:
+            listed = _listed_jobs(engine, since=unknown[0].intent_at)
+        except errors.VendorError as error:
+            done.trouble = str(error)
+    if listed is None:
+        at = engine.now() + timedelta(seconds=max(engine.poll_seconds, 1))
+        for submit in unknown:
+            progress.poll_again(engine.ledger, submit.submission_id, at=at)
+        return
+    for submit in unknown:
+        with failures.unit("search", "batch", submit.submission_id, note=_note(engine, submit)):
+            # Synchronous requests are in no list of jobs.
+            job = fitting(submit, listed, words=words) if submit.takes_slot else None
+            if job is not None:
+                listed = [item for item in listed if item.job is not job]
+                if _adopt(engine, submit.submission_id, job):
+                    done.adopted.append(submit.submission_id)
+            elif _bought_again(engine, submit):
+                done.resubmitted.append(submit.submission_id)
+            else:
+                wait = backoff(
+                    submit.searches,
+                    first_seconds=engine.poll_seconds,
+                    most_seconds=MOST_WAIT_SECONDS,
+                )
+                progress.search_again(engine.ledger, submit.submission_id, at=engine.now() + wait)
+                done.held.append(submit.submission_id)
+
+
+def _note(engine: Engine, submit: UnknownSubmit) -> Callable[[str], None]:
+    """What notes a search that failed. It counts as none: nobody has looked."""
+
+    def note(reason: str) -> None:
+        unknown_for = (submit.reason or "").partition(SEARCH_FAILED)[0]
+        progress.poll_again(
+            engine.ledger,
+            submit.submission_id,
+            at=engine.now() + timedelta(seconds=MOST_WAIT_SECONDS),
+            error=f"{unknown_for}{SEARCH_FAILED}{reason}",
+        )
+
+    return note
 
 
 def _bought_again(engine: Engine, submit: UnknownSubmit) -> bool:

@@ -86,7 +86,7 @@ def _in_place_of(
             f"Everybody in batch {batch.submission_id} was erased: there is nobody to ask for "
             "again. Nothing was decided about it."
         )
-    product = engine.products[batch.product]
+    product = engine.product(batch.product)
     if product.alone and len(identifiers) < product.least:
         product = product.alone  # halving has left one over
     return NewBatch(

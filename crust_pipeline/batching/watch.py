@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crust_pipeline.batching.engine import Engine, is_gone
-from crust_pipeline.batching.monitor import poll_jobs
+from crust_pipeline.batching.monitor import Polled, poll_jobs
 from crust_pipeline.batching.reconcile import reconcile
+from crust_pipeline.errors import Failures, one_pass
 from crust_pipeline.ledger import dispatching, landing, progress, queries
 from crust_pipeline.ledger.queries import Summary
 
@@ -29,11 +30,30 @@ class Watch:
     next_look: datetime | None
 
 
-def watch(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Watch:
-    """Poll what is due, look for lost submits, and say what is to be done. Spends nothing."""
-    polled = poll_jobs(engine, may_go_on=may_go_on)
-    if may_go_on():
-        reconcile(engine)
+def watch(
+    engine: Engine,
+    *,
+    may_go_on: Callable[[], bool] = lambda: True,
+    failures: Failures | None = None,
+) -> Watch:
+    """Poll what is due, look for lost submits, and say what is to be done. Spends nothing.
+
+    Args:
+        engine: the account.
+        may_go_on: asked before each request; when it says no, the rest waits for the next look.
+        failures: collects what failed; None: it is raised at the end.
+    """
+    polled = Polled()
+    with one_pass(failures) as failed:
+        polled = poll_jobs(engine, may_go_on=may_go_on, failures=failed)
+        if may_go_on():
+            # Files can be landed, whatever is the matter with lost submits.
+            with failed.unit("lost submits", "account", engine.ledger.account):
+                reconcile(engine, failures=failed)
+    return _seen(engine, polled)
+
+
+def _seen(engine: Engine, polled: Polled) -> Watch:
     now = engine.now()
     summary = queries.summary(engine.ledger, now=now)
     cause = _cause(engine, summary, now=now)
@@ -45,9 +65,18 @@ def watch(engine: Engine, *, may_go_on: Callable[[], bool] = lambda: True) -> Wa
     )
 
 
-def watch_all(engines: Sequence[Engine], *, may_go_on: Callable[[], bool] = lambda: True) -> Watch:
+def watch_all(
+    engines: Sequence[Engine],
+    *,
+    may_go_on: Callable[[], bool] = lambda: True,
+    failures: Failures | None = None,
+) -> Watch:
     """Watch every account, as one."""
-    seen = [watch(engine, may_go_on=may_go_on) for engine in engines]
+    seen: list[Watch] = []
+    with one_pass(failures) as failed:
+        for engine in engines:
+            with failed.unit("watch", "account", engine.ledger.account):
+                seen.append(watch(engine, may_go_on=may_go_on, failures=failed))
     return Watch(
         next(filter(None, (each.cause for each in seen)), None),
         "; ".join(each.in_words for each in seen),

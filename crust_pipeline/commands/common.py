@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
+from crust_pipeline.errors import FOR_PEOPLE
 from crust_pipeline.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -51,29 +52,12 @@ def readable_errors(command: Callable[P, int | None]) -> Callable[P, None]:
             # The reader of our output has seen enough; Python would complain at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = FAILED
-        except Exception as error:
-            if not _is_known(error):
-                raise
+        except FOR_PEOPLE as error:
             complain(str(error))
             code = FAILED
         sys.exit(code or DONE)
 
     return wrapped
-
-
-def _is_known(error: Exception) -> bool:
-    # By name: only modules that were imported can have raised, and none is imported to find out.
-    known = {
-        ("builtins", "OSError"),
-        ("_duckdb", "IOException"),
-        ("crust_pipeline.vendor.errors", "VendorError"),
-        ("crust_pipeline.ledger.states", "LedgerError"),
-        ("crust_pipeline.batching.plan", "OverBudgetError"),
-        ("crust_pipeline.tables.replaced", "ReplacedError"),
-        ("crust_pipeline.tables.upstream", "UpstreamError"),
-        ("crust_pipeline.dagster_client", "InstanceError"),
-    }
-    return any((base.__module__, base.__name__) in known for base in type(error).__mro__)
 
 
 def complain(message: str) -> None:

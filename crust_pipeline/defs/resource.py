@@ -10,13 +10,9 @@ from typing import Any, Optional
 import dagster as dg
 from pydantic import Field, create_model
 
-from crust_pipeline.batching.plan import OverBudgetError
-from crust_pipeline.ledger.states import LedgerError
+from crust_pipeline.errors import FOR_PEOPLE
 from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.settings import Settings, SettingsError, choices, expected
-from crust_pipeline.tables import UpstreamError
-from crust_pipeline.tables.replaced import ReplacedError
-from crust_pipeline.vendor.errors import VendorError
+from crust_pipeline.settings import Settings, choices, expected
 
 # Keys come from the environment only: what is typed into the Launchpad is kept in run records.
 _CONFIGURABLE = {
@@ -66,24 +62,13 @@ class PipelineResource(_SettingsResource):
         return Pipeline(settings=Settings.from_env({**os.environ, **laid_over}))
 
 
-KNOWN_ERRORS = (
-    SettingsError,
-    UpstreamError,
-    ReplacedError,
-    VendorError,
-    LedgerError,
-    OverBudgetError,
-    OSError,  # a disk that is full, a folder that is not ours
-)
-
-
 @contextmanager
 def told_as_failure() -> Generator[None]:
-    """What goes wrong for a known reason fails the step with that reason, and is not tried again.
+    """What goes wrong with a message for people fails the step with it, and is not tried again.
 
     Trying again is the ledger's business: Dagster would run the whole step once more.
     """
     try:
         yield
-    except KNOWN_ERRORS as error:
+    except FOR_PEOPLE as error:
         raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -4,7 +4,7 @@ The intent is committed before the request leaves. Whoever finds a batch in `sub
 is gone knows that money may have been spent and that nobody saw the answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,8 +52,18 @@ class Orphan:
 
     submission_id: str
     product: str
+    takes_slot: bool
     owner: str
     intent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unsellable:
+    """A planned batch of a product that this program does not know, and how often that was said."""
+
+    submission_id: str
+    product: str
+    tries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,7 @@ def claim_next(
     max_active: int | None,
     owner: str,
     now: datetime,
+    products: Collection[str] | None = None,
     run_id: str | None = None,
     with_token: bool = False,
     lines: Sequence[str] | None = None,
@@ -86,6 +97,7 @@ def claim_next(
             request, which needs no slot.
         owner: this process, so that others can tell when it is gone.
         now: the present time.
+        products: take only batches of these, which the caller can send; None: of any.
         run_id: the Dagster run that submits, if there is one.
         with_token: issue a token under which the vendor may call back.
         lines: take only from these lines of batches, given by the first of each; None: from all.
@@ -106,6 +118,7 @@ def claim_next(
                 submissions.c.state == BatchState.PLANNED,
                 submissions.c.takes_slot == takes_slot,
                 submissions.c.not_before <= now,
+                sa.true() if products is None else submissions.c.product.in_(products),
                 sa.true() if lines is None else submissions.c.root_submission_id.in_(lines),
             )
             .order_by(*ORDER)
@@ -145,6 +158,19 @@ def is_anything_planned(ledger: Ledger) -> bool:
     )
     with ledger.read() as con:
         return bool(con.execute(query).scalar_one())
+
+
+def unsellable(ledger: Ledger, *, products: Collection[str], now: datetime) -> list[Unsellable]:
+    """Batches that are due to be sent, and of none of these products."""
+    columns = (submissions.c.submission_id, submissions.c.product, submissions.c.tries)
+    query = sa.select(*columns).where(
+        submissions.c.account == ledger.account,
+        submissions.c.state == BatchState.PLANNED,
+        submissions.c.not_before <= now,
+        submissions.c.product.not_in(products),
+    )
+    with ledger.read() as con:
+        return [Unsellable(*row) for row in con.execute(query)]
 
 
 def slots_held(con: sa.Connection, account: str) -> int:
@@ -347,28 +373,30 @@ def submit_again(
         tx.update(submission_id, perhaps_billed=True)
 
 
-def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
-    """Nobody saw a usable answer: a job may be running and billed. The slot stays taken."""
+def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> bool:
+    """Nobody saw a usable answer: a job may be running and billed. The slot stays taken.
+
+    Returns:
+        False when its process has reported after all, or another one said this first.
+    """
     with ledger.write() as tx:
         if tx.state(submission_id) is not BatchState.SUBMITTING:
-            return  # its process reported after all, or another one said this first
+            return False
         tx.move(
             submission_id, BatchState.UNKNOWN, now=now, reason=reason, error=reason[:ERROR_CHARS]
         )
         tx.has_news(submission_id)
+    return True
 
 
 def orphaned_intents(ledger: Ledger) -> list[Orphan]:
     """Batches in `submitting`. The caller knows whose owner is gone."""
-    columns = (submissions.c.submission_id, submissions.c.product, submissions.c.owner)
-    query = sa.select(*columns, submissions.c.intent_at).where(
+    columns = (submissions.c.submission_id, submissions.c.product, submissions.c.takes_slot)
+    query = sa.select(*columns, submissions.c.owner, submissions.c.intent_at).where(
         submissions.c.account == ledger.account, submissions.c.state == BatchState.SUBMITTING
     )
     with ledger.read() as con:
-        return [
-            Orphan(row.submission_id, row.product, row.owner, row.intent_at)
-            for row in con.execute(query)
-        ]
+        return [Orphan(*row) for row in con.execute(query)]
 
 
 def pause_of(

@@ -272,7 +272,9 @@ def _wake(tx: Transaction, batches: set[str], *, now: datetime) -> None:
     )
     for submission_id in list(tx.con.execute(landed).scalars()):
         reason = "an answer that had been given up was delivered"
-        tx.move(submission_id, BatchState.COMPLETED, now=now, reason=reason, owner=None)
+        tx.move(
+            submission_id, BatchState.COMPLETED, now=now, reason=reason, owner=None, kept_at=None
+        )
 
 
 def _sha256(content: bytes) -> str:

@@ -15,11 +15,27 @@ from crust_pipeline.ledger.states import Answer, BatchState, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A vendor file on our disk, of which nothing is judged yet; `source_file`: below `raw`."""
+
+    source_file: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DueLanding:
-    """A completed job whose file is not kept yet."""
+    """A completed job whose file is not kept, or not settled, yet.
+
+    Attributes:
+        result_count: lines that the file should have, as far as the vendor has said.
+        kept: the file, if it is kept already.
+        refused_sha256: of the last file that failed its checks.
+    """
 
     submission_id: str
     batch_id: str
+    vendor: str
     operation: str
     product: str
     fields: tuple[str, ...]
@@ -29,7 +45,9 @@ class DueLanding:
     completed_at: datetime
     owner: str | None
     taken_at: datetime
-    last_sha256: str | None
+    result_count: int | None
+    kept: KeptFile | None
+    refused_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +98,7 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
             DueLanding(
                 submission_id=row.submission_id,
                 batch_id=row.batch_id,
+                vendor=row.vendor,
                 operation=row.operation,
                 product=row.product,
                 fields=tuple(row.field_set.split(",")),
@@ -89,7 +108,15 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
                 completed_at=row.completed_at,
                 owner=row.owner,
                 taken_at=row.taken_at or row.completed_at,
-                last_sha256=row.file_sha256,
+                result_count=row.result_count,
+                kept=KeptFile(
+                    source_file=row.source_file,
+                    sha256=row.file_sha256,
+                    size_bytes=row.file_bytes,
+                )
+                if row.kept_at
+                else None,
+                refused_sha256=row.refused_sha256,
             )
             for row in con.execute(query)
         ]
@@ -109,6 +136,28 @@ def take(ledger: Ledger, due: DueLanding, *, owner: str, now: datetime) -> bool:
         return True
 
 
+def keep(
+    ledger: Ledger,
+    submission_id: str,
+    file: KeptFile,
+    *,
+    result_count: int | None,
+    now: datetime,
+) -> None:
+    """The file is on our disk: whatever becomes of reading it, the link is not needed any more."""
+    with ledger.write() as tx:
+        batch = tx.submission(submission_id)
+        if BatchState(batch.state) is BatchState.COMPLETED:
+            tx.update(
+                submission_id,
+                kept_at=now,
+                source_file=file.source_file,
+                file_sha256=file.sha256,
+                file_bytes=file.size_bytes,
+                result_count=batch.result_count if result_count is None else result_count,
+            )
+
+
 def land_again(
     ledger: Ledger,
     submission_id: str,
@@ -118,7 +167,7 @@ def land_again(
     sha256: str | None = None,
     dead_link: bool = False,
 ) -> None:
-    """The file could not be kept this time.
+    """The file could not be kept, or settled, this time.
 
     Args:
         ledger: the ledger.
@@ -137,7 +186,7 @@ def land_again(
                 tries=submissions.c.tries + 1,
                 dead_links=submissions.c.dead_links + 1 if dead_link else 0,
                 error=error[:ERROR_CHARS],
-                file_sha256=sha256,
+                refused_sha256=sha256 or submissions.c.refused_sha256,
             )
 
 
@@ -175,7 +224,8 @@ def landed(
         False when another process landed it first; nothing is written then.
     """
     with ledger.write() as tx:
-        state = BatchState(tx.submission(submission_id).state)
+        batch = tx.submission(submission_id)
+        state = BatchState(batch.state)
         if answer is not None and state in {BatchState.SUBMITTING, BatchState.UNKNOWN}:
             tx.move(
                 submission_id,
@@ -200,6 +250,8 @@ def landed(
             file_sha256=file.sha256,
             file_bytes=file.size_bytes,
             file_lines=file.lines,
+            kept_at=(batch.kept_at or now) if file.source_file else None,
+            refused_sha256=None,
             credits_computed=sum((item.credits for item in settled), Decimal(0)),
             error=file.note and file.note[:ERROR_CHARS],
         )

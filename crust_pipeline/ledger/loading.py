@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.erasing import suppressed_keys
-from crust_pipeline.ledger.ledger import Ledger, Transaction
+from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
 from crust_pipeline.ledger.states import IN_PROGRESS, Answer, BatchState, Verdict
 
@@ -36,6 +36,7 @@ class Source:
     operation: str
     source_file: str
     sha256: str
+    landed_at: datetime
     asked: Sequence[tuple[str, str, date]]
 
 
@@ -257,6 +258,7 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
             operation=operation,
             source_file=file.source_file,
             sha256=file.file_sha256,
+            landed_at=file.landed_at,
             asked=asked[file.submission_id],
         )
         for file in files
@@ -341,6 +343,7 @@ def files_of_only(ledger: Ledger, operation: str, partitions: Sequence[date]) ->
     query = sa.select(submissions.c.source_file, submissions.c.file_lines).where(
         submissions.c.account == ledger.account,
         submissions.c.operation == operation,
+        submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
         submissions.c.source_file.is_not(None),
         submissions.c.first_partition.in_(partitions),
         ~other_day,
@@ -385,8 +388,57 @@ def loaded(ledger: Ledger, versions: Mapping[tuple[str, date], int]) -> None:
             tx.con.execute(
                 days.update()
                 .where(days.c.operation == operation, days.c.partition_date == day)
-                .values(loaded_version=version)
+                .values(
+                    loaded_version=version,
+                    load_error=sa.case(
+                        (days.c.flattened_version == days.c.version, sa.null()),
+                        else_=days.c.load_error,
+                    ),
+                )
             )
+
+
+def load_failed(ledger: Ledger, operations: Sequence[str], day: date, *, error: str) -> None:
+    """The tables of a day could not be written; it is due until they are."""
+    with ledger.write() as tx:
+        tx.con.execute(
+            days.update()
+            .where(days.c.operation.in_(operations), days.c.partition_date == day)
+            .values(load_error=error[:ERROR_CHARS])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDay:
+    """A day of an operation whose tables could not be written, and why."""
+
+    operation: str
+    partition_date: date
+    error: str
+
+
+def failed_days(ledger: Ledger) -> list[FailedDay]:
+    """The days whose tables could not be written when that was last tried."""
+    query = (
+        sa.select(days.c.operation, days.c.partition_date, days.c.load_error)
+        .where(days.c.load_error.is_not(None))
+        .order_by(days.c.partition_date, days.c.operation)
+    )
+    with ledger.read() as con:
+        return [FailedDay(*row) for row in con.execute(query)]
+
+
+def days_flattened(
+    ledger: Ledger, operation: str, partitions: Sequence[date]
+) -> dict[date, datetime]:
+    """When the result tables of these days were last written whole."""
+    query = sa.select(days.c.partition_date, days.c.flattened_at).where(
+        days.c.operation == operation,
+        days.c.partition_date.in_(partitions),
+        days.c.flattened_at.is_not(None),
+    )
+    with ledger.read() as con:
+        return {row.partition_date: row.flattened_at for row in con.execute(query)}
 
 
 def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -> list[str]:

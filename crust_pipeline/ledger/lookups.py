@@ -116,6 +116,7 @@ def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) ->
                 operation=operation,
                 source_file=file.source_file,
                 sha256=file.file_sha256,
+                landed_at=file.landed_at,
                 asked=asked[file.submission_id],
             )
             for file in con.execute(files)

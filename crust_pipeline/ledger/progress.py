@@ -43,6 +43,7 @@ class DuePoll:
     identifier_count: int
     submitted_at: datetime
     adopted: bool
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
                 submissions.c.identifier_count,
                 submissions.c.submitted_at,
                 submissions.c.adopted,
+                submissions.c.tries,
             )
             .where(
                 submissions.c.account == ledger.account,
@@ -126,9 +128,22 @@ def _seconds_taken(row: sa.Row[Any, Any, Any, Any, Any]) -> float:
 def poll_again(
     ledger: Ledger, submission_id: str, *, at: datetime, error: str | None = None
 ) -> None:
-    """Nothing was learned; ask again later."""
+    """Nothing was learned; ask again later. Without an error, what was known before stays."""
     with ledger.write() as tx:
-        tx.update(submission_id, not_before=at, error=error and error[:ERROR_CHARS])
+        told = {} if error is None else {"error": error[:ERROR_CHARS]}
+        tx.update(submission_id, not_before=at, **told)
+
+
+def put_off(ledger: Ledger, submission_id: str, *, at: datetime, error: str) -> None:
+    """The next step of a batch that is planned, or at the vendor, failed: try it again then."""
+    with ledger.write() as tx:
+        if tx.state(submission_id) in AT_VENDOR | {BatchState.PLANNED}:
+            tx.update(
+                submission_id,
+                not_before=at,
+                tries=submissions.c.tries + 1,
+                error=error[:ERROR_CHARS],
+            )
 
 
 def job_missing(
@@ -191,6 +206,7 @@ def reported(
             "entities_requested": report.entities_requested,
             "entities_fulfilled": report.entities_fulfilled,
             "missing_since": None,
+            "tries": 0,
             "error": None,
         }
         if report.action is not None:
@@ -398,6 +414,11 @@ def _unknown_again(tx: Transaction, submission_id: str, *, reason: str, now: dat
         adopted=False,
         submitted_at=None,
         missing_since=None,
+        kept_at=None,
+        source_file=None,
+        file_sha256=None,
+        file_bytes=None,
+        refused_sha256=None,
         error=reason[:ERROR_CHARS],
     )
     tx.has_news(submission_id)

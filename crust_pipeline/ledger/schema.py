@@ -112,6 +112,9 @@ submissions = sa.Table(
     sa.Column("source_file", sa.String),  # below the raw folder
     sa.Column("file_sha256", sa.String(64)),
     sa.Column("file_bytes", sa.BigInteger),
+    sa.Column("kept_at", UtcDateTime),  # when that file was kept; null: it is still to be fetched
+    # Of the last file that failed its checks: if the next is the same, it is taken as it is.
+    sa.Column("refused_sha256", sa.String(64)),
     sa.Column("file_lines", sa.Integer),
     sa.Column("error", sa.String),  # for people; bounded, without personal data
     sa.UniqueConstraint("account", "batch_id", name="one_submission_per_vendor_job"),
@@ -202,6 +205,8 @@ days = sa.Table(
     sa.Column("loaded_version", sa.Integer, nullable=False, default=0),
     sa.Column("load_requests", sa.Integer, nullable=False, default=0),
     sa.Column("load_requested_at", UtcDateTime),
+    # Why its tables could not be written; for people, without personal data. Null: they could.
+    sa.Column("load_error", sa.String),
 )
 
 # Which days wait for a batch: those that bought through it and those that reuse it.

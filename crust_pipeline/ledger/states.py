@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from crust_pipeline.errors import CrustError
+
 
 class BatchState(StrEnum):
     """The life of a batch (see the picture in docs/ledger.md)."""
@@ -45,7 +47,7 @@ class Answer(StrEnum):
     FAILED = "failed"  # delivered, but the line cannot be read; the line is in quarantine
 
 
-class LedgerError(Exception):
+class LedgerError(CrustError):
     """The ledger was asked for something that its rules forbid. Nothing was written."""
 
 

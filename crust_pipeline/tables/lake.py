@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from crust_pipeline.errors import CrustError
 from crust_pipeline.tables.replaced import again, unreplaced
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
@@ -31,17 +32,27 @@ _ROWS_PER_GROUP: Final = 15 * 2048
 _T = TypeVar("_T")
 
 
+class StorageError(CrustError):
+    """DuckDB cannot read or write a file; the message says which, and why."""
+
+
 @contextmanager
 def open_duckdb(
     **config: str | bool | float | list[str],
 ) -> "Generator[duckdb.DuckDBPyConnection]":
-    """Open an in-memory DuckDB in which moments are UTC."""
+    """Open an in-memory DuckDB in which moments are UTC.
+
+    Raises:
+        StorageError: a file could not be read or written.
+    """
     import duckdb
 
     connection = duckdb.connect(config=config)
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+    except duckdb.IOException as error:
+        raise StorageError(str(error)) from error
     finally:
         connection.close()
 

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol, cast
 
 from isal import isal_zlib
 
+from crust_pipeline.errors import CrustError
+
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 _READ_BYTES: Final = 1 << 16
@@ -22,7 +24,7 @@ _ISAL_ERROR: Final = cast("type[Exception]", isal_zlib.error)
 _STORED_BYTES: Final = 1 << 20
 
 
-class DamagedFile(ValueError):  # noqa: N818 - named for what it is
+class DamagedFile(CrustError, ValueError):  # noqa: N818 - named for what it is
     """The file's check sum does not match: any of its lines may be damaged and still be JSON."""
 
 

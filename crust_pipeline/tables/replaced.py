@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
+from crust_pipeline.errors import CrustError
+
 # A run over many days replaces their files one after the other, within a few seconds.
 _PAUSES_SECONDS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _T = TypeVar("_T")
 
 
-class ReplacedError(RuntimeError):
+class ReplacedError(CrustError, RuntimeError):
     """A file was replaced while it was read."""
 
 

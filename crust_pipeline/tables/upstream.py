@@ -19,8 +19,9 @@ from typing import IO, Final
 
 import pyarrow as pa
 
+from crust_pipeline.errors import CrustError
 from crust_pipeline.identity import ERASED_KEY, InvalidIdentifier, row_key
-from crust_pipeline.tables.lake import open_duckdb
+from crust_pipeline.tables.lake import StorageError, open_duckdb
 from crust_pipeline.tables.landed import BadLine, stored_text
 from crust_pipeline.tables.replaced import again, unreplaced
 from crust_pipeline.tables.spec import arrow_type, literal, quoted
@@ -43,7 +44,7 @@ _DELIMITERS: Final = ",;\t|"
 _PARQUET_SUFFIX: Final = ".parquet"
 
 
-class UpstreamError(ValueError):
+class UpstreamError(CrustError, ValueError):
     """The input cannot be read at all. The message says what is missing and where."""
 
 
@@ -88,7 +89,7 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
             try:
                 with unreplaced([Path(name)]):
                     reading.take(_parquet_rows(name) if parquet else _CsvFile(name, reading).rows())
-            except (duckdb.Error, OSError) as error:
+            except (duckdb.Error, StorageError, OSError) as error:
                 cause = str(error).partition("\n")[0]
                 raise UpstreamError(f"{name} cannot be read: {cause}") from error
         return reading.result()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from crust_pipeline.errors import CrustError
 from crust_pipeline.tables.lake import Lake, open_duckdb
 from crust_pipeline.tables.partition import sync
 from crust_pipeline.tables.replaced import ReplacedError, again, stamp, unreplaced
@@ -53,7 +54,7 @@ _NOTED: Final = pa.schema(
 _Loaded = dict[tuple[str, date], tuple[str, str]]
 
 
-class WarehouseBusyError(RuntimeError):
+class WarehouseBusyError(CrustError, RuntimeError):
     """Another program holds the warehouse file."""
 
 

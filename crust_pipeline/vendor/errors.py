@@ -24,6 +24,8 @@ Nothing else belongs here. How a response becomes one of these is in `vendor/htt
 
 from typing import TypedDict, Unpack
 
+from crust_pipeline.errors import CrustError
+
 
 class Circumstances(TypedDict, total=False):
     """What is known of the response that an error was made from; see `VendorError`."""
@@ -33,7 +35,7 @@ class Circumstances(TypedDict, total=False):
     request_id: str | None
 
 
-class VendorError(Exception):
+class VendorError(CrustError):
     """A request to a vendor did not do what it should.
 
     The text is safe to log: it holds no key, address, link or person's data.

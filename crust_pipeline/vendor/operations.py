@@ -39,6 +39,8 @@ class Operation:
         flags: fields that are sent as a flag, each with the field that it changes: it is asked for
             with that field and billed, under its own name, with what that field brings.
         items: the billable items that each field brings, where the vendor may send others as well.
+        billed_for: every item that may be billed, each with the fields that bring it; () when it
+            may be billed whatever was asked for. Unpriced, it is not planned.
         least: the fewest identifiers that one request may hold.
         alone: the request for a single identifier, where `least` forbids one.
         identifier: makes of a profile key what is sent, and comes back with the answer.
@@ -64,6 +66,7 @@ class Operation:
     always_fields: tuple[str, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict[str, str])
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    billed_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     least: int = 1
     alone: "Operation | None" = None
     identifier: Callable[[str], str] = identifier_of
@@ -186,6 +189,12 @@ _ENRICH_LEAVES: Final = {
     "assessment.authenticity": _parts("assessment.authenticity", "verdict", "tier"),
 }
 
+_ENRICH_BILLED: Final = {
+    "profile": (),
+    "dev_platform_profiles": ("dev_platform_profiles",),
+    "social_posts": ("social_posts",),
+}
+
 ENRICH: Final = Operation(
     name="enrich",
     product="enrich",
@@ -202,6 +211,7 @@ ENRICH: Final = Operation(
     leaves=_ENRICH_LEAVES,
     actions=frozenset({"enrich"}),
     lists_unresolved=False,
+    billed_for=_ENRICH_BILLED,
 )
 
 IDENTIFY: Final = Operation(
@@ -213,6 +223,7 @@ IDENTIFY: Final = Operation(
     # `emails` is the newer key and takes personal addresses too; the older is `business_emails`.
     identifier_keys={"profile_url": "professional_network_profile_urls", "email": "emails"},
     actions=frozenset({"identify"}),
+    billed_for={"match": ()},
 )
 
 _CONTACT_PARTS: Final = _parts("personal_contact_info", "personal_emails", "phone_numbers")
@@ -230,6 +241,13 @@ CONTACT_FIELDS: Final[Mapping[str, str]] = {
 }
 # Addresses are checked now, and only those that pass are delivered.
 _CONTACT_FLAGS: Final = {"verified": "business_email"}
+# A request for one kind of contact has been billed as all three.
+_CONTACT_BILLED: Final = {
+    "business_email": (),
+    "personal_email": (),
+    "phone_number": (),
+    "verified": ("verified",),
+}
 
 CONTACT: Final = Operation(
     name="contact",
@@ -245,6 +263,7 @@ CONTACT: Final = Operation(
     needs_fields=True,
     flags=_CONTACT_FLAGS,
     items=_CONTACT_ITEMS,
+    billed_for=_CONTACT_BILLED,
 )
 
 LIVE_ENRICH: Final = Operation(
@@ -259,6 +278,7 @@ LIVE_ENRICH: Final = Operation(
     leaves=_ENRICH_LEAVES,
     actions=frozenset({"enrich_live"}),
     lists_unresolved=False,
+    billed_for=_ENRICH_BILLED,
 )
 
 CONTACT_SYNC: Final = Operation(
@@ -285,6 +305,7 @@ CONTACT_SYNC: Final = Operation(
     always_fields=("contact.websites",),
     flags=_CONTACT_FLAGS,
     items=_CONTACT_ITEMS,
+    billed_for=_CONTACT_BILLED,
     # Without `fields` it sells all three paid kinds, the dearest call there is.
     needs_fields=True,
     is_synchronous=True,
@@ -318,6 +339,7 @@ def _bulk_contact(contact_type: str) -> Operation:
         known_fields=(contact_type,),
         needs_fields=True,
         items={contact_type: (contact_type,)},
+        billed_for={contact_type: (contact_type,)},
         identifier=opaque_key,
     )
     return replace(
@@ -340,4 +362,12 @@ PRONTO_PRODUCTS: Final[Mapping[str, Operation]] = {
     for operation in BULK_CONTACTS.values()
     for product in (operation, operation.alone)
     if product
+}
+# Everything that can be bought, by product.
+PRODUCTS: Final[Mapping[str, Operation]] = {
+    **{
+        product.product: product
+        for product in (IDENTIFY, CONTACT, CONTACT_SYNC, ENRICH, LIVE_ENRICH)
+    },
+    **PRONTO_PRODUCTS,
 }

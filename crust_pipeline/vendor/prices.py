@@ -13,10 +13,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, cast
 
-from crust_pipeline.vendor.operations import PRONTO_PRODUCTS, under
+from crust_pipeline.errors import CrustError
+from crust_pipeline.vendor.operations import PRODUCTS, PRONTO_PRODUCTS, under
 
 
-class PriceError(ValueError):
+class PriceError(CrustError, ValueError):
     """A price is missing or a file of prices cannot be used; the message says which."""
 
 
@@ -51,15 +52,19 @@ class Prices:
         """Give the most credits that one identifier can cost when asked for with `fields`.
 
         Raises:
-            PriceError: the operation has no price on that day.
+            PriceError: something that can come with these fields has no price on that day.
         """
+        prices = self._on(operation, on)
+        product = PRODUCTS.get(operation)
+        unpriced = [
+            item
+            for item, asked_by in (product.billed_for.items() if product else ())
+            if item not in prices and _brings(fields, asked_by)
+        ]
+        if unpriced:
+            raise _no_price(operation, unpriced, on)
         return sum(
-            (
-                price.credits
-                for price in self._on(operation, on).values()
-                if not price.asked_by
-                or any(under(field, paid) for field in fields for paid in price.asked_by)
-            ),
+            (price.credits for price in prices.values() if _brings(fields, price.asked_by)),
             Decimal(),
         )
 
@@ -74,7 +79,7 @@ class Prices:
         prices = self._on(operation, on)
         counts = Counter(items)
         if unpriced := counts.keys() - prices.keys():
-            raise PriceError(f"{operation} has no price for {', '.join(sorted(unpriced))} on {on}.")
+            raise _no_price(operation, unpriced, on)
         return sum((prices[item].credits * count for item, count in counts.items()), Decimal())
 
     def _on(self, operation: str, day: date) -> dict[str, Price]:
@@ -87,10 +92,23 @@ class Prices:
         return current
 
 
+def _brings(fields: Sequence[str], asked_by: Sequence[str]) -> bool:
+    """Tell whether fields can bring an item that is asked for by these; by none: whatever is."""
+    return not asked_by or any(under(field, paid) for field in fields for paid in asked_by)
+
+
+def _no_price(operation: str, items: Iterable[str], day: date) -> PriceError:
+    return PriceError(
+        f"{operation} has no price for {', '.join(sorted(items))} on {day}. Give one in the file "
+        "of CRUST_PRICES, valid from that day or before"
+    )
+
+
 def prices_from_file(path: Path) -> Prices:
     """Read price rows from a JSON list of objects with the columns of `Price`.
 
-    They take the place of all built-in rows of the same vendor, operation and item; the rest stays.
+    They take the place of built-in rows of the same vendor, operation and item from the first day
+    on which one of them counts; before that day the built-in rows stay, and all others do anyway.
 
     Raises:
         PriceError: the file is missing or a row cannot be read; the message names it.
@@ -105,9 +123,17 @@ def prices_from_file(path: Path) -> Prices:
         _price_of(row, name=f"Row {number} of {path}")
         for number, row in enumerate(cast("list[Any]", rows), start=1)
     ]
-    replaced = {(row.vendor, row.operation, row.item) for row in given}
-    kept = (row for row in PRICES.rows if (row.vendor, row.operation, row.item) not in replaced)
+    counts_from: dict[tuple[str, str, str], date] = {}
+    for row in given:
+        first = counts_from.get(_sold(row), row.valid_from)
+        counts_from[_sold(row)] = min(first, row.valid_from)
+    kept = (row for row in PRICES.rows if row.valid_from < counts_from.get(_sold(row), date.max))
     return Prices([*given, *kept])
+
+
+def _sold(price: Price) -> tuple[str, str, str]:
+    """What a price is of."""
+    return price.vendor, price.operation, price.item
 
 
 def _price_of(row: Any, *, name: str) -> Price:  # noqa: ANN401 - whatever stands in a person's file

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import pytest
 
 from crust_pipeline.batching.reconcile import abandon, adopt_by_hand, resubmit
+from crust_pipeline.errors import UnitsFailedError
 from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.states import BatchState, LedgerError, OverLimitError
 from crust_pipeline.vendor import errors
@@ -226,7 +227,7 @@ def test_an_answer_that_was_kept_and_could_not_be_settled_is_settled_later(
         raise MemoryError
 
     world.with_engine(read_file=out_of_memory)
-    with pytest.raises(MemoryError):
+    with pytest.raises(UnitsFailedError, match="MemoryError"):
         world.submit()
     assert world.states() == {BatchState.UNKNOWN: 1}
     world.with_engine(read_file=read_file)
