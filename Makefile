@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo dev test lint format lock clean bench
+.PHONY: demo dev test lint format docs lock clean bench
 
 # --no-deps: the lock file is complete, and pip 23 cannot match hashes of extras such as gql[requests].
 .venv/installed: requirements.txt pyproject.toml
@@ -30,6 +30,10 @@ lint: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The pages of docs/ that are made from the code.
+docs: .venv/installed
+	$(BIN)/python -m tools
 
 # BENCH: flatten, slots, scale, inbox, ledger; docs/performance.md says what each needs and how long it takes.
 bench: .venv/installed

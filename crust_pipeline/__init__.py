@@ -26,7 +26,7 @@ def read(table: str, start: date | str, end: date | str) -> "pd.DataFrame":
         KeyError: there is no such table.
     """
     from crust_pipeline.settings import Settings
-    from crust_pipeline.tables import Lake
+    from crust_pipeline.tables.store.lake import Lake
 
     first, last = (date.fromisoformat(day) if isinstance(day, str) else day for day in (start, end))
     return Lake(Settings.from_env().lake).read(table, first, last)

@@ -4,9 +4,9 @@ import dagster as dg
 
 from crust_pipeline.defs.buying import build_batches_asset, profile_urls
 from crust_pipeline.defs.checks import asset_checks
+from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.marts import marts
 from crust_pipeline.defs.monitoring import advance_job, batch_monitor, load_jobs
-from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.report import daily_report, report, report_job
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.defs.results import accounts, build_result_assets, warehouse

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from crust_pipeline.ledger.planning import NewBatch, new_submission_id
+from crust_pipeline.ledger.plan import NewBatch, new_submission_id
 
 
 def new_batch(name: str = "one", *, reserved: Decimal = Decimal(1)) -> NewBatch:

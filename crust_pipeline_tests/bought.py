@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.pipeline import Pipeline, operations_of
-from crust_pipeline.runner import run_to_end
+from crust_pipeline.app.installation import Pipeline, operations_of
+from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings

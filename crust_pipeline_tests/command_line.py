@@ -10,7 +10,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from crust_pipeline.cli import main
+from crust_pipeline.cli.main import main
 
 
 @dataclass(frozen=True)

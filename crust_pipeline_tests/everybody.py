@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from crust_pipeline.tables import Lake
+from crust_pipeline.tables.store.lake import Lake
 
 # Shorter ones stand in other words by chance.
 LEAST_CHARACTERS = 6

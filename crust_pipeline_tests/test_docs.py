@@ -16,15 +16,15 @@ import dagster
 import duckdb
 import pytest
 
-from crust_pipeline.cli import main
-from crust_pipeline.commands.page import command_line_page, settings_page
+from crust_pipeline.cli.main import main
 from crust_pipeline.definitions import defs
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline.tables import Lake
+from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline_tests.command_line import crust
+from tools.command_pages import command_line_page, settings_page
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

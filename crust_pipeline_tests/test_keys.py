@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline import identity
-from crust_pipeline.identity import InvalidIdentifier
+from crust_pipeline import keys
+from crust_pipeline.keys import InvalidIdentifier
 
 JANE = "linkedin.com/in/jane-doe"
 ZOE = "linkedin.com/in/zoë-müller"
@@ -48,7 +48,7 @@ anything = st.text(max_size=60) | st.text(
     ],
 )
 def test_every_spelling_of_a_plain_url_is_one_person(text: str) -> None:
-    assert identity.key_of_url(text) == JANE
+    assert keys.key_of_url(text) == JANE
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_every_spelling_of_a_plain_url_is_one_person(text: str) -> None:
     ],
 )
 def test_every_unicode_form_and_encoding_is_one_person(text: str) -> None:
-    assert identity.key_of_url(text) == ZOE
+    assert keys.key_of_url(text) == ZOE
 
 
 @pytest.mark.parametrize(
@@ -103,23 +103,23 @@ def test_every_unicode_form_and_encoding_is_one_person(text: str) -> None:
 )
 def test_what_is_no_profile_says_why(text: str, reason: str) -> None:
     with pytest.raises(InvalidIdentifier, match=reason):
-        identity.key_of_url(text)
+        keys.key_of_url(text)
 
 
 def test_a_comma_in_a_profile_name_is_kept_and_sent_encoded() -> None:
-    key = identity.key_of_url("https://www.linkedin.com/in/doe,jane")
+    key = keys.key_of_url("https://www.linkedin.com/in/doe,jane")
 
     assert key == "linkedin.com/in/doe,jane"
-    assert identity.identifier_of(key) == "https://www.linkedin.com/in/doe%2Cjane"
+    assert keys.identifier_of(key) == "https://www.linkedin.com/in/doe%2Cjane"
 
 
 def test_a_unicode_name_is_sent_percent_encoded() -> None:
-    assert identity.identifier_of(ZOE) == "https://www.linkedin.com/in/zo%C3%AB-m%C3%BCller"
+    assert keys.identifier_of(ZOE) == "https://www.linkedin.com/in/zo%C3%AB-m%C3%BCller"
 
 
 @pytest.mark.parametrize("text", ["jane@example.com", " Jane@Example.COM\n", '"JANE@example.com"'])
 def test_an_email_is_compared_in_lower_case(text: str) -> None:
-    assert identity.key_of_email(text) == "jane@example.com"
+    assert keys.key_of_email(text) == "jane@example.com"
 
 
 @pytest.mark.parametrize(
@@ -145,27 +145,27 @@ def test_an_email_is_compared_in_lower_case(text: str) -> None:
 )
 def test_what_is_no_email_is_refused(text: str) -> None:
     with pytest.raises(InvalidIdentifier, match="not an e-mail address"):
-        identity.key_of_email(text)
+        keys.key_of_email(text)
 
 
 def test_a_row_goes_by_its_url_first() -> None:
-    assert identity.row_key("linkedin.com/in/jane-doe", "jane@example.com") == JANE
+    assert keys.row_key("linkedin.com/in/jane-doe", "jane@example.com") == JANE
 
 
 @pytest.mark.parametrize("profile_url", [None, "", "  ", "https://www.linkedin.com/company/acme"])
 def test_a_row_without_a_usable_url_goes_by_its_email(profile_url: str | None) -> None:
-    assert identity.row_key(profile_url, "Jane@example.com") == "jane@example.com"
+    assert keys.row_key(profile_url, "Jane@example.com") == "jane@example.com"
 
 
 @pytest.mark.parametrize("blank", [None, "", " ", '""'])
 def test_a_row_with_neither_says_so(blank: str | None) -> None:
     with pytest.raises(InvalidIdentifier, match=r"^neither a profile URL nor an e-mail address$"):
-        identity.row_key(blank, blank)
+        keys.row_key(blank, blank)
 
 
 def test_a_row_with_two_unusable_values_says_why_for_both() -> None:
     with pytest.raises(InvalidIdentifier) as caught:
-        identity.row_key("https://example.com/in/jane", "jane")
+        keys.row_key("https://example.com/in/jane", "jane")
 
     assert str(caught.value) == (
         "profile_url: not a linkedin.com address; business_email: not an e-mail address"
@@ -183,12 +183,12 @@ def test_a_row_with_two_unusable_values_says_why_for_both() -> None:
     ],
 )
 def test_an_echo_is_read_as_url_or_email(echo: str, key: str | None) -> None:
-    assert identity.key_of_echo(echo) == key
+    assert keys.key_of_echo(echo) == key
 
 
 def test_keys_tell_emails_from_urls() -> None:
-    assert identity.is_email("jane@example.com")
-    assert not identity.is_email("linkedin.com/in/a@b")
+    assert keys.is_email("jane@example.com")
+    assert not keys.is_email("linkedin.com/in/a@b")
 
 
 @given(
@@ -220,7 +220,7 @@ def test_all_variants_of_one_person_give_one_key(
     for _ in range(encodings):
         written = quote(written, safe="")
 
-    assert identity.key_of_url(f"{around}{scheme}{host}linkedin.com/in/{written}{end}{around}") == (
+    assert keys.key_of_url(f"{around}{scheme}{host}linkedin.com/in/{written}{end}{around}") == (
         f"linkedin.com/in/{slug}"
     )
 
@@ -229,7 +229,7 @@ def test_all_variants_of_one_person_give_one_key(
 def test_two_names_give_two_keys(first: str, second: str) -> None:
     first, second = (unicodedata.normalize("NFC", slug) for slug in (first, second))
 
-    same = identity.key_of_url(f"linkedin.com/in/{first}") == identity.key_of_url(
+    same = keys.key_of_url(f"linkedin.com/in/{first}") == keys.key_of_url(
         f"linkedin.com/in/{second}"
     )
     assert same == (first == second)
@@ -238,26 +238,26 @@ def test_two_names_give_two_keys(first: str, second: str) -> None:
 @given(anything.map("https://www.linkedin.com/in/".__add__) | anything)
 def test_a_url_gives_a_stable_key_or_a_reason(text: str) -> None:
     try:
-        key = identity.key_of_url(text)
+        key = keys.key_of_url(text)
     except InvalidIdentifier:
         return
 
-    assert identity.key_of_url(key) == key
-    assert identity.key_of_url(identity.identifier_of(key)) == key
-    assert identity.key_of_echo(identity.identifier_of(key)) == key
-    assert not identity.is_email(key)
+    assert keys.key_of_url(key) == key
+    assert keys.key_of_url(keys.identifier_of(key)) == key
+    assert keys.key_of_echo(keys.identifier_of(key)) == key
+    assert not keys.is_email(key)
 
 
 @given(anything | st.emails() | st.builds("{}@{}.example".format, anything, slugs))
 def test_an_email_gives_a_stable_key_or_a_reason(text: str) -> None:
     try:
-        key = identity.key_of_email(text)
+        key = keys.key_of_email(text)
     except InvalidIdentifier:
         return
 
-    assert identity.key_of_email(key) == key
-    assert identity.key_of_echo(identity.identifier_of(key)) == key
-    assert identity.is_email(key)
+    assert keys.key_of_email(key) == key
+    assert keys.key_of_echo(keys.identifier_of(key)) == key
+    assert keys.is_email(key)
 
 
 def documented(heading: str) -> list[tuple[str, str]]:
@@ -276,12 +276,12 @@ def outcome(key_of: Callable[[str], str], written: str) -> str:
 
 @pytest.mark.parametrize(("written", "documented_outcome"), documented("Profile URLs"))
 def test_profile_urls_are_as_documented(written: str, documented_outcome: str) -> None:
-    assert outcome(identity.key_of_url, written) == documented_outcome
+    assert outcome(keys.key_of_url, written) == documented_outcome
 
 
 @pytest.mark.parametrize(("written", "documented_outcome"), documented("E-mail addresses"))
 def test_emails_are_as_documented(written: str, documented_outcome: str) -> None:
-    assert outcome(identity.key_of_email, written) == documented_outcome
+    assert outcome(keys.key_of_email, written) == documented_outcome
 
 
 def test_the_documentation_has_its_tables() -> None:
@@ -298,4 +298,4 @@ def test_the_documentation_has_its_tables() -> None:
     ],
 )
 def test_a_url_is_told_from_an_address(text: str, key: str) -> None:
-    assert identity.key_of(text) == key
+    assert keys.key_of(text) == key

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app.installation import Pipeline
 
 NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.py"
 

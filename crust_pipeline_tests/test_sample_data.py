@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.identity import InvalidIdentifier, is_email, row_key
+from crust_pipeline.keys import InvalidIdentifier, is_email, row_key
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "profile_urls.csv"

@@ -9,7 +9,7 @@ import yaml
 from dagster import DagsterInstance
 from dagster._core.instance.config import PoolGranularity
 
-from crust_pipeline import instance
+from crust_pipeline.local_dagster import instance
 
 PROJECT = Path(__file__).parents[1]
 

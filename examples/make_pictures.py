@@ -10,10 +10,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from crust_pipeline.instance import running_instance
-from crust_pipeline.pipeline import Pipeline, operations_of
+from crust_pipeline.app.installation import Pipeline, operations_of
+from crust_pipeline.app.run_loop import run_to_end
+from crust_pipeline.local_dagster.instance import running_instance
 from crust_pipeline.report.page import write_report
-from crust_pipeline.runner import run_to_end
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings

@@ -14,7 +14,7 @@ def _():
     import marimo as mo
     import pandas as pd
 
-    from crust_pipeline.pipeline import Pipeline
+    from crust_pipeline.app.installation import Pipeline
     from crust_pipeline.settings import Settings
 
     # The same settings as everything else: CRUST_DATA_DIR says where the lake is.

@@ -1,16 +1,14 @@
 """The page docs/checks.md, made from the checks of the asset graph.
 
-Write it anew with `python -m crust_pipeline.defs.page > docs/checks.md`; a test holds it current.
+`make docs` writes it; a test holds it current.
 """
-
-import sys
 
 import dagster as dg
 
 _HEAD = """\
 # Checks
 
-Made from the code: `python -m crust_pipeline.defs.page > docs/checks.md`. Each is asked once per
+Made from the code: `make docs`. Each is asked once per
 run, for all of its days, and shows its numbers also when it passes. What stops a run stops it
 before the warehouse is loaded; everything else warns.
 
@@ -29,9 +27,3 @@ def checks_page(definitions: dg.Definitions) -> str:
         for spec in specs
     )
     return _HEAD + "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    from crust_pipeline.definitions import defs
-
-    sys.stdout.write(checks_page(defs))

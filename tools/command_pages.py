@@ -1,10 +1,8 @@
 """The pages docs/settings.md and docs/command-line.md, made from what they describe.
 
-Write them anew with `python -m crust_pipeline.commands.page settings > docs/settings.md`, and the
-same with `command-line`; a test holds them current.
+`make docs` writes them; a test holds them current.
 """
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,7 +18,7 @@ def settings_page() -> str:
         "",
         "Settings come from environment variables. In Dagster's Launchpad the resource `crust` has",
         "the same ones, but for the keys; what is typed there is laid over the environment.",
-        "(Made from the code by `python -m crust_pipeline.commands.page settings`.)",
+        "(Made from the code by `make docs`.)",
         "",
         "| variable | default | what it is |",
         "|---|---|---|",
@@ -57,7 +55,7 @@ def command_line_page(main: click.Group) -> str:
         "results to standard output; `--json` prints them for scripts. Settings come from the",
         "environment: see [settings.md](settings.md). With `-v` before the command, each step of a",
         "batch is logged as one line.",
-        "(Made from the code by `python -m crust_pipeline.commands.page command-line`.)",
+        "(Made from the code by `make docs`.)",
     ]
     for path, command in _commands(main, "crust-pipeline"):
         context = click.Context(command, info_name=path)
@@ -89,10 +87,3 @@ def _paragraphs(text: str) -> list[str]:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    from crust_pipeline.cli import main
-
-    pages = {"settings": settings_page, "command-line": lambda: command_line_page(main)}
-    sys.stdout.write(pages[sys.argv[1]]())

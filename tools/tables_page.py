@@ -1,9 +1,8 @@
 """The page docs/tables.md, made from the table specs.
 
-Write it anew with `python -m crust_pipeline.tables.page > docs/tables.md`; a test holds it current.
+`make docs` writes it; a test holds it current.
 """
 
-import sys
 from collections.abc import Iterator
 
 from crust_pipeline.tables.spec import Column, Table
@@ -13,7 +12,7 @@ _HEAD = """\
 # Tables
 
 Made from the table specs (`crust_pipeline/tables/specs`); edit those, then run
-`python -m crust_pipeline.tables.page > docs/tables.md`.
+`make docs`.
 
 The same tables are in the lake (`<lake>/<table>/partition_date=YYYY-MM-DD/<table>.parquet`), in
 `warehouse.duckdb` and, as views over the lake, in `lake.duckdb`. Moments are UTC. Empty texts and
@@ -55,7 +54,3 @@ def _paths(table: Table, column: Column) -> Iterator[str]:
         for place, path in paths
     )
     yield from dict.fromkeys(whole)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(tables_page())

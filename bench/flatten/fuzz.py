@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from bench.flatten.people import landed_file, lines
-from crust_pipeline.tables import Lake, flatten
+from crust_pipeline.tables.flatten.flattening import flatten
+from crust_pipeline.tables.store.lake import Lake
 
 _DAY = date(2026, 1, 5)
 _TOKENS = (

@@ -19,9 +19,13 @@ from isal import igzip
 
 from bench.flatten.people import landed_file
 from bench.flatten.usage import cpu_seconds, peak_mb
-from crust_pipeline.tables import Lake, LandedFile, Warehouse, flatten, tables_of
-from crust_pipeline.tables.reading import readings
-from crust_pipeline.tables.shape import read_columns
+from crust_pipeline.tables.flatten.files import LandedFile
+from crust_pipeline.tables.flatten.flattening import flatten
+from crust_pipeline.tables.flatten.reading import readings
+from crust_pipeline.tables.flatten.shape import read_columns
+from crust_pipeline.tables.specs import tables_of
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.warehouse import Warehouse
 
 # What `people` gives everybody; as a list it costs its columns, not the record.
 _ASSESSMENT = b'"assessment":{"authenticity":{"verdict":"clearly_genuine","tier":0}}'

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from crust_pipeline.tables import LandedFile
+from crust_pipeline.tables.flatten.files import LandedFile
 
 _WORDS = (
     "built led shipped designed scaled the a of for with and platform payments data pipeline team"

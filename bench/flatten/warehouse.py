@@ -11,9 +11,10 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from crust_pipeline.tables import TABLES, Lake, Warehouse
-from crust_pipeline.tables.lake import open_duckdb
 from crust_pipeline.tables.spec import quoted
+from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.tables.store.lake import Lake, open_duckdb
+from crust_pipeline.tables.store.warehouse import Warehouse
 
 _FIRST = date(2020, 1, 1)
 _ROWS_PER_DAY = 10_000

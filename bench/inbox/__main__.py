@@ -25,9 +25,10 @@ from urllib.parse import urlsplit
 from crust_pipeline.inbox.app import Limits
 from crust_pipeline.inbox.serve import serve
 from crust_pipeline.inbox.store import Store
-from crust_pipeline.ledger import inbox, planning
+from crust_pipeline.ledger import inbox
+from crust_pipeline.ledger import plan as ledger_plan
 from crust_pipeline.ledger.inbox import Delivery, Receipt
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline_tests.batches import new_batch
 
 # Below the number of deliveries that are kept for one batch.
@@ -71,7 +72,7 @@ def tokens(ledger: Ledger, count: int) -> list[str]:
     with ledger.write() as tx:
         for number in range(count):
             batch = new_batch(f"bench-{number}")
-            planning.add_batch(tx, batch, now=now)
+            ledger_plan.add_batch(tx, batch, now=now)
             made.append(inbox.issue_token(tx, batch.submission_id, now=now))
     return made
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.plan import PlanReport, plan
-from crust_pipeline.ledger import planning
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import PlanReport, plan
+from crust_pipeline.ledger import plan as ledger_plan
 from crust_pipeline.ledger.schema import claims, submissions
-from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.vendors.operations import ENRICH
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ def timed_day(ledger: Ledger, known: int) -> tuple[float, float]:
     plans: list[float] = []
     for _ in range(REPEATS):
         with ledger.write() as tx:
-            seconds, found = timed(lambda: planning.claims_of(tx, "enrich", keys))
+            seconds, found = timed(lambda: ledger_plan.claims_of(tx, "enrich", keys))
         assert len(found) == DAY_ROWS // 2
         look_ups.append(seconds * 1000)
         seconds, report = timed(lambda: make_plan(ledger, rows, day, dry_run=True))

@@ -15,17 +15,21 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from bench.scale.history import DAYS, NOW, OPERATION, write_history
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.forecast import day_ends
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.batching.watch import watch
-from crust_pipeline.ledger import dispatching, landing, loading, progress, queries, spending
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.forecast import day_ends
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.buying.watch import watch
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import queries, spending
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.queue import queue
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import Job
-from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import Job
+from crust_pipeline.vendors.operations import ENRICH
 
 SIZES = (10, 1_000, 10_000)
 BATCH = 100
@@ -66,28 +70,30 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
     )
     return {
         "whole tick, five jobs polled": lambda: _tick(engine),
-        "polls that are due": lambda: progress.due_polls(ledger, now=NOW, limit=100),
-        "how long such jobs took": lambda: progress.finished_seconds(ledger, "enrich", BATCH),
-        "files to land": lambda: landing.due_landings(ledger, now=NOW),
-        "orphaned intents": lambda: dispatching.orphaned_intents(ledger),
+        "polls that are due": lambda: ledger_poll.due_polls(ledger, now=NOW, limit=100),
+        "how long such jobs took": lambda: ledger_poll.finished_seconds(ledger, "enrich", BATCH),
+        "files to land": lambda: ledger_land.due_landings(ledger, now=NOW),
+        "orphaned intents": lambda: ledger_submit.orphaned_intents(ledger),
         "summary of the account": lambda: queries.summary(ledger, now=NOW),
-        "days to load": lambda: loading.due_days(ledger, [OPERATION]),
-        "days identified meanwhile": lambda: loading.days_identified(ledger),
-        "days over budget": lambda: loading.days_over_budget(ledger, OPERATION, planned_before=NOW),
+        "days to load": lambda: ledger_load.due_days(ledger, [OPERATION]),
+        "days identified meanwhile": lambda: ledger_load.days_identified(ledger),
+        "days over budget": lambda: ledger_load.days_over_budget(
+            ledger, OPERATION, planned_before=NOW
+        ),
         "queue with forecast": lambda: day_ends(
             queue(ledger),
-            finished_seconds=lambda product, count: progress.finished_seconds(
+            finished_seconds=lambda product, count: ledger_poll.finished_seconds(
                 ledger, product, count
             ),
             slots=5,
             now=NOW,
         ),
-        "claim of a slot (none free)": lambda: dispatching.claim_next(
+        "claim of a slot (none free)": lambda: ledger_submit.claim_next(
             ledger, max_active=5, owner="bench", now=NOW
         ),
         "outcomes of one day": lambda: queries.outcome_counts(ledger, OPERATION, [day]),
         "credit usage of one day": lambda: spending.credit_usage(ledger, OPERATION, [day]),
-        "sources of one day": lambda: loading.sources(ledger, OPERATION, [day]),
+        "sources of one day": lambda: ledger_load.sources(ledger, OPERATION, [day]),
         "plan of 270 new rows": lambda: _plan(ledger),
     }
 
@@ -96,9 +102,9 @@ def _tick(engine: Engine) -> None:
     """All that the sensor asks of the ledger."""
     watch(engine)
     for operation in ("identify", "contact", "enrich"):
-        loading.days_identified(engine.ledger)
-        loading.days_over_budget(engine.ledger, operation, planned_before=NOW)
-        loading.due_days(engine.ledger, [operation])
+        ledger_load.days_identified(engine.ledger)
+        ledger_load.days_over_budget(engine.ledger, operation, planned_before=NOW)
+        ledger_load.due_days(engine.ledger, [operation])
 
 
 def _plan(ledger: Ledger) -> None:

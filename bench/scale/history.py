@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from crust_pipeline.ledger import schema
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.store import Ledger
 
 OPERATION = "enrich"
 FIELDS = "basic_profile"

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from crust_pipeline.processes import TetheredProcess
+from crust_pipeline.local_dagster.processes import TetheredProcess
 
 FIRST_DAY = date(2025, 1, 1)
 SLOTS = 5

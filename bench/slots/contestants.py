@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.slots.account import KEY, Account
-from crust_pipeline.instance import running_instance
-from crust_pipeline.ledger import loading
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.local_dagster.instance import running_instance
 from crust_pipeline.settings import Settings
 
 Contestant = Callable[[Account], None]
@@ -43,7 +43,7 @@ def daemon(account: Account) -> None:
             [day.isoformat() for day in account.days],
         )
         instance.start_daemon()
-        while len(loading.days_loaded(ledger)) < len(account.days):
+        while len(ledger_load.days_loaded(ledger)) < len(account.days):
             instance.check()
             time.sleep(1)  # the daemon works by itself
         runs = instance.runs(limit=1000)

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from crust_pipeline.batching.land import LINK_LIVES
-from crust_pipeline.ledger import loading, progress, queries
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
-from crust_pipeline.tables import FileReport, Table
+from crust_pipeline.app.installation import OPERATIONS, Pipeline
+from crust_pipeline.buying.land import LINK_LIVES
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import queries
+from crust_pipeline.tables.flatten.files import FileReport
+from crust_pipeline.tables.spec import Table
 
 # With what days are compared: the four weeks before them, so that every weekday counts alike.
 TRAILING_DAYS = 28
@@ -110,7 +113,7 @@ def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     planned = {
         (operation, day): rows
         for operation in OPERATIONS
-        for day, rows in loading.days_planned(pipeline.ledger, operation).items()
+        for day, rows in ledger_load.days_planned(pipeline.ledger, operation).items()
         if day in set(days)
     }
     wrong = [
@@ -294,7 +297,9 @@ def no_line_is_unreadable(pipeline: Pipeline, days: Sequence[date]) -> Finding:
 
 def no_submit_is_unknown(pipeline: Pipeline) -> Finding:
     """Whether the fate of every submit is known, with every account."""
-    unknown = [submit for ledger in pipeline.ledgers for submit in progress.unknown_submits(ledger)]
+    unknown = [
+        submit for ledger in pipeline.ledgers for submit in ledger_poll.unknown_submits(ledger)
+    ]
     return Finding(
         not unknown,
         {

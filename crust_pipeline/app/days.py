@@ -11,33 +11,26 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.plan import PlanReport, plan
-from crust_pipeline.identity import InvalidIdentifier, row_key
-from crust_pipeline.ledger import loading, queries, spending
-from crust_pipeline.ledger.erasing import suppressed_keys
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.tables import (
-    TABLES,
-    FlattenReport,
-    LandedFile,
-    LoadReport,
-    Upstream,
-    flatten,
-    operations_sharing,
-    publish_views,
-    read_upstream,
-    upstream_rows,
-    without_people,
-)
-from crust_pipeline.vendor import errors
-from crust_pipeline.waterfall import is_step, left_over, under_way
+from crust_pipeline.app.waterfall import is_step, left_over, under_way
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import PlanReport, plan
+from crust_pipeline.keys import InvalidIdentifier, row_key
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import queries, spending
+from crust_pipeline.ledger.erase import suppressed_keys
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.tables.flatten.files import LandedFile
+from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
+from crust_pipeline.tables.specs import TABLES, operations_sharing
+from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
+from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
+from crust_pipeline.vendors import errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-from crust_pipeline.pipeline import OPERATIONS, Pipeline, operations_before
+from crust_pipeline.app.installation import OPERATIONS, Pipeline, operations_before
 
 _Row = TypeVar("_Row")
 
@@ -192,8 +185,8 @@ def plan_days(
         # in the meantime is waited for.
         waiting = under_way(pipeline, before, partitions)
         for name in before:
-            answering = loading.days_answering(pipeline.ledger, name, partitions)
-            if behind := loading.days_behind(pipeline.ledger, name, answering):
+            answering = ledger_load.days_answering(pipeline.ledger, name, partitions)
+            if behind := ledger_load.days_behind(pipeline.ledger, name, answering):
                 load_results(pipeline, name, behind, run_id=run_id or "plan")
         rows = left_over(pipeline, operation, rows, waiting=waiting)
     return plan(
@@ -255,12 +248,14 @@ def load_results(
     """
     now = pipeline.clock()
     together = operations_sharing(operation)
-    versions = {name: loading.versions_of(pipeline.ledger, name, partitions) for name in together}
+    versions = {
+        name: ledger_load.versions_of(pipeline.ledger, name, partitions) for name in together
+    }
     report = flatten(
         [
             landed_file(pipeline, source)
             for name in together
-            for source in loading.sources(pipeline.ledger_of(name), name, partitions)
+            for source in ledger_load.sources(pipeline.ledger_of(name), name, partitions)
         ],
         operations=together,
         days=partitions,
@@ -273,11 +268,11 @@ def load_results(
     )
     if not only:
         for name, of_days in versions.items():
-            loading.flattened(pipeline.ledger, name, of_days, now=now)
+            ledger_load.flattened(pipeline.ledger, name, of_days, now=now)
     return report
 
 
-def landed_file(pipeline: Pipeline, source: loading.Source) -> LandedFile:
+def landed_file(pipeline: Pipeline, source: ledger_load.Source) -> LandedFile:
     """A landed file as flattening takes it."""
     return LandedFile(
         submission_id=source.submission_id,
@@ -299,7 +294,7 @@ def load_accounts(
         Rows by table and day.
     """
     ledger, columns = pipeline.ledger, {column.name for column in TABLES["batches"].columns}
-    versions = loading.versions_flattened(ledger, partitions)
+    versions = ledger_load.versions_flattened(ledger, partitions)
     # A batch is filed under its first day, perhaps an earlier one: that row is out of date too.
     batches: dict[date, list[Mapping[str, object]]] = {
         day: [] for day in queries.first_partitions_of(ledger, partitions)
@@ -323,7 +318,7 @@ def load_accounts(
         }
         for table, rows in rows_by_table.items()
     }
-    loading.loaded(ledger, versions)
+    ledger_load.loaded(ledger, versions)
     return written
 
 

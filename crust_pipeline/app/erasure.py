@@ -8,10 +8,10 @@ from collections.abc import Collection
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from crust_pipeline.ledger import erasing
-from crust_pipeline.ledger.erasing import Erased
-from crust_pipeline.pipeline import OPERATIONS, Pipeline
-from crust_pipeline.steps import load_accounts, load_results, load_warehouse, write_profile_urls
+from crust_pipeline.app.days import load_accounts, load_results, load_warehouse, write_profile_urls
+from crust_pipeline.app.installation import OPERATIONS, Pipeline
+from crust_pipeline.ledger import erase as ledger_erase
+from crust_pipeline.ledger.erase import Erased
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ def erase_people(pipeline: Pipeline, keys: Collection[str], *, reason: str, run_
         run_id: names this erasure in the tables.
     """
     everybody = set(keys) | _named_together(pipeline, keys)
-    done = erasing.erase(pipeline.ledger, everybody, reason=reason, now=pipeline.clock())
+    done = ledger_erase.erase(pipeline.ledger, everybody, reason=reason, now=pipeline.clock())
     upstream = _days_of_upstream(pipeline, done.keys)
     write_profile_urls(pipeline, upstream, run_id=run_id)
     if done.days:

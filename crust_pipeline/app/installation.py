@@ -11,20 +11,18 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
-from crust_pipeline.batching.decide import Policy, Products
-from crust_pipeline.batching.engine import Engine, ReadAnswer, ReadFile, utc_now
-from crust_pipeline.batching.pronto import ProntoJobs
-from crust_pipeline.identity import InvalidIdentifier, key_of_url
-from crust_pipeline.ledger.ledger import Ledger, submission
+from crust_pipeline.app.waterfall import contacts_of, steps_before
+from crust_pipeline.buying.account import Engine, ReadAnswer, ReadFile, utc_now
+from crust_pipeline.buying.decide import Policy, Products
+from crust_pipeline.keys import InvalidIdentifier, key_of_url
+from crust_pipeline.ledger.store import Ledger, submission
 from crust_pipeline.marts import create_marts
 from crust_pipeline.settings import PRONTO_JOBS_AT_A_TIME, Settings, SettingsError
-from crust_pipeline.tables import (
-    Lake,
-    Warehouse,
-    read_answers,
-)
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import (
+from crust_pipeline.tables.flatten.answers import read_answers
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.warehouse import Warehouse
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.operations import (
     BULK_CONTACTS,
     CONTACT,
     CONTACT_FIELDS,
@@ -34,9 +32,9 @@ from crust_pipeline.vendor.operations import (
     LIVE_ENRICH,
     PRONTO_PRODUCTS,
 )
-from crust_pipeline.vendor.prices import PRICES, PriceError, Prices, prices_from_file
-from crust_pipeline.vendor.pronto import ProntoClient
-from crust_pipeline.waterfall import contacts_of, steps_before
+from crust_pipeline.vendors.prices import PRICES, PriceError, Prices, prices_from_file
+from crust_pipeline.vendors.pronto.client import ProntoClient
+from crust_pipeline.vendors.pronto.jobs import ProntoJobs
 
 # All that can be bought; `operations_of` says what is, and in which order.
 OPERATIONS = ("identify", "contact", "enrich", *BULK_CONTACTS)

@@ -9,10 +9,10 @@ from datetime import date
 from glob import glob
 from pathlib import Path
 
-from crust_pipeline.ledger import loading
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.steps import days_between, rows_in_lake, today_of
-from crust_pipeline.tables import UpstreamError, read_upstream
+from crust_pipeline.app.days import days_between, rows_in_lake, today_of
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.tables.upstream import UpstreamError, read_upstream
 
 
 def grown_days(planned: Mapping[date, int], rows: Mapping[date, int]) -> list[date]:
@@ -36,7 +36,7 @@ def grown_days(planned: Mapping[date, int], rows: Mapping[date, int]) -> list[da
 
 def late_days(pipeline: Pipeline, operation: str) -> list[date]:
     """Days to plan again because of late rows, from the upstream table or from `profile_urls`."""
-    return grown_days(loading.days_planned(pipeline.ledger, operation), rows_now(pipeline))
+    return grown_days(ledger_load.days_planned(pipeline.ledger, operation), rows_now(pipeline))
 
 
 def rows_now(pipeline: Pipeline) -> dict[date, int]:

@@ -12,18 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from crust_pipeline.batching.decide import InputRow
-from crust_pipeline.batching.dispatch import send_at_once, settle_orphans
-from crust_pipeline.batching.plan import Decided, decide_all
-from crust_pipeline.identity import InvalidIdentifier, key_of
-from crust_pipeline.ledger import lookups, planning
-from crust_pipeline.ledger.dispatching import PauseKind, end_pause, pause_of
-from crust_pipeline.ledger.lookups import Fate
-from crust_pipeline.ledger.planning import PlannedRow
-from crust_pipeline.ledger.queries import NOT_PERMITTED, TROUBLED_OUTCOMES, outcome_of
-from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.steps import (
+from crust_pipeline.app.days import (
     balance_of,
     landed_file,
     load_accounts,
@@ -31,8 +20,21 @@ from crust_pipeline.steps import (
     load_warehouse,
     today_of,
 )
-from crust_pipeline.tables import Lake, flatten
-from crust_pipeline.vendor.operations import CONTACT_SYNC
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.decide import InputRow
+from crust_pipeline.buying.plan import Decided, decide_all
+from crust_pipeline.buying.submit import send_at_once, settle_orphans
+from crust_pipeline.keys import InvalidIdentifier, key_of
+from crust_pipeline.ledger import lookup as ledger_lookup
+from crust_pipeline.ledger import plan as ledger_plan
+from crust_pipeline.ledger.lookup import Fate
+from crust_pipeline.ledger.plan import PlannedRow
+from crust_pipeline.ledger.queries import NOT_PERMITTED, TROUBLED_OUTCOMES, outcome_of
+from crust_pipeline.ledger.states import Verdict
+from crust_pipeline.ledger.submit import PauseKind, end_pause, pause_of
+from crust_pipeline.tables.flatten.flattening import flatten
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.vendors.operations import CONTACT_SYNC
 
 OPERATION = "contact"
 TABLES_SHOWN = ("contact_emails", "contact_phones", "contact_websites")
@@ -138,7 +140,7 @@ def look_up(
     lines = [batch.submission_id for batch in decided.batches]
     _send(pipeline, lines, run_id=run_id, sleep=sleep)
     rows = sorted(decided.rows, key=lambda row: row.row_id)
-    found = lookups.fates(
+    found = ledger_lookup.fates(
         pipeline.ledger,
         {
             row.profile_key: row.submission_id
@@ -151,7 +153,7 @@ def look_up(
         _card(pipeline, row, identifier, fate=found.get(row.profile_key or ""), contents=contents)
         for identifier, row in zip(identifiers, rows, strict=True)
     )
-    return LookedUp(tuple(cards), lookups.credits_reported(pipeline.ledger, lines))
+    return LookedUp(tuple(cards), ledger_lookup.credits_reported(pipeline.ledger, lines))
 
 
 def load_lookups(pipeline: Pipeline, *, run_id: str) -> None:
@@ -190,7 +192,7 @@ def _decide(
         )
         if at_most is not None:
             for batch in decided.batches:
-                planning.add_batch(tx, batch, now=now)
+                ledger_plan.add_batch(tx, batch, now=now)
     return decided
 
 
@@ -212,7 +214,7 @@ def _send(
             end_pause(tx, kind, takes_slot=False)
     reason = "the lookup ended before it was sent"
     try:
-        while lookups.wait_to_be_sent(ledger, lines):
+        while ledger_lookup.wait_to_be_sent(ledger, lines):
             send_at_once(engine, lines, run_id=run_id)
             with ledger.read() as con:
                 pause = pause_of(con, ledger.account, now=engine.now(), takes_slot=False)
@@ -223,7 +225,7 @@ def _send(
                 break
             sleep((pause.until - engine.now()).total_seconds())
     finally:
-        lookups.withdraw(ledger, lines, reason=reason, now=engine.now())
+        ledger_lookup.withdraw(ledger, lines, reason=reason, now=engine.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ class _Contents:
 def _contents(pipeline: Pipeline, keys: Sequence[str]) -> _Contents:
     """Read what is bought of people out of the landed files, as the tables do."""
     today = today_of(pipeline)
-    sources = lookups.bought(pipeline.ledger, OPERATION, keys, day=today)
+    sources = ledger_lookup.bought(pipeline.ledger, OPERATION, keys, day=today)
     with TemporaryDirectory(prefix="lookup-") as folder:
         lake = Lake(Path(folder))
         flatten(

@@ -9,18 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from crust_pipeline.batching.decide import Policy
-from crust_pipeline.batching.dispatch import fill_slots
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.land import land_files
-from crust_pipeline.batching.monitor import poll_jobs
-from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING, reconcile
-from crust_pipeline.ledger import landing, loading, progress, queries
-from crust_pipeline.ledger.dispatching import PauseKind, end_pause
-from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
-from crust_pipeline.ledger.states import IN_PROGRESS
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.steps import (
+from crust_pipeline.app.days import (
     days_between,
     load_accounts,
     load_results,
@@ -28,8 +17,22 @@ from crust_pipeline.steps import (
     load_warehouse,
     plan_days,
 )
-from crust_pipeline.tables import LoadReport
-from crust_pipeline.vendor import errors
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.decide import Policy
+from crust_pipeline.buying.land import land_files
+from crust_pipeline.buying.poll import poll_jobs
+from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING, reconcile
+from crust_pipeline.buying.submit import fill_slots
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
+from crust_pipeline.ledger.states import IN_PROGRESS
+from crust_pipeline.ledger.submit import PauseKind, end_pause
+from crust_pipeline.tables.store.warehouse import LoadReport
+from crust_pipeline.vendors import errors
 
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY, PauseKind.REFUSED})
@@ -230,7 +233,7 @@ def _turn(engine: Engine, silence: Silence) -> None:
 
 
 def _something_to_land(engines: Sequence[Engine]) -> bool:
-    return any(landing.due_landings(engine.ledger, now=engine.now()) for engine in engines)
+    return any(ledger_land.due_landings(engine.ledger, now=engine.now()) for engine in engines)
 
 
 def _land_all(engines: Sequence[Engine]) -> None:
@@ -240,7 +243,7 @@ def _land_all(engines: Sequence[Engine]) -> None:
 
 def _seconds_to_next_look(engine: Engine) -> float:
     """Until the next poll, but not long: landings end and pauses pass in between."""
-    due = progress.next_poll(engine.ledger)
+    due = ledger_poll.next_poll(engine.ledger)
     wait = (due - engine.now()).total_seconds() if due else MOST_IDLE_SECONDS
     return min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
 
@@ -265,7 +268,7 @@ def _plan_identified(
 ) -> None:
     """Ask for those whose e-mail has been identified by now; nobody else is planned again."""
     again: dict[str, list[date]] = {}
-    for operation, day in loading.days_identified(pipeline.ledger):
+    for operation, day in ledger_load.days_identified(pipeline.ledger):
         if operation in names and day in days:
             again.setdefault(operation, []).append(day)
     for operation, of_days in again.items():

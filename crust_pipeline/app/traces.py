@@ -8,11 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from crust_pipeline.checking import Finding
-from crust_pipeline.ledger import loading, queries
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.tables import FileReport, operations_sharing, tables_of
-from crust_pipeline.tables.lake import open_duckdb
+from crust_pipeline.app.checks import Finding
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import queries
+from crust_pipeline.tables.flatten.files import FileReport
+from crust_pipeline.tables.specs import operations_sharing, tables_of
+from crust_pipeline.tables.store.lake import open_duckdb
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,8 +74,8 @@ def _lines_in_the_lake(
     import pyarrow as pa
 
     ledger = pipeline.ledger_of(operation)
-    found = loading.found_lines(ledger, operation, days)
-    whole = loading.files_of_only(ledger, operation, days)
+    found = ledger_load.found_lines(ledger, operation, days)
+    whole = ledger_load.files_of_only(ledger, operation, days)
     tables = tables_of(operation)
     with_all = [table for table in tables if table.has_every_line(operation)]
     # One after the other, so that the large tables are read only for what the first do not have.

@@ -8,26 +8,27 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from crust_pipeline.batching.decide import InputRow
-from crust_pipeline.identity import ERASED_KEY, identifier_of, is_email
-from crust_pipeline.ledger import planning, queries
-from crust_pipeline.ledger.planning import Identity
+from crust_pipeline.buying.decide import InputRow
+from crust_pipeline.keys import ERASED_KEY, identifier_of, is_email
+from crust_pipeline.ledger import plan as ledger_plan
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.plan import Identity
 from crust_pipeline.ledger.states import Answer
 from crust_pipeline.settings import Settings
-from crust_pipeline.tables import Lake
-from crust_pipeline.vendor.operations import (
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.vendors.operations import (
     BULK_CONTACTS,
     CONTACT,
     CONTACT_FIELDS,
     PRONTO_TYPES,
     opaque_key,
 )
-from crust_pipeline.vendor.pronto import Contact, EnrichmentType
+from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from crust_pipeline.pipeline import Pipeline
+    from crust_pipeline.app.installation import Pipeline
 
 UnderWay = Mapping[str, Mapping[tuple[date, str], str]]
 
@@ -230,7 +231,7 @@ def _found(
         for key, submission_id in found.items():
             result.setdefault(key, {}).update(dict.fromkeys(step.fields, submission_id))
     with pipeline.ledger.write() as tx:
-        claims = planning.claims_of(tx, "contact", sorted(keys))
+        claims = ledger_plan.claims_of(tx, "contact", sorted(keys))
     for key, of_key in claims.items():
         for claim in of_key:
             # Who asked one vendor for removal is not looked for at another.
@@ -300,7 +301,7 @@ def _identities(pipeline: "Pipeline", rows: Sequence[InputRow]) -> dict[str, Ide
         {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
     )
     with pipeline.ledger.write() as tx:
-        return planning.identities_of(tx, emails)
+        return ledger_plan.identities_of(tx, emails)
 
 
 def _ask(

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import EndpointAccess
-from crust_pipeline.vendor.operations import Operation, under
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import EndpointAccess
+from crust_pipeline.vendors.operations import Operation, under
 
 
 class ListsEndpoints(Protocol):

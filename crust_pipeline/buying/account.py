@@ -10,13 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from crust_pipeline.batching.access import Access, ListsEndpoints
+from crust_pipeline.buying.access import Access, ListsEndpoints
 from crust_pipeline.errors import CrustError
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.limits import NO_LIMITS, Limits
-from crust_pipeline.vendor.models import Accepted, Downloaded, Job, JobPage
-from crust_pipeline.vendor.operations import IdentifierType, Operation
-from crust_pipeline.vendor.prices import PRICES, Prices
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.vendors.models import Accepted, Downloaded, Job, JobPage
+from crust_pipeline.vendors.operations import IdentifierType, Operation
+from crust_pipeline.vendors.prices import PRICES, Prices
 
 # A submit is given up after 60 s (vendor/crustdata.py). An intent this old has nobody behind it.
 INTENT_EXPIRES = timedelta(minutes=5)

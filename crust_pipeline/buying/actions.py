@@ -3,8 +3,8 @@
 The vendor documents no closed set, and of some products no word at all: what is seen is learned.
 """
 
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.ledger import progress
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.ledger import poll as ledger_poll
 
 # Jobs that are never ours, by the reference's list of actions.
 _OTHERS = ("search", "search_live")
@@ -15,4 +15,4 @@ def action_words(engine: Engine) -> dict[str, str]:
     documented = {
         action: name for name, product in engine.products.items() for action in product.actions
     }
-    return dict.fromkeys(_OTHERS, "") | documented | dict(progress.actions_seen(engine.ledger))
+    return dict.fromkeys(_OTHERS, "") | documented | dict(ledger_poll.actions_seen(engine.ledger))

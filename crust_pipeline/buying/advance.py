@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from crust_pipeline.batching.dispatch import Dispatched, fill_slots
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.land import Landed, land_files
-from crust_pipeline.batching.monitor import Polled, poll_jobs
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.land import Landed, land_files
+from crust_pipeline.buying.poll import Polled, poll_jobs
+from crust_pipeline.buying.submit import Dispatched, fill_slots
 from crust_pipeline.errors import Failures, one_pass
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.crustdata import CrustdataClient
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,13 @@
 It is believed only as far as the vendor confirms it: whoever knows the token can deliver anything.
 """
 
-from crust_pipeline.batching.actions import action_words
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.ledger import inbox, progress
-from crust_pipeline.ledger.progress import UnknownSubmit
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Job
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.actions import action_words
+from crust_pipeline.ledger import inbox
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger.poll import UnknownSubmit
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import Job
 
 
 def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
@@ -20,7 +21,7 @@ def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
     job = _job_of(engine, submit)
     if job is None:
         return False
-    progress.adopt(
+    ledger_poll.adopt(
         engine.ledger,
         submit.submission_id,
         batch_id=job.batch_id,
@@ -33,7 +34,7 @@ def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
 
 def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
     named = inbox.jobs_named(engine.ledger, submit.submission_id)
-    ours, foreign = progress.jobs_known(engine.ledger, named)
+    ours, foreign = ledger_poll.jobs_known(engine.ledger, named)
     words = action_words(engine)
     for batch_id in named:
         if batch_id in ours or (batch_id, submit.submission_id) in foreign:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from crust_pipeline.identity import ERASED_KEY, is_email
+from crust_pipeline.keys import ERASED_KEY, is_email
 from crust_pipeline.ledger.limits import Limits
-from crust_pipeline.ledger.planning import Claim, Identity, PlannedRow
+from crust_pipeline.ledger.plan import Claim, Identity, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendor.operations import IdentifierType, Operation, under
+from crust_pipeline.vendors.operations import IdentifierType, Operation, under
 
 # Answers that say the vendor has nothing on this person, whatever one asks for.
 NOBODY = frozenset({Answer.NOT_FOUND, Answer.DROPPED})

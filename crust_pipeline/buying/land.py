@@ -18,12 +18,12 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from crust_pipeline.batching.engine import Engine, ReadFile, is_gone
-from crust_pipeline.batching.settle import settle
+from crust_pipeline.buying.account import Engine, ReadFile, is_gone
+from crust_pipeline.buying.settle import settle
 from crust_pipeline.errors import CrustError, Failures, one_pass
-from crust_pipeline.ledger import landing, progress
-from crust_pipeline.ledger.dispatching import Intent, backoff
-from crust_pipeline.ledger.landing import (
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger.land import (
     DirectAnswer,
     DueLanding,
     KeptFile,
@@ -31,8 +31,9 @@ from crust_pipeline.ledger.landing import (
     Settled,
 )
 from crust_pipeline.ledger.states import Answer
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Answers, Job, JobStatus
+from crust_pipeline.ledger.submit import Intent, backoff
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import Answers, Job, JobStatus
 
 # The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
 LINK_LIVES = timedelta(days=5)
@@ -87,12 +88,12 @@ def land_files(
     """
     done = Landed()
     with one_pass(failures) as failed:
-        for due in landing.due_landings(engine.ledger, now=engine.now()):
+        for due in ledger_land.due_landings(engine.ledger, now=engine.now()):
             if not may_go_on():
                 break
             if due.owner and not is_gone(due.owner, at=due.taken_at, now=engine.now()):
                 continue
-            if landing.take(engine.ledger, due, owner=engine.owner, now=engine.now()):
+            if ledger_land.take(engine.ledger, due, owner=engine.owner, now=engine.now()):
                 note = partial(_try_later, engine, due, done)
                 with failed.unit("landing", "batch", due.submission_id, note=note):
                     _land(engine, due, done)
@@ -108,7 +109,7 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
         too_late = engine.now() - due.completed_at > LINK_LIVES
         if (too_late or due.dead_links + 1 >= DEAD_LINKS_BELIEVED) and not on_disk:
             reason = f"the link died before the file was kept: {error}"
-            landing.expired(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            ledger_land.expired(engine.ledger, due.submission_id, reason=reason, now=engine.now())
             done.expired.append(due.submission_id)
         else:
             _try_later(engine, due, done, str(error), dead_link=True)
@@ -131,9 +132,9 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
                 f"job {due.batch_id} was adopted, but nothing in its file shows that it is this "
                 "batch's. If it came without any results, nothing was billed for it"
             )
-            progress.not_ours(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            ledger_poll.not_ours(engine.ledger, due.submission_id, reason=reason, now=engine.now())
             done.undone.append(due.submission_id)
-        elif landing.landed(
+        elif ledger_land.landed(
             engine.ledger, due.submission_id, file, settled=settled, now=engine.now()
         ):
             done.landed.append(due.submission_id)
@@ -149,7 +150,7 @@ def _try_later(
     dead_link: bool = False,
 ) -> None:
     wait = backoff(due.tries, first_seconds=max(engine.poll_seconds, 1), most_seconds=900)
-    landing.land_again(
+    ledger_land.land_again(
         engine.ledger,
         due.submission_id,
         at=engine.now() + wait,
@@ -215,7 +216,7 @@ def _fetch(engine: Engine, due: DueLanding, job: Job) -> KeptFile | None:
         engine, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
     )
     kept = KeptFile(source_file=name, sha256=sha256, size_bytes=size)
-    landing.keep(
+    ledger_land.keep(
         engine.ledger, due.submission_id, kept, result_count=job.result_count, now=engine.now()
     )
     if due.kept and due.kept.source_file != name:
@@ -308,7 +309,7 @@ def _settle_file(
 ) -> Sequence[Settled] | None:
     """What a file says of everyone asked for; None: it is about other people."""
     with engine.ledger.read() as con:
-        asked = progress.identifiers_of(con, submission_id)
+        asked = ledger_poll.identifiers_of(con, submission_id)
     today, operation = engine.now().date(), engine.product(product)
     worst_case = engine.prices.worst_case(product, fields, on=today)
     settled = settle(
@@ -399,7 +400,7 @@ def _land_answer(
     )
     with kept.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    landing.landed(
+    ledger_land.landed(
         engine.ledger,
         submission_id,
         LandedFile(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from crust_pipeline.batching.decide import (
+from crust_pipeline.buying.decide import (
     NOBODY,
     Decision,
     InputRow,
@@ -25,15 +25,15 @@ from crust_pipeline.batching.decide import (
     not_waiting,
 )
 from crust_pipeline.errors import CrustError
-from crust_pipeline.identity import is_email
-from crust_pipeline.ledger import planning
-from crust_pipeline.ledger.dispatching import fields_denied
-from crust_pipeline.ledger.erasing import suppressed_keys
-from crust_pipeline.ledger.ledger import Ledger, Transaction
+from crust_pipeline.keys import is_email
+from crust_pipeline.ledger import plan as ledger_plan
+from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.limits import credits_left
-from crust_pipeline.ledger.planning import Identity, NewBatch, PlannedRow
+from crust_pipeline.ledger.plan import Identity, NewBatch, PlannedRow
 from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.vendor.prices import PRICES, Prices
+from crust_pipeline.ledger.store import Ledger, Transaction
+from crust_pipeline.ledger.submit import fields_denied
+from crust_pipeline.vendors.prices import PRICES, Prices
 
 
 class OverBudgetError(CrustError):
@@ -117,8 +117,8 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
         )
         if not dry_run:
             for batch in decided.batches:
-                planning.add_batch(tx, batch, now=now)
-            planning.put_rows(
+                ledger_plan.add_batch(tx, batch, now=now)
+            ledger_plan.put_rows(
                 tx,
                 operation,
                 decided=decided.rows,
@@ -180,8 +180,8 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
     rows, waiting = not_waiting(rows)
     decisions = decide(
         rows,
-        existing=planning.rows_of(tx, operation, partitions),
-        claims=planning.claims_of(
+        existing=ledger_plan.rows_of(tx, operation, partitions),
+        claims=ledger_plan.claims_of(
             tx, operation, sorted({row.profile_key for row in rows if row.profile_key})
         ),
         wanted=frozenset(fields) or frozenset({""}),
@@ -212,7 +212,7 @@ def _identities(
     if operation == "identify":
         return {}
     emails = {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
-    by_email = planning.claims_of(tx, operation, sorted(emails))
+    by_email = ledger_plan.claims_of(tx, operation, sorted(emails))
     bought = {
         email
         for email, claims in by_email.items()
@@ -220,7 +220,7 @@ def _identities(
             claim.answer not in NOBODY and counts(claim, policy=policy, now=now) for claim in claims
         )
     }
-    return planning.identities_of(tx, sorted(emails - bought))
+    return ledger_plan.identities_of(tx, sorted(emails - bought))
 
 
 def afford(
@@ -292,7 +292,7 @@ def pack(
     for purchase, identifiers in groups.items():
         for product, chunk in products[purchase.kind].chunks(identifiers):
             yield NewBatch(
-                submission_id=planning.new_submission_id(),
+                submission_id=ledger_plan.new_submission_id(),
                 vendor=product.vendor,
                 operation=product.name,
                 product=product.product,

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.pace import seconds_to_next_poll
-from crust_pipeline.batching.replan import replacements, when_there_are_credits
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.pace import seconds_to_next_poll
+from crust_pipeline.buying.replan import replacements, when_there_are_credits
 from crust_pipeline.errors import Failures, one_pass
-from crust_pipeline.ledger import progress
-from crust_pipeline.ledger.dispatching import backoff
-from crust_pipeline.ledger.progress import DuePoll, JobReport
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger.poll import DuePoll, JobReport
 from crust_pipeline.ledger.states import BatchState
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Job, JobStatus
+from crust_pipeline.ledger.submit import backoff
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import Job, JobStatus
 
 POLLS_A_PASS = 100
 # No code tells why a job failed, only words for people (vendor documents); these name one reason.
@@ -58,7 +58,7 @@ def poll_jobs(
     """
     done = Polled()
     with one_pass(failures) as failed:
-        for due in progress.due_polls(engine.ledger, now=engine.now(), limit=POLLS_A_PASS):
+        for due in ledger_poll.due_polls(engine.ledger, now=engine.now(), limit=POLLS_A_PASS):
             if done.trouble or not may_go_on():
                 break
             note = partial(_put_off, engine, due)
@@ -75,13 +75,13 @@ def _poll(engine: Engine, due: DuePoll, done: Polled) -> None:
     except errors.RateLimited as error:
         # All of them: another job's poll would only be refused as well.
         until = engine.now() + timedelta(seconds=error.retry_after_seconds)
-        progress.postpone_polls(engine.ledger, until=until)
+        ledger_poll.postpone_polls(engine.ledger, until=until)
         done.trouble = str(error)
     except (errors.NotFound, errors.InvalidRequest) as error:
         # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
         now = engine.now()
         ask_at = now + timedelta(seconds=6 * engine.poll_seconds)
-        if progress.job_missing(
+        if ledger_poll.job_missing(
             engine.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
         ):
             done.missing.append(submission_id)
@@ -97,7 +97,7 @@ def _poll(engine: Engine, due: DuePoll, done: Polled) -> None:
 def _put_off(engine: Engine, due: DuePoll, reason: str) -> None:
     first = max(engine.poll_seconds, 1)
     wait = backoff(due.tries, first_seconds=first, most_seconds=MOST_WAIT_SECONDS)
-    progress.put_off(engine.ledger, due.submission_id, at=engine.now() + wait, error=reason)
+    ledger_poll.put_off(engine.ledger, due.submission_id, at=engine.now() + wait, error=reason)
 
 
 def poll_time(engine: Engine, product: str, identifier_count: int, *, since: datetime) -> datetime:
@@ -105,7 +105,7 @@ def poll_time(engine: Engine, product: str, identifier_count: int, *, since: dat
     now = engine.now()
     wait = seconds_to_next_poll(
         age_seconds=(now - since).total_seconds(),
-        finished_seconds=progress.finished_seconds(engine.ledger, product, identifier_count),
+        finished_seconds=ledger_poll.finished_seconds(engine.ledger, product, identifier_count),
         most_seconds=engine.poll_seconds,
         active=engine.max_active,
         rate_per_minute=engine.client.reads_per_minute,
@@ -116,7 +116,7 @@ def poll_time(engine: Engine, product: str, identifier_count: int, *, since: dat
 def _ask_later(
     engine: Engine, submission_id: str, error: errors.VendorError, *, seconds: float
 ) -> None:
-    progress.poll_again(
+    ledger_poll.poll_again(
         engine.ledger,
         submission_id,
         at=engine.now() + timedelta(seconds=seconds),
@@ -134,7 +134,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
                 f"job {due.batch_id} was adopted and failed ({reason}): nothing shows that it was "
                 "this batch's. Nothing was billed for it; if it was, resubmitting is safe"
             )
-            progress.not_ours(engine.ledger, submission_id, reason=doubt, now=now)
+            ledger_poll.not_ours(engine.ledger, submission_id, reason=doubt, now=now)
             done.failed.append(submission_id)
             return
         out_of_credits = ABOUT_CREDITS in reason.lower()
@@ -144,7 +144,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
             else replacements(engine, submission_id, whole=True)
         )
         wait = backoff(0, first_seconds=engine.poll_seconds, most_seconds=300)
-        progress.failed(
+        ledger_poll.failed(
             engine.ledger,
             submission_id,
             reason=f"job failed: {reason}",
@@ -156,7 +156,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
         done.failed.append(submission_id)
         return
     state = BatchState(job.status.value)
-    progress.reported(
+    ledger_poll.reported(
         engine.ledger,
         submission_id,
         JobReport(

@@ -12,19 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from crust_pipeline.batching.actions import action_words
-from crust_pipeline.batching.callbacks import adopt_called_back
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.land import recover_answer
-from crust_pipeline.batching.replan import same_again
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.actions import action_words
+from crust_pipeline.buying.callbacks import adopt_called_back
+from crust_pipeline.buying.land import recover_answer
+from crust_pipeline.buying.replan import same_again
 from crust_pipeline.errors import Failures, one_pass
-from crust_pipeline.ledger import dispatching, progress
-from crust_pipeline.ledger.dispatching import backoff
-from crust_pipeline.ledger.planning import NewBatch
-from crust_pipeline.ledger.progress import UnknownSubmit
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import submit as ledger_submit
+from crust_pipeline.ledger.plan import NewBatch
+from crust_pipeline.ledger.poll import UnknownSubmit
 from crust_pipeline.ledger.states import BatchState, LedgerError, OverLimitError
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Job
+from crust_pipeline.ledger.submit import backoff
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import Job
 
 # How far the vendor's clock may be off ours after its Date header has been taken into account, and
 # how long a request may take until the vendor writes its job down.
@@ -65,7 +66,7 @@ def reconcile(
     """
     done = Reconciled()
     with one_pass(failures) as failed:
-        unknown = progress.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
+        unknown = ledger_poll.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
         if unknown := _without_a_search(engine, unknown, done, failed):
             _search(engine, unknown, done, failed)
     return done
@@ -114,7 +115,7 @@ def _search(
     if listed is None:
         at = engine.now() + timedelta(seconds=max(engine.poll_seconds, 1))
         for submit in unknown:
-            progress.poll_again(engine.ledger, submit.submission_id, at=at)
+            ledger_poll.poll_again(engine.ledger, submit.submission_id, at=at)
         return
     for submit in unknown:
         with failures.unit("search", "batch", submit.submission_id, note=_note(engine, submit)):
@@ -132,7 +133,9 @@ def _search(
                     first_seconds=engine.poll_seconds,
                     most_seconds=MOST_WAIT_SECONDS,
                 )
-                progress.search_again(engine.ledger, submit.submission_id, at=engine.now() + wait)
+                ledger_poll.search_again(
+                    engine.ledger, submit.submission_id, at=engine.now() + wait
+                )
                 done.held.append(submit.submission_id)
 
 
@@ -141,7 +144,7 @@ def _note(engine: Engine, submit: UnknownSubmit) -> Callable[[str], None]:
 
     def note(reason: str) -> None:
         unknown_for = (submit.reason or "").partition(SEARCH_FAILED)[0]
-        progress.poll_again(
+        ledger_poll.poll_again(
             engine.ledger,
             submit.submission_id,
             at=engine.now() + timedelta(seconds=MOST_WAIT_SECONDS),
@@ -190,7 +193,7 @@ def _listed_jobs(engine: Engine, *, since: datetime) -> list[Listed]:
         skew = page.server_time - engine.now() if page.server_time else timedelta(0)
         if abs(skew) < BEFORE_INTENT:
             skew = timedelta(0)  # the Date header is only good to the second
-        ours, foreign = progress.jobs_known(engine.ledger, [job.batch_id for job in page.jobs])
+        ours, foreign = ledger_poll.jobs_known(engine.ledger, [job.batch_id for job in page.jobs])
         for job in page.jobs:
             submitted_at = ours.get(job.batch_id)
             foreign_to = frozenset(submit for known, submit in foreign if known == job.batch_id)
@@ -261,7 +264,7 @@ def _likely(submit: UnknownSubmit, listed: Sequence[Listed]) -> Job | None:
 
 def abandon(engine: Engine, submission_id: str, *, reason: str) -> None:
     """A person decides that an unknown submit never started: its identifiers are free again."""
-    dispatching.rejected(
+    ledger_submit.rejected(
         engine.ledger,
         submission_id,
         reason=f"abandoned: {reason}",
@@ -283,7 +286,7 @@ def resubmit(engine: Engine, submission_id: str, *, reason: str) -> None:
 
 
 def _buy_again(engine: Engine, submission_id: str, again: NewBatch, *, reason: str) -> None:
-    dispatching.submit_again(
+    ledger_submit.submit_again(
         engine.ledger,
         submission_id,
         instead=again,
@@ -308,7 +311,7 @@ def adopt_by_hand(engine: Engine, submission_id: str, *, batch_id: str) -> None:
 
 
 def _adopt(engine: Engine, submission_id: str, job: Job) -> bool:
-    return progress.adopt(
+    return ledger_poll.adopt(
         engine.ledger,
         submission_id,
         batch_id=job.batch_id,

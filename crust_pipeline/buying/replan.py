@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.ledger import progress
-from crust_pipeline.ledger.erasing import suppressed_keys
-from crust_pipeline.ledger.ledger import submission
-from crust_pipeline.ledger.planning import NewBatch, new_submission_id
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger.erase import suppressed_keys
+from crust_pipeline.ledger.plan import NewBatch, new_submission_id
 from crust_pipeline.ledger.states import LedgerError
+from crust_pipeline.ledger.store import submission
 
 # Isolating one bad identifier among 10,000 takes 14 halvings, each with one failure.
 FAILURES_ALLOWED = 32
@@ -34,7 +34,7 @@ def replacements(
     batch, identifiers = _batch(engine, submission_id)
     if not identifiers:
         return ()
-    if progress.failures_in_line(engine.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
+    if ledger_poll.failures_in_line(engine.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
         return ()
     if whole and batch.attempt == 1:
         return (_in_place_of(engine, batch, identifiers),)
@@ -66,7 +66,7 @@ def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str
         suppressed = suppressed_keys(con)
         return submission(con, submission_id), [
             (row.profile_key, row.identifier, row.partition_date)
-            for row in progress.identifiers_of(con, submission_id)
+            for row in ledger_poll.identifiers_of(con, submission_id)
             if row.profile_key not in suppressed
         ]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-from crust_pipeline.batching.engine import ReadAnswer, ReadFile
-from crust_pipeline.identity import key_of_echo
-from crust_pipeline.ledger.landing import Settled
+from crust_pipeline.buying.account import ReadAnswer, ReadFile
+from crust_pipeline.keys import key_of_echo
+from crust_pipeline.ledger.land import Settled
 from crust_pipeline.ledger.states import Answer
 
 # The vendor has been known to add lines; more than these are somebody else's list.

@@ -11,17 +11,18 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from crust_pipeline.batching.engine import Engine, is_gone
-from crust_pipeline.batching.land import keep_answer, recover_answer
-from crust_pipeline.batching.monitor import poll_time
-from crust_pipeline.batching.replan import replacements
+from crust_pipeline.buying.account import Engine, is_gone
+from crust_pipeline.buying.land import keep_answer, recover_answer
+from crust_pipeline.buying.poll import poll_time
+from crust_pipeline.buying.replan import replacements
 from crust_pipeline.errors import Failures, in_words, one_pass
-from crust_pipeline.ledger import dispatching, progress
-from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind, Unsellable, backoff
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.queries import NOT_PERMITTED
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import Operation, under
+from crust_pipeline.ledger.submit import Intent, Pause, PauseKind, Unsellable, backoff
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.operations import Operation, under
 
 # First and longest wait before the next submit, in seconds.
 WAITS: dict[PauseKind, tuple[float, float]] = {
@@ -111,7 +112,7 @@ def _send_planned(
         # Each may be paid for and lost. With slots they are soon used up; without, this is the end.
         if len(failures.names("batch") & set(claimed)) >= engine.max_active:
             break
-        intent = dispatching.claim_next(
+        intent = ledger_submit.claim_next(
             engine.ledger,
             products=engine.products,
             owner=engine.owner,
@@ -130,7 +131,7 @@ def settle_orphans(engine: Engine, *, failures: Failures | None = None) -> None:
     now = engine.now()
     reason = "the process that submitted it ended before the vendor's answer was noted"
     with one_pass(failures) as failed:
-        for orphan in dispatching.orphaned_intents(engine.ledger):
+        for orphan in ledger_submit.orphaned_intents(engine.ledger):
             if not is_gone(orphan.owner, at=orphan.intent_at, now=now):
                 continue
             note = partial(_may_have_started, engine, orphan.submission_id)
@@ -142,7 +143,9 @@ def settle_orphans(engine: Engine, *, failures: Failures | None = None) -> None:
 
 def _name_unsellable(engine: Engine, failures: Failures) -> None:
     """Say of batches of products that this release does not know why they are not sent."""
-    for batch in dispatching.unsellable(engine.ledger, products=engine.products, now=engine.now()):
+    for batch in ledger_submit.unsellable(
+        engine.ledger, products=engine.products, now=engine.now()
+    ):
         note = partial(_put_off, engine, batch)
         with failures.unit("submit", "batch", batch.submission_id, note=note):
             engine.product(batch.product)
@@ -151,12 +154,12 @@ def _name_unsellable(engine: Engine, failures: Failures) -> None:
 def _put_off(engine: Engine, batch: Unsellable, reason: str) -> None:
     first, most = UNSELLABLE_WAITS
     wait = backoff(batch.tries, first_seconds=first, most_seconds=most)
-    progress.put_off(engine.ledger, batch.submission_id, at=engine.now() + wait, error=reason)
+    ledger_poll.put_off(engine.ledger, batch.submission_id, at=engine.now() + wait, error=reason)
 
 
 def _ask_for_access(engine: Engine) -> None:
     """Before the first purchase, and before its intent: killed meanwhile, nothing is unknown."""
-    if not engine.access.is_known and dispatching.is_anything_planned(engine.ledger):
+    if not engine.access.is_known and ledger_submit.is_anything_planned(engine.ledger):
         engine.access.ask(engine.client)
 
 
@@ -213,7 +216,7 @@ def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
 
 def _denied(engine: Engine, operation: Operation) -> frozenset[str]:
     with engine.ledger.read() as con:
-        return dispatching.fields_denied(
+        return ledger_submit.fields_denied(
             con, engine.ledger.account, operation.name, now=engine.now()
         )
 
@@ -224,7 +227,7 @@ def _leave_out(engine: Engine, intent: Intent, allowed: Sequence[str], done: Dis
         reason = "the account may not have these fields: " + ", ".join(intent.fields)
         _reject(engine, intent, NOT_PERMITTED + reason, done)
         return
-    dispatching.fields_refused(
+    ledger_submit.fields_refused(
         engine.ledger, intent.submission_id, refused=(), kept=allowed, now=engine.now()
     )
 
@@ -245,7 +248,7 @@ def _start_job(
     )
     # What is taken at the submit, if anything, is no report of the cost: nothing is delivered yet,
     # and the rest is given back.
-    if dispatching.accepted(
+    if ledger_submit.accepted(
         engine.ledger,
         intent.submission_id,
         batch_id=accepted.batch_id,
@@ -265,13 +268,13 @@ def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched)
 
 
 def _may_have_started(engine: Engine, submission_id: str, reason: str) -> bool:
-    return dispatching.may_have_started(
+    return ledger_submit.may_have_started(
         engine.ledger, submission_id, reason=reason, now=engine.now()
     )
 
 
 def _reject(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
-    dispatching.rejected(engine.ledger, intent.submission_id, reason=reason, now=engine.now())
+    ledger_submit.rejected(engine.ledger, intent.submission_id, reason=reason, now=engine.now())
     done.rejected.append(intent.submission_id)
 
 
@@ -296,7 +299,7 @@ def _drop_fields(
     if not kept or (set(kept) == set(intent.fields) and not along):
         _reject(engine, intent, NOT_PERMITTED + str(error), done)
         return
-    dispatching.fields_refused(
+    ledger_submit.fields_refused(
         engine.ledger, intent.submission_id, refused=refused, kept=kept, now=engine.now()
     )
 
@@ -325,7 +328,7 @@ def _isolate(
     engine: Engine, intent: Intent, error: errors.InvalidRequest, done: Dispatched
 ) -> None:
     """A refused request costs nothing: halve it, so that one bad identifier stops no others."""
-    dispatching.rejected(
+    ledger_submit.rejected(
         engine.ledger,
         intent.submission_id,
         reason=str(error),
@@ -353,9 +356,11 @@ def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispa
             kind = PauseKind.UNREACHABLE
     first, most = WAITS[kind]
     takes_slot = not engine.product(intent.product).is_synchronous
-    tries = dispatching.tries_so_far(engine.ledger, kind, takes_slot=takes_slot)
+    tries = ledger_submit.tries_so_far(engine.ledger, kind, takes_slot=takes_slot)
     wait = (
         timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)
     )
     done.pause = Pause(kind, engine.now() + wait, str(error))
-    dispatching.not_started(engine.ledger, intent.submission_id, pause=done.pause, now=engine.now())
+    ledger_submit.not_started(
+        engine.ledger, intent.submission_id, pause=done.pause, now=engine.now()
+    )

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from crust_pipeline.batching.engine import Engine, is_gone
-from crust_pipeline.batching.monitor import Polled, poll_jobs
-from crust_pipeline.batching.reconcile import reconcile
+from crust_pipeline.buying.account import Engine, is_gone
+from crust_pipeline.buying.poll import Polled, poll_jobs
+from crust_pipeline.buying.recover import reconcile
 from crust_pipeline.errors import Failures, one_pass
-from crust_pipeline.ledger import dispatching, landing, progress, queries
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.queries import Summary
 
 # An advance that came to nothing is asked for again after this long, under a new run key.
@@ -61,7 +64,7 @@ def _seen(engine: Engine, polled: Polled) -> Watch:
     return Watch(
         cause,
         f"{words}; {polled.trouble}" if polled.trouble else words,
-        progress.next_poll(engine.ledger),
+        ledger_poll.next_poll(engine.ledger),
     )
 
 
@@ -85,13 +88,13 @@ def watch_all(
 
 
 def _cause(engine: Engine, summary: Summary, *, now: datetime) -> str | None:
-    due = landing.due_landings(engine.ledger, now=now)
+    due = ledger_land.due_landings(engine.ledger, now=now)
     to_land = [
         item for item in due if not item.owner or is_gone(item.owner, at=item.taken_at, now=now)
     ]
     orphans = [
         item
-        for item in dispatching.orphaned_intents(engine.ledger)
+        for item in ledger_submit.orphaned_intents(engine.ledger)
         if is_gone(item.owner, at=item.intent_at, now=now)
     ]
     to_submit = (
@@ -103,7 +106,7 @@ def _cause(engine: Engine, summary: Summary, *, now: datetime) -> str | None:
     if not (to_land or orphans or to_submit):
         return None
     what = "land" if to_land else "submit"
-    revision = progress.revision(engine.ledger)
+    revision = ledger_poll.revision(engine.ledger)
     return f"advance:{what}:{revision}:{int(now.timestamp()) // ASK_AGAIN_SECONDS}"
 
 

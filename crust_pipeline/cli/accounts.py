@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     FAILED,
     complain,
@@ -20,9 +20,9 @@ from crust_pipeline.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crust_pipeline.batching.bill import Bill
-    from crust_pipeline.batching.forecast import DaysDone
-    from crust_pipeline.ledger.progress import UnknownSubmit
+    from crust_pipeline.buying.bill import Bill
+    from crust_pipeline.buying.forecast import DaysDone
+    from crust_pipeline.ledger.poll import UnknownSubmit
     from crust_pipeline.ledger.queries import Summary
     from crust_pipeline.ledger.queue import Queued
     from crust_pipeline.ledger.spending import Grouping, Spending
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @readable_errors
 def status(*, as_json: bool) -> int:
     """Batches, slots, credits, what waits and for what, and what needs a decision."""
-    from crust_pipeline.display import open_console, print_json
+    from crust_pipeline.cli.display import open_console, print_json
 
     settings = Settings.from_env()
     looks = [_look(settings, account, slots) for account, slots in settings.accounts.items()]
@@ -88,7 +88,7 @@ class _Look:
 
     def show(self, console: "Console") -> None:
         """Print it for people."""
-        from crust_pipeline.display import counts_in_words
+        from crust_pipeline.cli.display import counts_in_words
 
         summary = self.summary
         console.print(f"Account {self.account}: batches: {counts_in_words(summary.batches)}")
@@ -128,16 +128,17 @@ def _what_now(submit: "UnknownSubmit") -> str:
 
 
 def _look(settings: Settings, account: str, slots: int) -> _Look:
-    from crust_pipeline.batching.forecast import day_ends, in_ranges
-    from crust_pipeline.ledger import progress, queries
-    from crust_pipeline.ledger.ledger import Ledger
+    from crust_pipeline.buying.forecast import day_ends, in_ranges
+    from crust_pipeline.ledger import poll as ledger_poll
+    from crust_pipeline.ledger import queries
     from crust_pipeline.ledger.queue import queue
+    from crust_pipeline.ledger.store import Ledger
 
     ledger, now = Ledger(settings.ledger_url, account=account), datetime.now(UTC)
     queued = queue(ledger)
     ends = day_ends(
         queued,
-        finished_seconds=cache(partial(progress.finished_seconds, ledger)),
+        finished_seconds=cache(partial(ledger_poll.finished_seconds, ledger)),
         slots=slots,
         now=now,
     )
@@ -145,7 +146,7 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
         account=account,
         slots=slots,
         summary=queries.summary(ledger, now=now),
-        unknown=progress.unknown_submits(ledger),
+        unknown=ledger_poll.unknown_submits(ledger),
         queued=queued,
         ends=list(in_ranges(ends)),
     )
@@ -170,9 +171,9 @@ def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # 
 
     Credits of different vendors are different currencies and are never added up.
     """
-    from crust_pipeline.display import open_console, print_json, print_table
-    from crust_pipeline.ledger.ledger import Ledger
+    from crust_pipeline.cli.display import open_console, print_json, print_table
     from crust_pipeline.ledger.spending import spending
+    from crust_pipeline.ledger.store import Ledger
 
     settings = Settings.from_env()
     ledger = Ledger(settings.ledger_url, account=settings.account)
@@ -202,7 +203,7 @@ def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # 
 
 def _bills() -> "list[Bill]":
     """What every account says of itself, since the first day of the ledger."""
-    from crust_pipeline.batching.bill import ask_for_bill
+    from crust_pipeline.buying.bill import ask_for_bill
     from crust_pipeline.ledger.spending import first_day
 
     pipeline = open_pipeline()
@@ -261,8 +262,8 @@ def _total_in_words(total: "Spending") -> str:
 @readable_errors
 def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: str | None) -> int:
     """Look for the jobs of submits whose fate is unknown, or decide about one."""
-    from crust_pipeline.batching import reconcile as reconciling
-    from crust_pipeline.display import open_console
+    from crust_pipeline.buying import recover as reconciling
+    from crust_pipeline.cli.display import open_console
 
     pipeline, console = open_pipeline(), open_console()
     if adopt:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     FAILED,
     agreed_to_spend,
@@ -27,8 +27,8 @@ from crust_pipeline.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from crust_pipeline.batching.plan import PlanReport
-    from crust_pipeline.runner import RunReport
+    from crust_pipeline.app.run_loop import RunReport
+    from crust_pipeline.buying.plan import PlanReport
 
 
 @click.command()
@@ -56,9 +56,9 @@ def run(
     """
     from dataclasses import replace
 
-    from crust_pipeline.display import ProgressDisplay, open_console
-    from crust_pipeline.runner import run_to_end
-    from crust_pipeline.steps import preview_plan
+    from crust_pipeline.app.days import preview_plan
+    from crust_pipeline.app.run_loop import run_to_end
+    from crust_pipeline.cli.display import ProgressDisplay, open_console
 
     chosen = checked_operations(operations)
     pipeline = open_pipeline()
@@ -106,7 +106,7 @@ def _price_in_words(previews: "Sequence[PlanReport]") -> str:
 
 
 def _print_run(report: "RunReport", *, as_json: bool) -> None:
-    from crust_pipeline.display import counts_in_words, open_console, print_json
+    from crust_pipeline.cli.display import counts_in_words, open_console, print_json
 
     console = open_console()
     if as_json:
@@ -157,8 +157,8 @@ def plan(
     """Show what a run would submit and could cost at worst. Spends and writes nothing."""
     from dataclasses import replace
 
-    from crust_pipeline.display import counts_in_words, open_console, print_json
-    from crust_pipeline.steps import preview_plan
+    from crust_pipeline.app.days import preview_plan
+    from crust_pipeline.cli.display import counts_in_words, open_console, print_json
 
     pipeline = open_pipeline()
     check_days(pipeline, start, end)

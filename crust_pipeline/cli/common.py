@@ -13,7 +13,7 @@ from crust_pipeline.errors import FOR_PEOPLE
 from crust_pipeline.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from crust_pipeline.pipeline import Pipeline
+    from crust_pipeline.app.installation import Pipeline
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 P = ParamSpec("P")
@@ -67,7 +67,7 @@ def complain(message: str) -> None:
 
 def open_pipeline() -> "Pipeline":
     """The pipeline on the environment's settings."""
-    from crust_pipeline.pipeline import Pipeline
+    from crust_pipeline.app.installation import Pipeline
 
     return Pipeline(settings=Settings.from_env())
 
@@ -124,7 +124,7 @@ def check_days(pipeline: "Pipeline", start: date, end: date) -> None:
 
 def checked_operations(operations: tuple[str, ...]) -> list[str]:
     """What to buy, in the order in which it is planned; all there is when nothing is named."""
-    from crust_pipeline.pipeline import operations_of
+    from crust_pipeline.app.installation import operations_of
 
     there_are = operations_of(Settings.from_env())
     if unknown := set(operations) - set(there_are):

@@ -15,17 +15,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from crust_pipeline.dagster_client import InstanceError
-from crust_pipeline.display import ProgressDisplay, open_console, print_table
-from crust_pipeline.instance import DagsterInstance, running_instance
-from crust_pipeline.ledger import loading, queries
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.pipeline import operations_of
-from crust_pipeline.processes import TetheredProcess
-from crust_pipeline.runner import Progress
+from crust_pipeline.app.days import days_between
+from crust_pipeline.app.installation import operations_of
+from crust_pipeline.app.run_loop import Progress
+from crust_pipeline.cli.display import ProgressDisplay, open_console, print_table
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.local_dagster.client import InstanceError
+from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
+from crust_pipeline.local_dagster.processes import TetheredProcess
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import days_between
-from crust_pipeline.tables import TABLES
+from crust_pipeline.tables.specs import TABLES
 
 SAMPLE = Path(__file__).parent.parent / "data" / "profile_urls.csv"
 SAMPLE_DAYS = days_between(date(2026, 11, 2), date(2026, 11, 8))
@@ -165,7 +166,7 @@ def _follow(
         waiting = queries.waiting_rows(ledger, operations, SAMPLE_DAYS, searches=0)
         summary = queries.summary(ledger, now=datetime.now(UTC))
         display.show(Progress(summary=summary, rows=waiting.rows, rows_open=waiting.rows_open))
-        loaded = loading.days_loaded(ledger)
+        loaded = ledger_load.days_loaded(ledger)
         if len(loaded) == len(SAMPLE_DAYS) * len(operations) and all(run.ended for run in runs):
             return
         time.sleep(0.5)  # between two looks at what the daemon has done

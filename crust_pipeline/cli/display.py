@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from crust_pipeline.runner import Progress
+    from crust_pipeline.app.run_loop import Progress
 
 LOG_EVERY_SECONDS = 10.0
 NO_WIDTH = 1_000_000

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     WRONG_USAGE,
     complain,
@@ -26,9 +26,9 @@ def erase(*, identifiers: tuple[str, ...], reason: str, as_json: bool) -> int:
     Their rows stay, with the outcome `suppressed` and nothing personal. The vendor's files stay as
     received; those that hold them are named, and no table is made of their lines any more.
     """
-    from crust_pipeline.display import open_console, print_json
-    from crust_pipeline.erasure import erase_people
-    from crust_pipeline.identity import InvalidIdentifier, key_of
+    from crust_pipeline.app.erasure import erase_people
+    from crust_pipeline.cli.display import open_console, print_json
+    from crust_pipeline.keys import InvalidIdentifier, key_of
 
     try:
         keys = {key_of(text) for text in identifiers}

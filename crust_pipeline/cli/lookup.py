@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     FAILED,
     agreed_to_spend,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from crust_pipeline.lookup import Card, LookedUp, Quote
+    from crust_pipeline.app.lookup import Card, LookedUp, Quote
 
 
 @click.command()
@@ -37,8 +37,8 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     first. What is asked for is what CRUST_BUSINESS_EMAIL_VENDORS and the like ask crustdata for.
     Ends 0 when everybody has an answer, if only that the vendor knows nobody.
     """
-    from crust_pipeline.display import open_console, print_json
-    from crust_pipeline.lookup import ANSWERED, load_lookups, look_up, quote
+    from crust_pipeline.app.lookup import ANSWERED, load_lookups, look_up, quote
+    from crust_pipeline.cli.display import open_console, print_json
 
     pipeline = open_pipeline()
     _ = pipeline.engine  # a missing key is said before anything else

@@ -4,16 +4,7 @@ import logging
 
 import click
 
-from crust_pipeline.commands import (
-    accounts,
-    buying,
-    erasing,
-    looking_up,
-    rebuilding,
-    servers,
-    tables,
-    upkeep,
-)
+from crust_pipeline.cli import accounts, buying, erase, lookup, rebuild, servers, tables, upkeep
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,16 +24,16 @@ def main(*, verbose: bool) -> None:
 for command in (
     buying.run,
     buying.plan,
-    looking_up.lookup,
+    lookup.lookup,
     accounts.status,
     accounts.credits,
     accounts.reconcile,
     upkeep.prune,
     tables.sql,
     tables.report,
-    erasing.erase,
-    rebuilding.rebuild,
-    rebuilding.warehouse,
+    erase.erase,
+    rebuild.rebuild,
+    rebuild.warehouse,
     servers.demo,
     servers.dev,
     servers.sandbox,

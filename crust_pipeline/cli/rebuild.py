@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     FAILED,
     Day,
@@ -19,8 +19,8 @@ from crust_pipeline.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from crust_pipeline.pipeline import Pipeline
-    from crust_pipeline.tables import LoadReport
+    from crust_pipeline.app.installation import Pipeline
+    from crust_pipeline.tables.store.warehouse import LoadReport
 
 _WAIT = click.option(
     "--wait-seconds",
@@ -48,10 +48,10 @@ def rebuild(*, start: date | None, end: date | None, tables: tuple[str, ...], as
     For columns that were added later, and after a repair or a loss. Asks no vendor and buys
     nothing. Input rows are read from the upstream table only for days whose own are gone.
     """
-    from crust_pipeline.display import open_console, print_json
-    from crust_pipeline.pipeline import OPERATIONS
-    from crust_pipeline.steps import days_between, load_warehouse
-    from crust_pipeline.tables import filling, tables_of
+    from crust_pipeline.app.days import days_between, load_warehouse
+    from crust_pipeline.app.installation import OPERATIONS
+    from crust_pipeline.cli.display import open_console, print_json
+    from crust_pipeline.tables.specs import filling, tables_of
 
     names = {
         operation: [table.name for table in tables_of(operation)]
@@ -85,7 +85,7 @@ def _write_lake(
     only: Sequence[str],
 ) -> tuple[dict[str, int], list[str]]:
     """Write the named tables of each operation, or all; give rows by table, and what is amiss."""
-    from crust_pipeline.steps import load_accounts, load_results
+    from crust_pipeline.app.days import load_accounts, load_results
 
     run_id = f"rebuild-{uuid.uuid4().hex[:12]}"
     rows: dict[str, int] = {}
@@ -111,10 +111,10 @@ def _write_lake(
 
 
 def _planned_days(pipeline: "Pipeline") -> set[date]:
-    from crust_pipeline.ledger import loading
-    from crust_pipeline.pipeline import OPERATIONS
+    from crust_pipeline.app.installation import OPERATIONS
+    from crust_pipeline.ledger import load as ledger_load
 
-    return {day for name in OPERATIONS for day in loading.days_planned(pipeline.ledger, name)}
+    return {day for name in OPERATIONS for day in ledger_load.days_planned(pipeline.ledger, name)}
 
 
 def _period(pipeline: "Pipeline", start: date | None, end: date | None) -> tuple[date, date]:
@@ -128,9 +128,9 @@ def _period(pipeline: "Pipeline", start: date | None, end: date | None) -> tuple
 
 def _restore_input_rows(pipeline: "Pipeline", days: Sequence[date], *, run_id: str) -> str | None:
     """Read planned days of the upstream table that are gone from the lake; say if that fails."""
-    from crust_pipeline.ledger.loading import ranges
-    from crust_pipeline.steps import load_upstream
-    from crust_pipeline.tables import UpstreamError
+    from crust_pipeline.app.days import load_upstream
+    from crust_pipeline.ledger.load import ranges
+    from crust_pipeline.tables.upstream import UpstreamError
 
     gone = [
         day
@@ -158,7 +158,7 @@ def warehouse() -> None:
 @readable_errors
 def refresh(*, wait_seconds: float) -> int:
     """Load every partition whose content differs from the lake's."""
-    from crust_pipeline.tables import publish_views
+    from crust_pipeline.tables.store.warehouse import publish_views
 
     pipeline = open_pipeline()
     publish_views(pipeline.lake, pipeline.settings.warehouse.with_name("lake.duckdb"))
@@ -171,8 +171,8 @@ def refresh(*, wait_seconds: float) -> int:
 @readable_errors
 def verify() -> int:
     """Compare every row with the lake's; exit code 1 if any differs."""
-    from crust_pipeline.display import open_console
-    from crust_pipeline.tables import WarehouseBusyError
+    from crust_pipeline.cli.display import open_console
+    from crust_pipeline.tables.store.warehouse import WarehouseBusyError
 
     pipeline = open_pipeline()
     if not pipeline.warehouse.path.exists():
@@ -195,8 +195,8 @@ def verify() -> int:
 @readable_errors
 def compact(*, wait_seconds: float) -> int:
     """Write the file anew, without the gaps that replaced partitions leave."""
-    from crust_pipeline.display import open_console
-    from crust_pipeline.tables import WarehouseBusyError
+    from crust_pipeline.cli.display import open_console
+    from crust_pipeline.tables.store.warehouse import WarehouseBusyError
 
     pipeline = open_pipeline()
     if not pipeline.warehouse.path.exists():
@@ -212,7 +212,7 @@ def compact(*, wait_seconds: float) -> int:
 
 
 def _tell(loaded: "LoadReport") -> None:
-    from crust_pipeline.display import open_console
+    from crust_pipeline.cli.display import open_console
 
     if loaded.behind:
         complain(

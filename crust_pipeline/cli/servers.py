@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     FAILED,
     open_pipeline,
@@ -87,8 +87,8 @@ def inbox(*, host: str, port: int) -> int:
 @readable_errors
 def demo(*, exits: bool) -> int:
     """Enrich the sample people through a real Dagster against the sandbox."""
-    from crust_pipeline.demo import run_demo
-    from crust_pipeline.display import open_console
+    from crust_pipeline.cli.demo import run_demo
+    from crust_pipeline.cli.display import open_console
 
     return DONE if run_demo(open_console(), exits=exits) else FAILED
 
@@ -104,8 +104,8 @@ def demo(*, exits: bool) -> int:
 @readable_errors
 def dev(*, port: int, module: str) -> int:
     """Start Dagster's UI and daemon on the real API."""
-    from crust_pipeline.demo import run_dev
-    from crust_pipeline.display import open_console
+    from crust_pipeline.cli.demo import run_dev
+    from crust_pipeline.cli.display import open_console
 
     _ = open_pipeline().engine  # says clearly what is missing
     run_dev(open_console(), port=port, module=module)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from crust_pipeline.commands.common import (
+from crust_pipeline.cli.common import (
     DONE,
     FAILED,
     complain,
@@ -24,7 +24,7 @@ def sql(*, query: str, as_json: bool, as_csv: bool) -> int:
     """Ask the tables a question in SQL. Reads the lake, so it never waits for a writer."""
     import duckdb
 
-    from crust_pipeline.display import open_console, print_json, print_table
+    from crust_pipeline.cli.display import open_console, print_json, print_table
 
     pipeline = open_pipeline()
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crust_pipeline.commands.common import DONE, FAILED, complain, readable_errors
+from crust_pipeline.cli.common import DONE, FAILED, complain, readable_errors
 from crust_pipeline.settings import Settings
 
 
@@ -32,8 +32,8 @@ def prune(*, older_than_days: float) -> int:
             "its dagster.yaml."
         )
         return FAILED
+    from crust_pipeline.cli.display import open_console
     from crust_pipeline.defs.history import prune_home
-    from crust_pipeline.display import open_console
 
     before = datetime.now(UTC) - timedelta(days=older_than_days)
     pruned = prune_home(home, before=before)

@@ -7,15 +7,15 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from crust_pipeline.batching.dispatch import fill_slots
+from crust_pipeline.app.days import load_upstream, plan_days, rows_in_lake
+from crust_pipeline.buying.submit import fill_slots
+from crust_pipeline.defs.graph import assets_before, sharing
 from crust_pipeline.defs.metadata import EVERY_DAY, OWNER, ROWS, add_by_day, table_schema
-from crust_pipeline.defs.operations import assets_before, sharing
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.steps import load_upstream, plan_days, rows_in_lake
-from crust_pipeline.tables import TABLES
-from crust_pipeline.vendor.operations import BULK_CONTACTS
+from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.vendors.operations import BULK_CONTACTS
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
 SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100

@@ -10,14 +10,15 @@ from datetime import date
 
 import dagster as dg
 
-from crust_pipeline import checking
-from crust_pipeline.checking import Finding
-from crust_pipeline.dagster_client import RANGE_END_TAG, RANGE_START_TAG
-from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS
+from crust_pipeline.app import checks as questions
+from crust_pipeline.app.checks import Finding
+from crust_pipeline.app.days import days_between
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.steps import days_between
-from crust_pipeline.tables import TABLES, Table, tables_of
+from crust_pipeline.local_dagster.client import RANGE_END_TAG, RANGE_START_TAG
+from crust_pipeline.tables.spec import Table
+from crust_pipeline.tables.specs import TABLES, tables_of
 
 PARTITION_TAG = "dagster/partition"
 DaysQuestion = Callable[[Pipeline, Sequence[date]], Finding]
@@ -47,13 +48,13 @@ def _of_table(table: Table) -> list[Check]:
     """What follows from a table's spec."""
 
     def keys(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return checking.keys_are_unique(pipeline, table, days)
+        return questions.keys_are_unique(pipeline, table, days)
 
     def columns(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return checking.columns_are_as_specified(pipeline, table, days)
+        return questions.columns_are_as_specified(pipeline, table, days)
 
     def profiles(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return checking.profiles_are_of_those_asked_for(pipeline, table, days)
+        return questions.profiles_are_of_those_asked_for(pipeline, table, days)
 
     checks = [
         Check(
@@ -94,7 +95,7 @@ def _of_now(ask: Callable[[Pipeline], Finding]) -> DaysQuestion:
 
 def _fill_rate(operation: str) -> Check:
     def ask(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return checking.fill_rate_is_usual(pipeline, operation, days)
+        return questions.fill_rate_is_usual(pipeline, operation, days)
 
     return Check(
         name=f"{operation}_fill_rate_is_usual",
@@ -119,7 +120,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             asset="contact_emails",
             description="As many addresses are deliverable as in the four weeks before; no status "
             "is a word that the vendor's documents do not know.",
-            ask=checking.email_statuses_are_usual,
+            ask=questions.email_statuses_are_usual,
         )
     ],
     "account_checks": [
@@ -133,28 +134,28 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             name="computed_as_reported",
             asset="credit_usage",
             description="The vendor took the credits that we computed, where it tells.",
-            ask=checking.credits_are_as_reported,
+            ask=questions.credits_are_as_reported,
         ),
         Check(
             name="costs_are_within_reserved",
             asset="credit_usage",
             description="No batch cost more than was set aside for it, by our prices and by the "
             "vendor's word.",
-            ask=checking.costs_are_within_what_was_reserved,
+            ask=questions.costs_are_within_what_was_reserved,
             blocks=True,
         ),
         Check(
             name="files_are_complete",
             asset="batches",
             description="No landed file has fewer lines than the vendor announced.",
-            ask=checking.files_are_as_long_as_the_vendor_says,
+            ask=questions.files_are_as_long_as_the_vendor_says,
             blocks=True,
         ),
         Check(
             name="outcomes_add_up",
             asset="outcomes",
             description="Every row that was planned has exactly one outcome for that operation.",
-            ask=checking.outcomes_add_up,
+            ask=questions.outcomes_add_up,
             blocks=True,
         ),
         Check(
@@ -162,28 +163,28 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             asset="outcomes",
             description="No row came after its day was planned. If some did: plan the day again, "
             "or turn on `upstream_monitor`; only new rows are paid for.",
-            ask=checking.every_row_is_planned,
+            ask=questions.every_row_is_planned,
         ),
         Check(
             name="no_line_is_unreadable",
             asset="quarantine",
             description="No line of a vendor's file, and none of the upstream table, was set "
             "aside.",
-            ask=checking.no_line_is_unreadable,
+            ask=questions.no_line_is_unreadable,
         ),
         Check(
             name="no_submit_is_unknown",
             asset="batches",
             description="No submit may be running and billed without our knowing. If one is: "
             "`crust-pipeline reconcile`.",
-            ask=_of_now(checking.no_submit_is_unknown),
+            ask=_of_now(questions.no_submit_is_unknown),
             about_now=True,
         ),
         Check(
             name="no_link_is_near_its_end",
             asset="batches",
             description="No file waits to be landed so long that its link may die.",
-            ask=_of_now(checking.no_link_is_near_its_end),
+            ask=_of_now(questions.no_link_is_near_its_end),
             about_now=True,
         ),
     ],
@@ -193,7 +194,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
             asset="warehouse",
             description="The warehouse holds what the lake holds. If it does not, a reader had it "
             "open; materialise `warehouse`.",
-            ask=_of_now(checking.warehouse_is_up_to_date),
+            ask=_of_now(questions.warehouse_is_up_to_date),
             about_now=True,
         )
     ],

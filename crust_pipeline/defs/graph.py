@@ -1,8 +1,8 @@
 """What this installation buys: what no setting names has no assets."""
 
-from crust_pipeline.pipeline import operations_before, operations_of
+from crust_pipeline.app.installation import operations_before, operations_of
 from crust_pipeline.settings import Settings
-from crust_pipeline.tables import filling, operations_sharing
+from crust_pipeline.tables.specs import filling, operations_sharing
 
 _settings = Settings.from_env()
 OPERATIONS = operations_of(_settings)

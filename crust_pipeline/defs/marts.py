@@ -7,7 +7,7 @@ import dagster as dg
 from crust_pipeline.defs.metadata import EVERY_DAY, OWNER
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.marts import MARTS, Mart
-from crust_pipeline.tables import TABLES
+from crust_pipeline.tables.specs import TABLES
 
 
 def _spec(mart: Mart) -> dg.AssetSpec:

@@ -7,9 +7,10 @@ from typing import Any
 
 import dagster as dg
 
-from crust_pipeline.steps import DayAccount
-from crust_pipeline.tables import Column, Drift, Lake, Table
-from crust_pipeline.tables.lake import open_duckdb
+from crust_pipeline.app.days import DayAccount
+from crust_pipeline.tables.flatten.drift import Drift
+from crust_pipeline.tables.spec import Column, Table
+from crust_pipeline.tables.store.lake import Lake, open_duckdb
 
 ROWS = "dagster/partition_row_count"
 OWNER = "team:data"

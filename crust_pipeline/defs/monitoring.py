@@ -6,21 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from crust_pipeline.batching.advance import advance_all
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.watch import Watch, watch_all
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.advance import advance_all
+from crust_pipeline.buying.watch import Watch, watch_all
 from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_rows_only
-from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS
+from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS
 from crust_pipeline.defs.partitions import range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.ledger import loading
-from crust_pipeline.ledger.dispatching import backoff
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.ledger.loading import DueDay, ranges
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger.load import DueDay, ranges
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.ledger.submit import backoff
 from crust_pipeline.marts import MARTS
-from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import SettingsError
-from crust_pipeline.tables import operations_sharing, tables_of
+from crust_pipeline.tables.specs import operations_sharing, tables_of
 
 # Dagster 1.13 reports a tick as failed after 60 s while its body runs on; it must end well before.
 TICK_BUDGET_SECONDS = 40.0
@@ -148,19 +148,19 @@ def _unfinished(context: dg.SensorEvaluationContext, job: str, *, since: datetim
 
 def _plan_again_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
     ledger, now = pipeline.ledger, pipeline.clock()
-    identified = [day for name, day in loading.days_identified(ledger) if name == operation]
+    identified = [day for name, day in ledger_load.days_identified(ledger) if name == operation]
     # A limit per run is one for each day's automatic run: sooner, it would be no limit.
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     causes = (
         # At once for news; for the same again, should a plan come to nothing, once a minute.
         (
-            f"plan:{loading.latest_identified(ledger, operation)}",
+            f"plan:{ledger_load.latest_identified(ledger, operation)}",
             identified,
             int(now.timestamp()) // int(FIRST_RETRY_SECONDS),
         ),
         (
             "budget",
-            loading.days_over_budget(ledger, operation, planned_before=midnight),
+            ledger_load.days_over_budget(ledger, operation, planned_before=midnight),
             now.date(),
         ),
     )
@@ -181,7 +181,7 @@ def _by_priority(
     ledger: Ledger, days: Sequence[date]
 ) -> list[tuple[Mapping[str, str], Sequence[date]]]:
     """Days that a schedule planned, which go on going first, and the others."""
-    first = loading.days_of_priority(ledger, days, priority=SCHEDULED_PRIORITY)
+    first = ledger_load.days_of_priority(ledger, days, priority=SCHEDULED_PRIORITY)
     return [(SCHEDULED_TAGS, sorted(first)), ({}, [day for day in days if day not in first])]
 
 
@@ -189,13 +189,13 @@ def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
     ledger, now = pipeline.ledger, pipeline.clock()
     due = [
         day
-        for day in loading.due_days(ledger, operations_sharing(operation))
+        for day in ledger_load.due_days(ledger, operations_sharing(operation))
         if day.requested_at is None or now - day.requested_at >= _retry_after(day)
     ]
     if not due:
         return []
     # Noted first: if the tick dies here, the same days are asked for a little later.
-    loading.load_requested(ledger, due, now=now)
+    ledger_load.load_requested(ledger, due, now=now)
     return [
         dg.RunRequest(
             run_key=f"load:{start}:{end}:{_versions(due, start=start, end=end)}",

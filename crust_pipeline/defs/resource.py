@@ -10,8 +10,8 @@ from typing import Any, Optional
 import dagster as dg
 from pydantic import Field, create_model
 
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.errors import FOR_PEOPLE
-from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.settings import Settings, choices, expected
 
 # Keys come from the environment only: what is typed into the Launchpad is kept in run records.

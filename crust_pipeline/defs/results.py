@@ -4,8 +4,16 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from crust_pipeline import checking, tracing
+from crust_pipeline.app import checks, traces
+from crust_pipeline.app.days import (
+    day_accounts,
+    load_accounts,
+    load_results,
+    load_warehouse,
+    rows_in_lake,
+)
 from crust_pipeline.defs.checks import check_result
+from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS, batches_of
 from crust_pipeline.defs.metadata import (
     EVERY_DAY,
     OWNER,
@@ -18,17 +26,10 @@ from crust_pipeline.defs.metadata import (
     previews,
     table_schema,
 )
-from crust_pipeline.defs.operations import FILLS_TABLES, OPERATIONS, batches_of
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.steps import (
-    day_accounts,
-    load_accounts,
-    load_results,
-    load_warehouse,
-    rows_in_lake,
-)
-from crust_pipeline.tables import TABLES, Table, tables_of
+from crust_pipeline.tables.spec import Table
+from crust_pipeline.tables.specs import TABLES, tables_of
 
 ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
 
@@ -81,8 +82,8 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
             report = load_results(pipeline, operation, days, run_id=context.run.run_id)
             accounts = day_accounts(pipeline, operation, days)
             asked_of_files = {
-                LINES_ADD_UP: tracing.lines_add_up(pipeline, operation, days, report.files),
-                NO_UNKNOWN_KEYS: checking.no_key_is_unknown(report.files),
+                LINES_ADD_UP: traces.lines_add_up(pipeline, operation, days, report.files),
+                NO_UNKNOWN_KEYS: checks.no_key_is_unknown(report.files),
             }
         drift = [found for file in report.files for found in file.drift]
         for table in tables:

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import dagster as dg
 
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.late_rows import late_days, upstream_mark
 from crust_pipeline.defs.buying import SCHEDULED_TAGS, new_rows_only
-from crust_pipeline.defs.operations import OPERATIONS
+from crust_pipeline.defs.graph import OPERATIONS
 from crust_pipeline.defs.partitions import daily, range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
-from crust_pipeline.late import late_days, upstream_mark
-from crust_pipeline.ledger.loading import ranges
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.ledger.load import ranges
 from crust_pipeline.settings import Settings
 
 _settings = Settings.from_env()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger.inbox import Delivery, Receipt
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.store import Ledger
 
 DELIVERIES_A_TRANSACTION = 200
 

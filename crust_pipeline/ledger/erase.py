@@ -10,9 +10,9 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.schema import claims, days, identifiers, rows, submissions, suppressions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, Verdict
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

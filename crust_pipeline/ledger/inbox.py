@@ -17,9 +17,9 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import Ledger, Transaction
 from crust_pipeline.ledger.schema import deliveries, hooks, identifiers, submissions
 from crust_pipeline.ledger.states import Answer, BatchState
+from crust_pipeline.ledger.store import Ledger, Transaction
 
 # A batch in one of these has nothing more to hear: its tokens are spent ...
 HEARS_NOTHING = frozenset({BatchState.FAILED, BatchState.REJECTED})

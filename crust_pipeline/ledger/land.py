@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.dispatching import end_pause
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
-from crust_pipeline.ledger.planning import KEYS_A_QUERY
+from crust_pipeline.ledger.plan import KEYS_A_QUERY
 from crust_pipeline.ledger.schema import claims, identifiers, rows, submissions
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.submit import end_pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

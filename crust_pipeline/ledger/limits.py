@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import Transaction
 from crust_pipeline.ledger.schema import submissions
 from crust_pipeline.ledger.states import RESERVES, BatchState
+from crust_pipeline.ledger.store import Transaction
 
 
 @dataclass(frozen=True, slots=True)

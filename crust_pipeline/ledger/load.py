@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.erasing import suppressed_keys
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
 from crust_pipeline.ledger.states import IN_PROGRESS, Answer, BatchState, Verdict
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 
 ONE_DAY = timedelta(days=1)
 NO_DAY = date.max

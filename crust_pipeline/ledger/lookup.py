@@ -11,11 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.erasing import suppressed_keys
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger
-from crust_pipeline.ledger.loading import NO_DAY, Source
+from crust_pipeline.ledger.erase import suppressed_keys
+from crust_pipeline.ledger.load import NO_DAY, Source
 from crust_pipeline.ledger.schema import claims, identifiers, submissions
 from crust_pipeline.ledger.states import Answer, BatchState
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

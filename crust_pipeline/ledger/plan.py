@@ -12,7 +12,6 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import Transaction
 from crust_pipeline.ledger.schema import (
     claims,
     days,
@@ -23,6 +22,7 @@ from crust_pipeline.ledger.schema import (
     submissions,
 )
 from crust_pipeline.ledger.states import IN_PROGRESS, Answer, BatchState, Verdict
+from crust_pipeline.ledger.store import Transaction
 
 # SQLite takes at most 32,766 parameters in a statement.
 KEYS_A_QUERY = 5_000

@@ -7,11 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.dispatching import Pause, PauseKind, end_pause, start_pause
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
-from crust_pipeline.ledger.planning import NewBatch, re_plan
+from crust_pipeline.ledger.plan import NewBatch, re_plan
 from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions, transitions
 from crust_pipeline.ledger.states import AT_VENDOR, BatchState
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.submit import Pause, PauseKind, end_pause, start_pause
 
 # From so many finished jobs of a product it is learned how long its jobs take.
 LATEST_JOBS = 50

@@ -10,8 +10,6 @@ from typing import Any, assert_never
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.dispatching import Pause, pause_of, slots_held
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
 from crust_pipeline.ledger.states import (
     AT_VENDOR,
@@ -21,6 +19,8 @@ from crust_pipeline.ledger.states import (
     BatchState,
     Verdict,
 )
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.ledger.submit import Pause, pause_of, slots_held
 
 # Outcomes that a later run can still change without anybody's doing.
 OPEN_OUTCOMES = frozenset({"pending"})

@@ -6,9 +6,9 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import submission_days, submissions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
+from crust_pipeline.ledger.store import Ledger
 
 # Scheduled before backfill, older link before newer; `claim_next` takes the first.
 ORDER = (

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import submissions, transitions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
+from crust_pipeline.ledger.store import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any, Literal, assert_never
 
 import sqlalchemy as sa
 
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import Credits, identifiers, submissions
 from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.ledger.store import Ledger
 
 SETTLED = frozenset({BatchState.LANDED, BatchState.LOADED})
 # Nothing is billed for these, so that nothing is set aside either; unless perhaps it was.

@@ -14,12 +14,12 @@ from typing import Literal
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.inbox import issue_token
-from crust_pipeline.ledger.ledger import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.limits import Limits, credits_left
-from crust_pipeline.ledger.planning import NewBatch, re_plan
+from crust_pipeline.ledger.plan import NewBatch, re_plan
 from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError, OverLimitError
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 
 # Plans change; a field that was locked may be open later. Asking again costs one refused request.
 DENIAL_REMEMBERED = timedelta(days=7)

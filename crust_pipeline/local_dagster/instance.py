@@ -16,8 +16,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from crust_pipeline.dagster_client import DagsterClient, InstanceError, InstanceUnreachableError
-from crust_pipeline.processes import TetheredProcess
+from crust_pipeline.local_dagster.client import (
+    DagsterClient,
+    InstanceError,
+    InstanceUnreachableError,
+)
+from crust_pipeline.local_dagster.processes import TetheredProcess
 
 CONFIG = Path(__file__).parent.parent / "dagster.yaml"
 MODULE = "crust_pipeline.definitions"

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crust_pipeline.ledger import history, progress
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import slots
 
 Row = dict[str, Any]
 
@@ -95,7 +96,7 @@ def gather(pipeline: Pipeline) -> Facts:
         days=days,
         slots_held=[
             {"at": moment.at.isoformat(timespec="milliseconds"), "held": moment.held}
-            for moment in history.slots_over_time(pipeline.ledger)
+            for moment in slots.slots_over_time(pipeline.ledger)
         ],
-        unknown_submits=len(progress.unknown_submits(pipeline.ledger)),
+        unknown_submits=len(ledger_poll.unknown_submits(pipeline.ledger)),
     )

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.report import plots
 from crust_pipeline.report.facts import Facts, Row, gather
 

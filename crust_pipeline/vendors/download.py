@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 
 import httpx
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import Downloaded
-from crust_pipeline.vendor.reading import whole_number
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import Downloaded
+from crust_pipeline.vendors.parsing import whole_number
 
 DOWNLOAD_TIMEOUT: Final = httpx.Timeout(120.0, connect=10.0)
 RETRY_WAITS_SECONDS: Final = (1.0, 2.0, 4.0)

@@ -15,10 +15,10 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.masking import masked
-from crust_pipeline.vendor.reading import Json, http_date, number
-from crust_pipeline.vendor.refusals import Refusal, circumstances, refusal, request_id_of
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.masking import masked
+from crust_pipeline.vendors.parsing import Json, http_date, number
+from crust_pipeline.vendors.refusals import Refusal, circumstances, refusal, request_id_of
 
 PAID_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 READ_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)

@@ -6,8 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
-from crust_pipeline.vendor.masking import masked
-from crust_pipeline.vendor.reading import (
+from crust_pipeline.vendors.masking import masked
+from crust_pipeline.vendors.parsing import (
     as_object,
     moment,
     number,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, Literal, TypeVar
 
-from crust_pipeline.identity import identifier_of
+from crust_pipeline.keys import identifier_of
 
 IdentifierType = Literal["profile_url", "email"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from crust_pipeline.errors import CrustError
-from crust_pipeline.vendor.operations import PRODUCTS, PRONTO_PRODUCTS, under
+from crust_pipeline.vendors.operations import PRODUCTS, PRONTO_PRODUCTS, under
 
 
 class PriceError(CrustError, ValueError):

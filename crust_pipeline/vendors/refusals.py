@@ -12,9 +12,9 @@ from typing import Final, Protocol, Self
 
 import httpx
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.masking import REQUEST_ID_LENGTH, masked
-from crust_pipeline.vendor.reading import Json, http_date, number, object_or_empty, objects, texts
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.masking import REQUEST_ID_LENGTH, masked
+from crust_pipeline.vendors.parsing import Json, http_date, number, object_or_empty, objects, texts
 
 # A 429 has two documented causes, but not how their bodies differ: words decide before headers.
 _ABOUT_SLOTS: Final = re.compile(

@@ -11,16 +11,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline import checking, tracing
-from crust_pipeline.checking import Finding
-from crust_pipeline.erasure import erase_people
+from crust_pipeline.app import checks, traces
+from crust_pipeline.app.checks import Finding
+from crust_pipeline.app.days import load_results, load_upstream
+from crust_pipeline.app.erasure import erase_people
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.ledger.schema import submissions
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.runner import run_to_end
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import load_results, load_upstream
-from crust_pipeline.tables import Drift, FileReport
+from crust_pipeline.tables.flatten.drift import Drift
+from crust_pipeline.tables.flatten.files import FileReport
 from crust_pipeline_tests.people import DAYS, write_people
 
 
@@ -49,7 +50,7 @@ def flattened(pipeline: Pipeline) -> tuple[FileReport, ...]:
 
 
 def lines(pipeline: Pipeline, files: tuple[FileReport, ...]) -> Finding:
-    return tracing.lines_add_up(pipeline, "enrich", DAYS, files)
+    return traces.lines_add_up(pipeline, "enrich", DAYS, files)
 
 
 def lose_rows(pipeline: Pipeline, table: str, count: int = 1) -> None:
@@ -130,7 +131,7 @@ def test_a_person_who_was_erased_is_not_lost(pipeline: Pipeline) -> None:
     found = lines(pipeline, flattened(pipeline))
     assert found.passed
     assert found.numbers["lines_looked_for_in_the_lake"] == 8
-    assert checking.outcomes_add_up(pipeline, DAYS).passed
+    assert checks.outcomes_add_up(pipeline, DAYS).passed
 
 
 def test_a_file_that_is_set_aside_is_told_apart(pipeline: Pipeline) -> None:
@@ -147,7 +148,7 @@ def test_a_file_that_is_set_aside_is_told_apart(pipeline: Pipeline) -> None:
 
 def test_outcomes_add_up_to_what_was_planned(pipeline: Pipeline) -> None:
     buy(pipeline)
-    found = checking.outcomes_add_up(pipeline, DAYS)
+    found = checks.outcomes_add_up(pipeline, DAYS)
     assert found.passed
     assert found.numbers == {"rows_planned": 13, "outcomes": 13, "do_not_add_up": "none"}
 
@@ -155,7 +156,7 @@ def test_outcomes_add_up_to_what_was_planned(pipeline: Pipeline) -> None:
 def test_an_outcome_that_got_lost_is_missed(pipeline: Pipeline) -> None:
     buy(pipeline)
     lose_rows(pipeline, "outcomes")
-    found = checking.outcomes_add_up(pipeline, DAYS)
+    found = checks.outcomes_add_up(pipeline, DAYS)
     assert not found.passed
     assert found.numbers["do_not_add_up"] == f"enrich {DAYS[0]}"
 
@@ -164,7 +165,7 @@ def test_rows_that_came_late_are_to_be_planned_and_not_lost(
     pipeline: Pipeline, upstream: Path
 ) -> None:
     buy(pipeline)
-    assert checking.every_row_is_planned(pipeline, DAYS).numbers == {
+    assert checks.every_row_is_planned(pipeline, DAYS).numbers == {
         "input_rows": 13,
         "rows_to_plan": 0,
         "rows_gone_from_the_upstream": 0,
@@ -172,20 +173,20 @@ def test_rows_that_came_late_are_to_be_planned_and_not_lost(
     urls = [f"https://www.linkedin.com/in/person-{number}" for number in (0, 20, 21)]
     write_people(upstream, [(DAYS[0], url) for url in urls])
     load_upstream(pipeline, start=DAYS[0], end=DAYS[-1], run_id="late")
-    found = checking.every_row_is_planned(pipeline, DAYS)
+    found = checks.every_row_is_planned(pipeline, DAYS)
     assert not found.passed
     assert found.numbers["rows_to_plan"] == 2
     assert found.numbers["rows_gone_from_the_upstream"] == 12
-    assert checking.outcomes_add_up(pipeline, DAYS).passed
+    assert checks.outcomes_add_up(pipeline, DAYS).passed
 
 
 def test_a_file_that_is_shorter_than_announced_is_noticed(pipeline: Pipeline) -> None:
     buy(pipeline)
-    found = checking.files_are_as_long_as_the_vendor_says(pipeline, DAYS)
+    found = checks.files_are_as_long_as_the_vendor_says(pipeline, DAYS)
     assert found.passed
     assert found.numbers["lines_announced"] == found.numbers["lines_landed"] == 9
     change_batches(pipeline, result_count=10)
-    found = checking.files_are_as_long_as_the_vendor_says(pipeline, DAYS)
+    found = checks.files_are_as_long_as_the_vendor_says(pipeline, DAYS)
     assert not found.passed
     assert found.numbers["files_that_are_shorter"] == 1
 
@@ -193,7 +194,7 @@ def test_a_file_that_is_shorter_than_announced_is_noticed(pipeline: Pipeline) ->
 def test_a_submit_of_unknown_fate_is_told(pipeline: Pipeline) -> None:
     buy(pipeline)
     change_batches(pipeline, state="unknown")
-    found = checking.no_submit_is_unknown(pipeline)
+    found = checks.no_submit_is_unknown(pipeline)
     assert not found.passed
     assert found.numbers["identifiers"] == 10
 
@@ -203,7 +204,7 @@ def test_a_link_that_may_soon_die_is_told(pipeline: Pipeline, days: float, *, pa
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=days)
     change_batches(pipeline, state="completed", completed_at=ended)
-    found = checking.no_link_is_near_its_end(pipeline)
+    found = checks.no_link_is_near_its_end(pipeline)
     assert found.passed is passed
     assert found.numbers["files_to_land"] == 1
 
@@ -215,15 +216,15 @@ def test_a_link_of_the_second_vendor_counts_as_well(
     ended = pipeline.clock() - timedelta(days=4.5)
     both = Settings.from_env(settings | {"CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto"})
     change_batches(pipeline, state="completed", completed_at=ended, account=both.pronto_account)
-    assert checking.no_link_is_near_its_end(pipeline).passed
-    assert not checking.no_link_is_near_its_end(Pipeline(settings=both)).passed
+    assert checks.no_link_is_near_its_end(pipeline).passed
+    assert not checks.no_link_is_near_its_end(Pipeline(settings=both)).passed
 
 
 def test_a_line_that_was_set_aside_is_told(pipeline: Pipeline, sandbox: RunningSandbox) -> None:
-    assert checking.no_line_is_unreadable(pipeline, DAYS).passed
+    assert checks.no_line_is_unreadable(pipeline, DAYS).passed
     sandbox.fail("malformed_lines", value=1)
     buy(pipeline)
-    found = checking.no_line_is_unreadable(pipeline, DAYS)
+    found = checks.no_line_is_unreadable(pipeline, DAYS)
     assert not found.passed
     assert found.numbers == {"lines_of_the_vendor": 1, "lines_of_the_upstream": 0}
 
@@ -231,8 +232,8 @@ def test_a_line_that_was_set_aside_is_told(pipeline: Pipeline, sandbox: RunningS
 def test_a_key_that_no_column_reads_is_named(pipeline: Pipeline) -> None:
     buy(pipeline)
     (file,) = flattened(pipeline)
-    assert checking.no_key_is_unknown([file]).numbers == {"unknown_keys": 0, "paths": "none"}
+    assert checks.no_key_is_unknown([file]).numbers == {"unknown_keys": 0, "paths": "none"}
     drifted = replace(file, drift=(Drift("data.shoe_size", 3, "number"),))
-    found = checking.no_key_is_unknown([drifted])
+    found = checks.no_key_is_unknown([drifted])
     assert not found.passed
     assert found.numbers["paths"] == "data.shoe_size"

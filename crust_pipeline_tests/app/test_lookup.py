@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline import checking, tracing
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app import checks, traces
+from crust_pipeline.app.days import load_results, today_of
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import load_results, today_of
-from crust_pipeline.tables import TABLES
+from crust_pipeline.tables.specs import TABLES
 from crust_pipeline_tests.command_line import Ended, crust
 from crust_pipeline_tests.people import DAYS, write_people
 
@@ -70,7 +70,7 @@ def test_in_a_terminal_it_asks_before_it_spends(
     sent: int,
     code: int,
 ) -> None:
-    monkeypatch.setattr("crust_pipeline.commands.common.is_asked", lambda: True)
+    monkeypatch.setattr("crust_pipeline.cli.common.is_asked", lambda: True)
 
     done = crust("lookup", SAM, settings=settings, typed=f"{answer}\n")
 
@@ -80,7 +80,7 @@ def test_in_a_terminal_it_asks_before_it_spends(
 
 
 def test_a_terminal_is_told_from_a_pipe() -> None:
-    from crust_pipeline.commands.common import is_asked
+    from crust_pipeline.cli.common import is_asked
 
     assert is_asked() is sys.stdin.isatty()
 
@@ -348,9 +348,9 @@ def test_a_day_with_lookups_in_it_still_adds_up(settings: dict[str, str], upstre
     files = load_results(pipeline, "contact", [today], run_id="again").files
 
     assert done.json["outcomes"]["contact"] == {"reused": 1, "matched": 1}
-    assert tracing.lines_add_up(pipeline, "contact", [today], files).passed
-    assert checking.outcomes_add_up(pipeline, [today]).passed
-    assert checking.credits_are_as_reported(pipeline, [today]).passed
-    assert checking.keys_are_unique(pipeline, TABLES["contact_emails"], [today]).passed
+    assert traces.lines_add_up(pipeline, "contact", [today], files).passed
+    assert checks.outcomes_add_up(pipeline, [today]).passed
+    assert checks.credits_are_as_reported(pipeline, [today]).passed
+    assert checks.keys_are_unique(pipeline, TABLES["contact_emails"], [today]).passed
     assert crust("status", "--json", settings=settings).json["batches"] == {"loaded": 3}
     pipeline.ledger.close()

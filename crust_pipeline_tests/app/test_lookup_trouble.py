@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from crust_pipeline.lookup import LookedUp, look_up, quote
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.lookup import LookedUp, look_up, quote
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
@@ -107,7 +107,7 @@ def test_what_cannot_be_sent_now_is_not_sent_later_either(
     settings: dict[str, str], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The vendor does not tell the balance, so that only the purchase finds out.
-    monkeypatch.setattr("crust_pipeline.lookup.balance_of", lambda _engine: None)
+    monkeypatch.setattr("crust_pipeline.app.lookup.balance_of", lambda _engine: None)
     sandbox.state.set_credits(Decimal(0))
 
     done, _ = in_process(sandbox, settings, SAM)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.runner import SILENCE_ENDURED, RunReport, Silence, run_to_end
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.run_loop import SILENCE_ENDURED, RunReport, Silence, run_to_end
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
-from crust_pipeline.vendor.crustdata import CrustdataClient
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = date(2026, 11, 2)

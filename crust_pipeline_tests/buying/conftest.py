@@ -12,23 +12,23 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.dispatch import Dispatched, fill_slots
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.land import Landed, land_files
-from crust_pipeline.batching.monitor import Polled, poll_jobs
-from crust_pipeline.batching.plan import PlanReport, plan
-from crust_pipeline.batching.reconcile import Reconciled, reconcile
+from crust_pipeline.app.installation import read_file
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.land import Landed, land_files
+from crust_pipeline.buying.plan import PlanReport, plan
+from crust_pipeline.buying.poll import Polled, poll_jobs
+from crust_pipeline.buying.recover import Reconciled, reconcile
+from crust_pipeline.buying.submit import Dispatched, fill_slots
 from crust_pipeline.ledger import queries
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.states import IN_PROGRESS, BatchState
-from crust_pipeline.pipeline import read_file
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.people import Fate, person_of_slug
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, ENRICH, IDENTIFY, Operation
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.operations import CONTACT, CONTACT_SYNC, ENRICH, IDENTIFY, Operation
 from crust_pipeline_tests.databases import new_ledger_url
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

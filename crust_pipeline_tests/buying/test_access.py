@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.batching.access import Access
+from crust_pipeline.buying.access import Access
 from crust_pipeline.ledger import queries
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import EndpointAccess
-from crust_pipeline.vendor.operations import CONTACT_SYNC, ENRICH, IDENTIFY
-from crust_pipeline_tests.batching.conftest import MONDAY, SAM, TUESDAY, World, people
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import EndpointAccess
+from crust_pipeline.vendors.operations import CONTACT_SYNC, ENRICH, IDENTIFY
+from crust_pipeline_tests.buying.conftest import MONDAY, SAM, TUESDAY, World, people
 
 ASKED = "GET /account/endpoints"
 EVERYTHING = ("business_email", "personal_contact_info")

@@ -7,19 +7,20 @@ from datetime import timedelta
 
 import pytest
 
-from crust_pipeline.batching.dispatch import fill_slots
-from crust_pipeline.batching.engine import utc_now
-from crust_pipeline.batching.land import land_files
-from crust_pipeline.batching.monitor import poll_jobs
-from crust_pipeline.batching.reconcile import reconcile
-from crust_pipeline.ledger import inbox, progress, queries
+from crust_pipeline.app.days import load_upstream, plan_days
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.account import utc_now
+from crust_pipeline.buying.land import land_files
+from crust_pipeline.buying.poll import poll_jobs
+from crust_pipeline.buying.recover import reconcile
+from crust_pipeline.buying.submit import fill_slots
+from crust_pipeline.ledger import inbox, queries
+from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.inbox import Delivery, Receipt
-from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.sandbox.jobs import Job
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import load_upstream, plan_days
 from crust_pipeline_tests.people import DAYS
 
 INBOX = "https://inbox.example"
@@ -154,4 +155,4 @@ def test_an_unknown_submit_without_a_callback_is_still_found_in_the_list(
     with called_back.pipeline.ledger.write() as tx:
         tx.update(submission_id, not_before=utc_now())
     assert reconcile(called_back.pipeline.engine).adopted == [submission_id]
-    assert progress.unknown_submits(called_back.pipeline.ledger) == []
+    assert ledger_poll.unknown_submits(called_back.pipeline.ledger) == []

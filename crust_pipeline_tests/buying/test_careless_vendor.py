@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.ledger import progress
+from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.states import BatchState
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import CONTACT_SYNC
-from crust_pipeline_tests.batching.conftest import World, person
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.operations import CONTACT_SYNC
+from crust_pipeline_tests.buying.conftest import World, person
 
 EMAILS = ("sam@example.com", "ann@example.com")
 
@@ -52,4 +52,4 @@ def test_what_a_job_is_called_is_learned_from_polls_too(
     always(monkeypatch, "submit", action=None)
     always(monkeypatch, "job", action="person_enrichment")
     world.buy(person(0))
-    assert progress.actions_seen(world.ledger) == [("enrich", "person_enrichment")]
+    assert ledger_poll.actions_seen(world.ledger) == [("enrich", "person_enrichment")]

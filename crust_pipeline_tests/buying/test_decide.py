@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.batching.decide import Decision, InputRow, Policy, decide
-from crust_pipeline.ledger import loading
-from crust_pipeline.ledger.planning import Claim, PlannedRow
+from crust_pipeline.buying.decide import Decision, InputRow, Policy, decide
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger.plan import Claim, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendor.operations import CONTACT, IDENTIFY
-from crust_pipeline_tests.batching.conftest import (
+from crust_pipeline.vendors.operations import CONTACT, IDENTIFY
+from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
     POLICY,
@@ -209,7 +209,7 @@ def test_a_refresh_buys_again_and_the_day_shows_the_latest(world: World) -> None
     world.wait(days=1)
     again = world.buy(SAM, refresh=True)
     assert world.sold() == {SAM: 2}
-    sources = loading.sources(world.ledger, "enrich", [MONDAY])
+    sources = ledger_load.sources(world.ledger, "enrich", [MONDAY])
     assert [source.submission_id for source in sources] == [again]
 
 
@@ -256,7 +256,7 @@ def test_an_email_that_is_being_identified_waits_and_is_then_asked_for_as_the_pe
     assert world.plan("sam@example.com").verdicts[MONDAY] == {"await": 1}
     assert world.outcomes() == ["pending"]
     world.until_quiet()
-    assert loading.days_identified(world.ledger) == [("enrich", MONDAY)]
+    assert ledger_load.days_identified(world.ledger) == [("enrich", MONDAY)]
     (batch,) = world.plan("sam@example.com", new_rows_only=True).batches
     assert batch.identifiers[0][0] == SAM
     world.until_quiet()

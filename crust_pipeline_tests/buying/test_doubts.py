@@ -3,12 +3,14 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from crust_pipeline.batching.decide import InputRow
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.ledger import landing, loading, progress
+from crust_pipeline.buying.decide import InputRow
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.states import BatchState, Verdict
-from crust_pipeline.vendor.operations import ENRICH, IDENTIFY, Operation
-from crust_pipeline_tests.batching.conftest import (
+from crust_pipeline.vendors.operations import ENRICH, IDENTIFY, Operation
+from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
     POLICY,
@@ -51,18 +53,18 @@ def test_an_adopted_job_without_results_is_not_taken_for_an_answer(world: World)
 
 def test_a_submit_is_searched_for_around_its_own_time_after_a_wrong_landing(world: World) -> None:
     lost = lose(world, NOBODY)
-    (before,) = progress.unknown_submits(world.ledger)
+    (before,) = ledger_poll.unknown_submits(world.ledger)
     world.search()
     world.wait(hours=1)
     world.poll()
     world.land()
-    (after,) = progress.unknown_submits(world.ledger)
+    (after,) = ledger_poll.unknown_submits(world.ledger)
     assert (after.submission_id, after.intent_at) == (lost, before.intent_at)
 
 
 def test_a_landing_that_another_process_finished_is_not_declared_expired(world: World) -> None:
     landed = world.buy(person(0))
-    landing.expired(world.ledger, landed, reason="too late", now=world.now())
+    ledger_land.expired(world.ledger, landed, reason="too late", now=world.now())
     assert world.state(landed) is BatchState.LANDED
 
 
@@ -100,5 +102,5 @@ def test_a_day_gets_what_it_bought_though_its_rows_are_gone_from_the_upstream(
     world.plan(person(0))
     world.plan()
     world.until_quiet()
-    (source,) = loading.sources(world.ledger, "enrich", [MONDAY])
+    (source,) = ledger_load.sources(world.ledger, "enrich", [MONDAY])
     assert [key for _, key, _ in source.asked] == [person(0)]

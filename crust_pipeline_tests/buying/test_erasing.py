@@ -2,13 +2,13 @@
 
 import pytest
 
-from crust_pipeline.batching.reconcile import resubmit
-from crust_pipeline.ledger import loading
-from crust_pipeline.ledger.erasing import Erased, erase
-from crust_pipeline.ledger.loading import NO_DAY
+from crust_pipeline.buying.recover import resubmit
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger.erase import Erased, erase
+from crust_pipeline.ledger.load import NO_DAY
 from crust_pipeline.ledger.states import BatchState, LedgerError
-from crust_pipeline.vendor.operations import IDENTIFY
-from crust_pipeline_tests.batching.conftest import MONDAY, SAM, TUESDAY, World, people, person
+from crust_pipeline.vendors.operations import IDENTIFY
+from crust_pipeline_tests.buying.conftest import MONDAY, SAM, TUESDAY, World, people, person
 
 PATH = "/batch/person/enrich"
 
@@ -39,7 +39,7 @@ def test_what_comes_of_somebody_under_way_belongs_to_no_day(world: World) -> Non
     world.submit()
     assert forget(world, person(0)).at_vendor == 1
     world.until_quiet()
-    (source,) = loading.sources(world.ledger, "enrich", [MONDAY])
+    (source,) = ledger_load.sources(world.ledger, "enrich", [MONDAY])
     assert {key: day for _, key, day in source.asked} == {person(0): NO_DAY, person(1): MONDAY}
     assert world.outcomes() == ["suppressed", "matched"]
 

@@ -8,7 +8,7 @@ from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.sandbox.jobs import Job
 from crust_pipeline.sandbox.state import Sandbox
 from crust_pipeline.sandbox.validate import Order
-from crust_pipeline_tests.batching.conftest import SAM, TUESDAY, World, people, person
+from crust_pipeline_tests.buying.conftest import SAM, TUESDAY, World, people, person
 
 
 def poison(world: World, monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:

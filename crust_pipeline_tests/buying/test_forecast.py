@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from crust_pipeline.batching.forecast import DaysDone, day_ends, in_ranges
+from crust_pipeline.buying.forecast import DaysDone, day_ends, in_ranges
 from crust_pipeline.ledger.queue import Queued
 from crust_pipeline.ledger.states import BatchState
 

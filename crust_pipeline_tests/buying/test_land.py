@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.ledger import landing, queries, spending
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.states import BatchState
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import Downloaded
-from crust_pipeline.vendor.operations import CONTACT, IDENTIFY
-from crust_pipeline_tests.batching.conftest import (
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import Downloaded
+from crust_pipeline.vendors.operations import CONTACT, IDENTIFY
+from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
     REMOVED,
@@ -200,27 +201,27 @@ def test_lines_that_are_too_many_change_nothing(world: World, kind: str) -> None
 
 def test_a_landing_that_another_process_works_on_is_left_to_it(world: World) -> None:
     submission_id = completed(world)
-    (due,) = landing.due_landings(world.ledger, now=world.now())
-    assert landing.take(world.ledger, due, owner=ELSEWHERE, now=world.now())
+    (due,) = ledger_land.due_landings(world.ledger, now=world.now())
+    assert ledger_land.take(world.ledger, due, owner=ELSEWHERE, now=world.now())
     assert world.land().landed == []
-    assert not landing.take(world.ledger, due, owner="a third", now=world.now())
+    assert not ledger_land.take(world.ledger, due, owner="a third", now=world.now())
     world.wait(minutes=6)  # nobody works on one file for so long
     assert world.land().landed == [submission_id]
 
 
 def test_a_landing_whose_process_died_is_taken_over_at_once(world: World) -> None:
     submission_id = completed(world)
-    (due,) = landing.due_landings(world.ledger, now=world.now())
+    (due,) = ledger_land.due_landings(world.ledger, now=world.now())
     host, pid, _ = world.engine.owner.rsplit(":", 2)
-    landing.take(world.ledger, due, owner=f"{host}:{pid}:0", now=world.now())
+    ledger_land.take(world.ledger, due, owner=f"{host}:{pid}:0", now=world.now())
     assert world.land().landed == [submission_id]
 
 
 def test_a_file_is_settled_once_however_many_land_it(world: World) -> None:
     submission_id = completed(world)
     world.land()
-    again = landing.LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
-    assert not landing.landed(world.ledger, submission_id, again, settled=(), now=world.now())
+    again = ledger_land.LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
+    assert not ledger_land.landed(world.ledger, submission_id, again, settled=(), now=world.now())
     assert world.batch(submission_id)["file_lines"] == 10
 
 

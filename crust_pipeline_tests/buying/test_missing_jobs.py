@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from crust_pipeline.ledger import progress
-from crust_pipeline.ledger.progress import MISSING_BELIEVED
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger.poll import MISSING_BELIEVED
 from crust_pipeline.ledger.states import BatchState
-from crust_pipeline_tests.batching.conftest import World, people
+from crust_pipeline_tests.buying.conftest import World, people
 
 JOB = "/batch/{batch_id}"
 FEW_MINUTES = timedelta(minutes=10)
@@ -42,7 +42,7 @@ def test_a_job_that_is_not_known_for_an_hour_is_of_unknown_fate_and_keeps_its_sl
     assert world.state(batch) is BatchState.UNKNOWN
     assert world.held() == 1
     assert world.outcomes() == ["unknown", "unknown"]
-    (unknown,) = progress.unknown_submits(world.ledger)
+    (unknown,) = ledger_poll.unknown_submits(world.ledger)
     assert unknown.reason
     assert "knows no job" in unknown.reason
 
@@ -50,10 +50,10 @@ def test_a_job_that_is_not_known_for_an_hour_is_of_unknown_fate_and_keeps_its_sl
 def test_another_answer_in_between_starts_the_hour_anew(world: World) -> None:
     batch = forgotten(world, times=8)
     ask_for(world, timedelta(minutes=40))
-    progress.reported(
+    ledger_poll.reported(
         world.ledger,
         batch,
-        progress.JobReport(state=BatchState.PROCESSING),
+        ledger_poll.JobReport(state=BatchState.PROCESSING),
         poll_at=world.now(),
         now=world.now(),
     )

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.batching.pace import SHARE_OF_AGE, SOONEST_SECONDS, seconds_to_next_poll
+from crust_pipeline.buying.pace import SHARE_OF_AGE, SOONEST_SECONDS, seconds_to_next_poll
 
 
 def wait(

@@ -10,11 +10,11 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.batching.decide import Decision, InputRow, Policy
-from crust_pipeline.batching.plan import pack
-from crust_pipeline.ledger.planning import NewBatch
+from crust_pipeline.buying.decide import Decision, InputRow, Policy
+from crust_pipeline.buying.plan import pack
+from crust_pipeline.ledger.plan import NewBatch
 from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.vendor.operations import IDENTIFY
+from crust_pipeline.vendors.operations import IDENTIFY
 
 POLICY = Policy(refresh_after=timedelta(90), retry_not_found_after=timedelta(30))
 FIRST = date(2026, 1, 1)

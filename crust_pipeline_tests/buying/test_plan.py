@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.batching.decide import Decision, InputRow, Purchase, decide
-from crust_pipeline.batching.plan import OverBudgetError, afford
-from crust_pipeline.ledger import loading
+from crust_pipeline.buying.decide import Decision, InputRow, Purchase, decide
+from crust_pipeline.buying.plan import OverBudgetError, afford
+from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.states import BatchState, Verdict
-from crust_pipeline.vendor.operations import CONTACT
-from crust_pipeline_tests.batching.conftest import (
+from crust_pipeline.vendors.operations import CONTACT
+from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
     POLICY,
@@ -79,7 +79,7 @@ def test_a_cheaper_purchase_may_still_fit_where_a_dearer_one_did_not() -> None:
 def test_a_day_without_rows_is_planned_too(world: World) -> None:
     report = world.plan()
     assert (report.rows, report.batches) == (0, ())
-    assert loading.days_planned(world.ledger, "enrich") == {MONDAY: 0}
+    assert ledger_load.days_planned(world.ledger, "enrich") == {MONDAY: 0}
 
 
 def test_a_dry_run_writes_nothing(world: World) -> None:
@@ -152,7 +152,7 @@ def test_rows_over_budget_are_bought_by_a_later_plan(world: World) -> None:
     world.until_quiet()
     assert world.outcomes() == ["matched", "over_budget"]
     later = world.now() + timedelta(seconds=1)
-    assert loading.days_over_budget(world.ledger, "enrich", planned_before=later) == [MONDAY]
+    assert ledger_load.days_over_budget(world.ledger, "enrich", planned_before=later) == [MONDAY]
     world.plan(*people(2), limit_per_run=Decimal(2), new_rows_only=True)
     world.until_quiet()
     assert world.outcomes() == ["matched", "matched"]

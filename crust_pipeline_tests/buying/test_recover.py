@@ -6,13 +6,13 @@ from typing import Any, NoReturn
 
 import pytest
 
-from crust_pipeline.batching.reconcile import abandon, adopt_by_hand, resubmit
+from crust_pipeline.buying.recover import abandon, adopt_by_hand, resubmit
 from crust_pipeline.errors import UnitsFailedError
 from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.states import BatchState, LedgerError, OverLimitError
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.operations import CONTACT_SYNC, IDENTIFY
-from crust_pipeline_tests.batching.conftest import MONDAY, SAM, TUESDAY, World, people, person
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.operations import CONTACT_SYNC, IDENTIFY
+from crust_pipeline_tests.buying.conftest import MONDAY, SAM, TUESDAY, World, people, person
 
 LOST = "connection_lost_after_accept"
 NEVER_ARRIVED = "server_error"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.batching.engine import ReadAnswer, ReadFile
-from crust_pipeline.batching.settle import settle
-from crust_pipeline.identity import identifier_of
-from crust_pipeline.ledger.landing import Settled
+from crust_pipeline.buying.account import ReadAnswer, ReadFile
+from crust_pipeline.buying.settle import settle
+from crust_pipeline.keys import identifier_of
+from crust_pipeline.ledger.land import Settled
 from crust_pipeline.ledger.states import Answer
 
 WORST = Decimal(7)

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from crust_pipeline.batching.decide import InputRow
+from crust_pipeline.buying.decide import InputRow
 from crust_pipeline.ledger import spending
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.operations import CONTACT_SYNC
-from crust_pipeline_tests.batching.conftest import MONDAY, TUESDAY, World
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.operations import CONTACT_SYNC
+from crust_pipeline_tests.buying.conftest import MONDAY, TUESDAY, World
 
 ROWS = [
     InputRow(day, str(n), f"p{n}@example.com") for n, day in enumerate([MONDAY] * 2 + [TUESDAY])

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.batching.dispatch import settle_orphans
-from crust_pipeline.ledger import dispatching, loading, queries
+from crust_pipeline.buying.submit import settle_orphans
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.states import BatchState
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, IDENTIFY, Operation
-from crust_pipeline_tests.batching.conftest import (
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.operations import CONTACT, CONTACT_SYNC, IDENTIFY, Operation
+from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
     SAM,
@@ -98,7 +100,7 @@ def test_who_is_missing_when_the_credits_have_ended_is_asked_for_again_with_cred
     world.buy(*people(2), NOBODY, person(2), fields=("basic_profile",))
     assert sorted(world.outcomes()) == ["matched", "matched", "over_budget", "over_budget"]
     later = world.now() + timedelta(seconds=1)
-    assert loading.days_over_budget(world.ledger, "enrich", planned_before=later) == [MONDAY]
+    assert ledger_load.days_over_budget(world.ledger, "enrich", planned_before=later) == [MONDAY]
     world.sandbox.state.set_credits(Decimal(100))
     again = (*people(2), NOBODY, person(2))
     world.buy(*again, fields=("basic_profile",), new_rows_only=True)
@@ -174,7 +176,7 @@ def test_the_requests_rate_is_waited_for_as_long_as_told(world: World) -> None:
     planned(world)
     pause = world.submit().pause
     assert pause is not None
-    assert pause.kind is dispatching.PauseKind.RATE
+    assert pause.kind is ledger_submit.PauseKind.RATE
     assert 0 < (pause.until - world.now()).total_seconds() <= 60
     world.until_quiet()
     assert world.states() == {BatchState.LANDED: 1}
@@ -230,7 +232,7 @@ def test_an_error_of_our_own_in_the_middle_of_a_submit_is_unknown_too(
 
 def test_an_intent_whose_process_is_gone_is_unknown(world: World) -> None:
     (submission_id,) = planned(world)
-    dispatching.claim_next(world.ledger, max_active=5, owner=NOWHERE, now=world.now())
+    ledger_submit.claim_next(world.ledger, max_active=5, owner=NOWHERE, now=world.now())
     settle_orphans(world.engine)
     assert world.state(submission_id) is BatchState.SUBMITTING  # another machine: who knows
     world.wait(minutes=6)
@@ -240,7 +242,7 @@ def test_an_intent_whose_process_is_gone_is_unknown(world: World) -> None:
 
 def test_an_intent_of_a_process_that_lives_is_left_alone(world: World) -> None:
     (submission_id,) = planned(world)
-    dispatching.claim_next(world.ledger, max_active=5, owner=world.engine.owner, now=world.now())
+    ledger_submit.claim_next(world.ledger, max_active=5, owner=world.engine.owner, now=world.now())
     settle_orphans(world.engine)
     assert world.state(submission_id) is BatchState.SUBMITTING
 
@@ -410,7 +412,7 @@ def test_an_answer_that_was_kept_and_not_noted_is_not_bought_again(
     """The process ends between keeping the file and telling the ledger."""
     world.plan("sam@example.com", product=CONTACT_SYNC)
     with monkeypatch.context() as patched:
-        patched.setattr("crust_pipeline.batching.land._land_answer", lambda *_, **__: None)
+        patched.setattr("crust_pipeline.buying.land._land_answer", lambda *_, **__: None)
         world.submit()
     assert world.states() == {BatchState.SUBMITTING: 1}
     world.wait(minutes=6)

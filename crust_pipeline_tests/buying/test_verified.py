@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from crust_pipeline.vendor.operations import CONTACT, CONTACT_SYNC, Operation
-from crust_pipeline_tests.batching.conftest import MONDAY, TUESDAY, WEDNESDAY, World, people
+from crust_pipeline.vendors.operations import CONTACT, CONTACT_SYNC, Operation
+from crust_pipeline_tests.buying.conftest import MONDAY, TUESDAY, WEDNESDAY, World, people
 
 PLAIN, VERIFIED = ("business_email",), ("business_email", "verified")
 BOTH = pytest.mark.parametrize("product", [CONTACT, CONTACT_SYNC], ids=["batch", "sync"])

@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.batching.watch import watch
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.buying.watch import watch
 from crust_pipeline.ledger import queries
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.schema import submissions
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import Job
-from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import Job
+from crust_pipeline.vendors.operations import ENRICH
 from crust_pipeline_tests.databases import new_ledger_url
 
 OPEN = 500

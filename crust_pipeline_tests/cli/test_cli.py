@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from crust_pipeline.cli import main
+from crust_pipeline.cli.main import main
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline_tests.command_line import crust, start
@@ -150,7 +150,7 @@ def test_a_refresh_that_is_agreed_to_says_its_price_before_it_spends(
 def test_somebody_at_a_terminal_is_asked_before_a_refresh(
     settings: dict[str, str], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crust_pipeline.commands.common.is_asked", lambda: True)
+    monkeypatch.setattr("crust_pipeline.cli.common.is_asked", lambda: True)
     done = crust("run", *ENRICH, "--refresh", settings=settings)  # nothing is typed
     assert done.code == 1
     assert "Go on? [y/N]" in done.err

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.ledger import dispatching, landing, progress
-from crust_pipeline.ledger.landing import LandedFile, Settled
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.ledger.progress import JobReport
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import submit as ledger_submit
+from crust_pipeline.ledger.land import LandedFile, Settled
+from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.spending import spending
 from crust_pipeline.ledger.states import Answer, BatchState
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline.vendor.operations import BULK_CONTACTS, ENRICH, Operation
+from crust_pipeline.vendors.operations import BULK_CONTACTS, ENRICH, Operation
 from crust_pipeline_tests.command_line import crust
 
 MONDAY, TUESDAY = date(2026, 11, 2), date(2026, 11, 3)
@@ -59,8 +61,8 @@ def planned(
 
 def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> None:
     """Its file has come: one credit for everybody but the first person, who is not known."""
-    assert dispatching.claim_next(ledger, max_active=5, owner="one", now=NOW)
-    dispatching.accepted(
+    assert ledger_submit.claim_next(ledger, max_active=5, owner="one", now=NOW)
+    ledger_submit.accepted(
         ledger,
         submission_id,
         batch_id="job-1",
@@ -70,11 +72,11 @@ def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> N
     )
     with ledger.write() as tx:
         tx.update(submission_id, credits_reported=reported)
-    progress.reported(
+    ledger_poll.reported(
         ledger, submission_id, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW
     )
     with ledger.read() as con:
-        keys = [row.profile_key for row in progress.identifiers_of(con, submission_id)]
+        keys = [row.profile_key for row in ledger_poll.identifiers_of(con, submission_id)]
     settled = [
         Settled(key, Answer.MATCHED, Decimal(1), source_line=place)
         if place
@@ -82,7 +84,7 @@ def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> N
         for place, key in enumerate(sorted(keys))
     ]
     file = LandedFile(source_file="a", sha256="b", size_bytes=1, lines=len(settled) - 1)
-    assert landing.landed(ledger, submission_id, file, settled=settled, now=NOW)
+    assert ledger_land.landed(ledger, submission_id, file, settled=settled, now=NOW)
 
 
 def test_credits_stand_side_by_side(settings: Mapping[str, str]) -> None:
@@ -128,8 +130,8 @@ def test_credits_of_two_vendors_are_never_added_up(settings: Mapping[str, str]) 
 
 def test_what_was_refused_reserves_nothing(settings: Mapping[str, str]) -> None:
     ledger, submission_id = planned(settings, ENRICH)
-    assert dispatching.claim_next(ledger, max_active=5, owner="one", now=NOW)
-    dispatching.rejected(ledger, submission_id, reason="refused", now=NOW)
+    assert ledger_submit.claim_next(ledger, max_active=5, owner="one", now=NOW)
+    ledger_submit.rejected(ledger, submission_id, reason="refused", now=NOW)
     (found,) = spending(ledger, accounts=["first"], by=["state"])
     assert (found.group, found.credits_reserved) == ({"state": "rejected"}, 0)
 

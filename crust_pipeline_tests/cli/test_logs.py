@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.ledger.schema import pauses, rows, submissions, transitions
 from crust_pipeline.ledger.states import BatchState, LedgerError
-from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
 from crust_pipeline_tests.bought import SAMPLE

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crust_pipeline.tables import TABLES
+from crust_pipeline.tables.specs import TABLES
 from crust_pipeline_tests.command_line import crust
 from crust_pipeline_tests.people import DAYS
 

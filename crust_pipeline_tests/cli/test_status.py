@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.cli import main
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.cli.main import main
 from crust_pipeline.settings import Settings
-from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline.vendors.operations import ENRICH
 
 DAY = date(2026, 1, 5)
 

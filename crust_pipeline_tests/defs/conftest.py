@@ -9,14 +9,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING
-from crust_pipeline.dagster_client import RANGE_END_TAG, RANGE_START_TAG
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING
 from crust_pipeline.definitions import build_defs
 from crust_pipeline.defs import monitoring, resource
 from crust_pipeline.defs.monitoring import batch_monitor
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.ledger import queries
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.local_dagster.client import RANGE_END_TAG, RANGE_START_TAG
 from crust_pipeline.settings import Settings
 from crust_pipeline_tests.people import DAYS
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from crust_pipeline.definitions import defs
 from crust_pipeline.defs.checks import CHECKS
-from crust_pipeline.defs.page import checks_page
 from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
 from crust_pipeline_tests.people import DAYS
+from tools.checks_page import checks_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "checks.md"
 

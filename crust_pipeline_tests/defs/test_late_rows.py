@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from crust_pipeline.app.late_rows import grown_days
 from crust_pipeline.defs import monitoring
 from crust_pipeline.defs.buying import BACKFILL_PRIORITY, SCHEDULED_PRIORITY
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.defs.schedules import upstream_monitor
-from crust_pipeline.late import grown_days
 from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline_tests.defs.conftest import Installation
@@ -128,7 +128,7 @@ def test_people_of_a_scheduled_day_who_were_identified_go_on_going_first(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = installation.pipeline.ledger
-    monkeypatch.setattr(monitoring.loading, "days_of_priority", lambda *_, **__: {DAYS[1]})
+    monkeypatch.setattr(monitoring.ledger_load, "days_of_priority", lambda *_, **__: {DAYS[1]})
     by_priority = monitoring._by_priority(ledger, DAYS)  # pyright: ignore[reportPrivateUsage]  # no e-mails needed
     assert by_priority == [
         (monitoring.SCHEDULED_TAGS, [DAYS[1]]),

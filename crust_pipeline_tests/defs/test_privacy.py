@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from crust_pipeline.batching.reconcile import SEARCHES_BEFORE_DECIDING
-from crust_pipeline.defs.operations import OPERATIONS
+from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING
+from crust_pipeline.defs.graph import OPERATIONS
 from crust_pipeline.ledger import queries
 from crust_pipeline_tests.bought import SAMPLE
 from crust_pipeline_tests.defs.conftest import Installation

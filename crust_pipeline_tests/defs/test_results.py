@@ -8,10 +8,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline import steps
+from crust_pipeline.app import days
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
-from crust_pipeline.tables import FlattenReport, flatten
+from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
 from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
 from crust_pipeline_tests.people import DAYS, write_people
 
@@ -93,7 +93,7 @@ def test_a_row_that_is_not_written_stops_the_run_before_the_warehouse(
         pq.write_table(pq.ParquetFile(path).read().slice(1), path)
         return report
 
-    monkeypatch.setattr(steps, "flatten", one_short)
+    monkeypatch.setattr(days, "flatten", one_short)
     result = installation.run("load_enrich", tags=range_tags(DAYS))
     check = checks_of(result)["lines_add_up"]
     assert not check.passed
@@ -145,7 +145,7 @@ def test_the_warehouse_holds_what_the_lake_holds(
 def test_a_reader_leaves_the_warehouse_behind_but_the_run_succeeds(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "WAREHOUSE_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(days, "WAREHOUSE_WAIT_SECONDS", 0.0)
     assert installation.materialize("warehouse").success
     installation.buy(DAYS)
     with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True):

@@ -5,11 +5,11 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from crust_pipeline.app.days import write_upstream
 from crust_pipeline.definitions import build_defs
 from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.sandbox.serve import RunningSandbox
-from crust_pipeline.steps import write_upstream
 from crust_pipeline_tests.defs.conftest import Installation
 from crust_pipeline_tests.people import DAYS
 

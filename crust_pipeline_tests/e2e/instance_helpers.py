@@ -4,7 +4,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from crust_pipeline.instance import DagsterInstance
+from crust_pipeline.local_dagster.instance import DagsterInstance
 
 
 def wait_for(

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.identity import identifier_of
-from crust_pipeline.instance import DagsterInstance, running_instance
-from crust_pipeline.ledger import loading, queries
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.keys import identifier_of
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline.sandbox.records import person
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
-from crust_pipeline.tables import Lake
+from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
 from crust_pipeline_tests.everybody import bytes_of, everybody, named_in
 from crust_pipeline_tests.people import DAYS, write_people
@@ -61,7 +62,9 @@ class Backfill:
         wait_for(what, condition, instance=self.instance, timeout_seconds=150)
 
     def is_loaded(self) -> bool:
-        return [day for name, day in loading.days_loaded(self.ledger) if name == "enrich"] == DAYS
+        return [
+            day for name, day in ledger_load.days_loaded(self.ledger) if name == "enrich"
+        ] == DAYS
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         frame = Lake(self.settings.lake).read(table, DAYS[0], DAYS[-1])

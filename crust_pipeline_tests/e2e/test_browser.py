@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.instance import DagsterInstance, running_instance
-from crust_pipeline.ledger import loading
-from crust_pipeline.pipeline import Pipeline, operations_of
+from crust_pipeline.app.installation import Pipeline, operations_of
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline.report.page import write_report
 from crust_pipeline.settings import Settings
 from crust_pipeline_tests.e2e.conftest import FAILED
@@ -110,7 +110,7 @@ def wait_until_loaded(instance: DagsterInstance, pipeline: Pipeline) -> None:
     expected = len(DAYS) * len(operations_of(pipeline.settings))
 
     def loaded() -> bool:
-        days = loading.days_loaded(pipeline.ledger)
+        days = ledger_load.days_loaded(pipeline.ledger)
         return len(days) == expected and all(run.ended for run in instance.runs())
 
     wait_for("every day is loaded", loaded, instance=instance, timeout_seconds=150)

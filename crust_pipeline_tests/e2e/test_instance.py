@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.dagster_client import PARTITION_TAG, InstanceError, Run
-from crust_pipeline.instance import DagsterInstance, running_instance
+from crust_pipeline.local_dagster.client import PARTITION_TAG, InstanceError, Run
+from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline_tests.e2e.instance_helpers import family_of, living, wait_for
 
 pytestmark = pytest.mark.e2e

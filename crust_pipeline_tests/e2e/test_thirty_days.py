@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.instance import DagsterInstance, running_instance
-from crust_pipeline.ledger import loading, queries
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
@@ -73,7 +74,7 @@ class Backfill:
         return states["pending"] + states["processing"] == SLOTS
 
     def is_loaded(self) -> bool:
-        return [day for _, day in loading.days_loaded(self.ledger)] == DAYS
+        return [day for _, day in ledger_load.days_loaded(self.ledger)] == DAYS
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.ledger import dispatching, planning
+from crust_pipeline.ledger import plan as ledger_plan
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.inbox import issue_token
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline_tests.batches import new_batch
 from crust_pipeline_tests.databases import new_ledger_url
 
@@ -26,15 +27,15 @@ class Batches:
         """A batch that is being submitted: its submission id and token."""
         batch = new_batch(name)
         with self.ledger.write() as tx:
-            planning.add_batch(tx, batch, now=NOW)
-        assert dispatching.claim_next(self.ledger, max_active=99, owner="test", now=NOW)
+            ledger_plan.add_batch(tx, batch, now=NOW)
+        assert ledger_submit.claim_next(self.ledger, max_active=99, owner="test", now=NOW)
         with self.ledger.write() as tx:
             return batch.submission_id, issue_token(tx, batch.submission_id, now=NOW)
 
     def pending(self, name: str = "one") -> tuple[str, str]:
         """A batch whose job runs at the vendor."""
         submission_id, token = self.submitting(name)
-        dispatching.accepted(
+        ledger_submit.accepted(
             self.ledger,
             submission_id,
             batch_id=f"job-{name}",

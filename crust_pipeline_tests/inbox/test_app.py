@@ -12,7 +12,7 @@ from crust_pipeline.inbox.app import Limits, build_app
 from crust_pipeline.inbox.store import Store
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger.inbox import Delivery, Receipt
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline_tests.inbox.conftest import NOW, Batches
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.ledger import dispatching, inbox, progress
+from crust_pipeline.ledger import inbox
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.inbox import Delivery, Receipt
 from crust_pipeline_tests.databases import POSTGRES
 from crust_pipeline_tests.inbox.conftest import NOW, Batches
@@ -43,7 +45,7 @@ def test_an_unknown_token_keeps_nothing(batches: Batches) -> None:
 
 def test_a_token_is_spent_when_its_batch_has_ended(batches: Batches) -> None:
     submission_id, token = batches.submitting()
-    dispatching.rejected(batches.ledger, submission_id, reason="refused", now=NOW)
+    ledger_submit.rejected(batches.ledger, submission_id, reason="refused", now=NOW)
     receipts = inbox.keep(batches.ledger, [Delivery(token, b"{}")], now=NOW)
     assert receipts == [Receipt.NO_SUCH_ADDRESS]
 
@@ -73,19 +75,19 @@ def test_tokens_are_not_in_the_ledger(batches: Batches) -> None:
 
 def test_a_delivery_makes_a_running_job_due_for_a_poll_at_once(batches: Batches) -> None:
     _, token = batches.pending()
-    assert progress.due_polls(batches.ledger, now=NOW, limit=10) == []
+    assert ledger_poll.due_polls(batches.ledger, now=NOW, limit=10) == []
     inbox.keep(batches.ledger, [Delivery(token, b"{}")], now=NOW)
-    due = progress.due_polls(batches.ledger, now=NOW, limit=10)
+    due = ledger_poll.due_polls(batches.ledger, now=NOW, limit=10)
     assert len(due) == 1
 
 
 def test_a_delivery_makes_an_unknown_submit_due_for_a_search(batches: Batches) -> None:
     submission_id, token = batches.submitting()
-    dispatching.may_have_started(batches.ledger, submission_id, reason="lost", now=NOW)
-    progress.search_again(batches.ledger, submission_id, at=NOW + timedelta(hours=1))
-    assert progress.unknown_submits(batches.ledger, now=NOW) == []
+    ledger_submit.may_have_started(batches.ledger, submission_id, reason="lost", now=NOW)
+    ledger_poll.search_again(batches.ledger, submission_id, at=NOW + timedelta(hours=1))
+    assert ledger_poll.unknown_submits(batches.ledger, now=NOW) == []
     inbox.keep(batches.ledger, [Delivery(token, b"{}")], now=NOW)
-    assert len(progress.unknown_submits(batches.ledger, now=NOW)) == 1
+    assert len(ledger_poll.unknown_submits(batches.ledger, now=NOW)) == 1
 
 
 def test_the_jobs_that_deliveries_name_are_read_from_whatever_can_be_read(batches: Batches) -> None:

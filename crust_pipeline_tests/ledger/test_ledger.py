@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
 from crust_pipeline.ledger import schema
-from crust_pipeline.ledger.ledger import POSTGRES_LOCK, Ledger
-from crust_pipeline.ledger.planning import add_batch
+from crust_pipeline.ledger.plan import add_batch
 from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, outcome_of
 from crust_pipeline.ledger.schema import Credits, UtcDateTime, submissions, transitions
 from crust_pipeline.ledger.states import (
@@ -30,6 +29,7 @@ from crust_pipeline.ledger.states import (
     LedgerError,
     Verdict,
 )
+from crust_pipeline.ledger.store import POSTGRES_LOCK, Ledger
 from crust_pipeline_tests.batches import new_batch
 from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 

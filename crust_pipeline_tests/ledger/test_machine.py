@@ -26,20 +26,24 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import event
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.engine import Engine
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.batching.replan import replacements, same_again
-from crust_pipeline.ledger import dispatching, landing, loading, progress, queries
-from crust_pipeline.ledger.dispatching import Intent, Pause, PauseKind
-from crust_pipeline.ledger.erasing import erase
-from crust_pipeline.ledger.landing import LandedFile, Settled
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.buying.replan import replacements, same_again
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import queries
+from crust_pipeline.ledger import submit as ledger_submit
+from crust_pipeline.ledger.erase import erase
+from crust_pipeline.ledger.land import LandedFile, Settled
 from crust_pipeline.ledger.limits import NO_LIMITS
-from crust_pipeline.ledger.progress import JobReport
+from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.schema import identifiers, submissions
 from crust_pipeline.ledger.states import OWNS_IDENTIFIERS, Answer, BatchState, LedgerError
-from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.ledger.submit import Intent, Pause, PauseKind
+from crust_pipeline.vendors.operations import ENRICH
 from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 
 DAYS = [date(2026, 11, 2), date(2026, 11, 3)]
@@ -131,7 +135,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=intents)
     def claim(self) -> Intent | None:
-        return dispatching.claim_next(self.ledger, max_active=SLOTS, owner="one", now=self.now)
+        return ledger_submit.claim_next(self.ledger, max_active=SLOTS, owner="one", now=self.now)
 
     @rule(intent=consumes(intents), again=st.booleans())
     def the_vendor_accepts(self, intent: Intent | None, again: bool) -> None:
@@ -140,7 +144,7 @@ class Machine(RuleBasedStateMachine):
         self.jobs += 1
         for _ in range(1 + again):  # the same answer may be noted twice
             try:
-                dispatching.accepted(
+                ledger_submit.accepted(
                     self.ledger,
                     intent.submission_id,
                     batch_id=f"job-{self.jobs}",
@@ -158,12 +162,12 @@ class Machine(RuleBasedStateMachine):
     def the_vendor_is_full(self, intent: Intent | None) -> None:
         if intent and intent.submission_id in self.in_state(BatchState.SUBMITTING):
             pause = Pause(PauseKind.SLOTS, self.now + timedelta(seconds=10), "full")
-            dispatching.not_started(self.ledger, intent.submission_id, pause=pause, now=self.now)
+            ledger_submit.not_started(self.ledger, intent.submission_id, pause=pause, now=self.now)
 
     @rule(intent=consumes(intents))
     def the_vendor_refuses(self, intent: Intent | None) -> None:
         if intent and intent.submission_id in self.in_state(BatchState.SUBMITTING):
-            dispatching.rejected(
+            ledger_submit.rejected(
                 self.ledger,
                 intent.submission_id,
                 reason="no",
@@ -174,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     @rule(intent=consumes(intents))
     def the_answer_is_lost(self, intent: Intent | None) -> None:
         if intent:
-            dispatching.may_have_started(
+            ledger_submit.may_have_started(
                 self.ledger, intent.submission_id, reason="lost", now=self.now
             )
 
@@ -182,19 +186,19 @@ class Machine(RuleBasedStateMachine):
     def all_processes_die(self) -> None:
         self.ledger.close()
         self.ledger = self.opened()
-        for orphan in dispatching.orphaned_intents(self.ledger):
-            dispatching.may_have_started(
+        for orphan in ledger_submit.orphaned_intents(self.ledger):
+            ledger_submit.may_have_started(
                 self.ledger, orphan.submission_id, reason="gone", now=self.now
             )
 
     @rule(choice=st.integers(0, 9), decision=st.sampled_from(["adopt", "abandon", "resubmit"]))
     def an_unknown_submit_is_decided(self, choice: int, decision: str) -> None:
-        if not (unknown := progress.unknown_submits(self.ledger)):
+        if not (unknown := ledger_poll.unknown_submits(self.ledger)):
             return
         submission_id = unknown[choice % len(unknown)].submission_id
         if decision == "adopt":
             self.jobs += 1
-            assert progress.adopt(
+            assert ledger_poll.adopt(
                 self.ledger,
                 submission_id,
                 batch_id=f"job-{self.jobs}",
@@ -204,7 +208,7 @@ class Machine(RuleBasedStateMachine):
             )
         elif decision == "resubmit":
             with suppress(LedgerError):  # everybody in it was erased
-                dispatching.submit_again(
+                ledger_submit.submit_again(
                     self.ledger,
                     submission_id,
                     instead=same_again(self.engine, submission_id),
@@ -213,7 +217,7 @@ class Machine(RuleBasedStateMachine):
                     now=self.now,
                 )
         else:
-            dispatching.rejected(
+            ledger_submit.rejected(
                 self.ledger,
                 submission_id,
                 reason=decision,
@@ -224,7 +228,7 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 9))
     def the_vendor_knows_no_such_job(self, choice: int) -> None:
         if active := self.in_state(BatchState.PENDING, BatchState.PROCESSING):
-            progress.job_missing(
+            ledger_poll.job_missing(
                 self.ledger,
                 active[choice % len(active)],
                 ask_at=self.now,
@@ -246,7 +250,7 @@ class Machine(RuleBasedStateMachine):
         if not (active := self.in_state(BatchState.PENDING, BatchState.PROCESSING)):
             return
         for _ in range(1 + twice):
-            progress.reported(
+            ledger_poll.reported(
                 self.ledger,
                 active[choice % len(active)],
                 JobReport(state=state),
@@ -260,7 +264,7 @@ class Machine(RuleBasedStateMachine):
             return
         submission_id = active[choice % len(active)]
         recorded = [
-            progress.failed(
+            ledger_poll.failed(
                 self.ledger,
                 submission_id,
                 reason="failed",
@@ -281,7 +285,7 @@ class Machine(RuleBasedStateMachine):
             return
         submission_id = due[choice % len(due)]
         with self.ledger.read() as con:
-            keys = [row.profile_key for row in progress.identifiers_of(con, submission_id)]
+            keys = [row.profile_key for row in ledger_poll.identifiers_of(con, submission_id)]
         settled = [
             Settled(
                 key,
@@ -293,7 +297,7 @@ class Machine(RuleBasedStateMachine):
         ]
         file = LandedFile(source_file="file", sha256="0", size_bytes=1, lines=1)
         landed = [
-            landing.landed(self.ledger, submission_id, file, settled=settled, now=self.now)
+            ledger_land.landed(self.ledger, submission_id, file, settled=settled, now=self.now)
             for _ in range(1 + twice)
         ]
         assert landed == [True, False][: 1 + twice]
@@ -301,19 +305,19 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 9))
     def a_link_dies(self, choice: int) -> None:
         if due := self.in_state(BatchState.COMPLETED):
-            landing.expired(self.ledger, due[choice % len(due)], reason="dead", now=self.now)
+            ledger_land.expired(self.ledger, due[choice % len(due)], reason="dead", now=self.now)
 
     @rule(choice=st.integers(0, 9))
     def a_job_turns_out_to_be_somebody_elses(self, choice: int) -> None:
         if due := self.in_state(BatchState.PENDING, BatchState.COMPLETED):
-            progress.not_ours(self.ledger, due[choice % len(due)], reason="wrong", now=self.now)
+            ledger_poll.not_ours(self.ledger, due[choice % len(due)], reason="wrong", now=self.now)
 
     @rule()
     def the_days_are_loaded(self) -> None:
-        days = [due.partition_date for due in loading.due_days(self.ledger, ["enrich"])]
-        versions = loading.versions_of(self.ledger, "enrich", days)
-        loading.flattened(self.ledger, "enrich", versions, now=self.now)
-        loading.loaded(self.ledger, loading.versions_flattened(self.ledger, days))
+        days = [due.partition_date for due in ledger_load.due_days(self.ledger, ["enrich"])]
+        versions = ledger_load.versions_of(self.ledger, "enrich", days)
+        ledger_load.flattened(self.ledger, "enrich", versions, now=self.now)
+        ledger_load.loaded(self.ledger, ledger_load.versions_flattened(self.ledger, days))
 
     @rule(hours=st.sampled_from([1, 24, 100, 300]))
     def time_passes(self, hours: int) -> None:
@@ -368,7 +372,7 @@ class Machine(RuleBasedStateMachine):
             for day, found in queries.outcome_counts(self.ledger, "enrich", DAYS).items()
             if found["pending"]
         }
-        due = {day.partition_date for day in loading.due_days(self.ledger, ["enrich"])}
+        due = {day.partition_date for day in ledger_load.due_days(self.ledger, ["enrich"])}
         assert not pending & due
 
 

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.plan import plan
-from crust_pipeline.ledger import dispatching, landing, loading, progress
-from crust_pipeline.ledger.landing import LandedFile
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.ledger.progress import JobReport
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import plan
+from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.ledger import poll as ledger_poll
+from crust_pipeline.ledger import submit as ledger_submit
+from crust_pipeline.ledger.land import LandedFile
+from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.queue import queue
 from crust_pipeline.ledger.states import BatchState
-from crust_pipeline.vendor.operations import ENRICH
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.vendors.operations import ENRICH
 from crust_pipeline_tests.databases import new_ledger_url
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -47,10 +50,10 @@ def planned(ledger: Ledger, days: list[date], *, policy: Policy = BACKFILL, cap:
 
 def finish_next(ledger: Ledger) -> None:
     """Take the first batch of the queue through to its file."""
-    intent = dispatching.claim_next(ledger, max_active=5, owner="test", now=NOW)
+    intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
     name = intent.submission_id
-    dispatching.accepted(
+    ledger_submit.accepted(
         ledger,
         name,
         batch_id=name,
@@ -58,19 +61,21 @@ def finish_next(ledger: Ledger) -> None:
         poll_at=NOW,
         now=NOW,
     )
-    progress.reported(ledger, name, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW)
+    ledger_poll.reported(ledger, name, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW)
     file = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
-    landing.landed(ledger, name, file, settled=(), now=NOW)
+    ledger_land.landed(ledger, name, file, settled=(), now=NOW)
 
 
 def due(ledger: Ledger) -> list[tuple[date, date]]:
-    return loading.ranges(day.partition_date for day in loading.due_days(ledger, ["enrich"]))
+    return ledger_load.ranges(
+        day.partition_date for day in ledger_load.due_days(ledger, ["enrich"])
+    )
 
 
 def test_scheduled_batches_go_before_a_backfill(ledger: Ledger) -> None:
     planned(ledger, DAYS[:3])
     planned(ledger, DAYS[5:], policy=SCHEDULED)
-    intent = dispatching.claim_next(ledger, max_active=5, owner="test", now=NOW)
+    intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
     assert str(DAYS[5]) in intent.identifiers[0]
 
@@ -83,7 +88,7 @@ def test_older_days_of_a_backfill_go_first(ledger: Ledger) -> None:
 
 def test_the_queue_shows_jobs_at_the_vendor_before_those_that_wait(ledger: Ledger) -> None:
     planned(ledger, DAYS[:3])
-    dispatching.claim_next(ledger, max_active=5, owner="test", now=NOW)
+    ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     states = [batch.state for batch in queue(ledger)]
     assert states == [BatchState.SUBMITTING, BatchState.PLANNED, BatchState.PLANNED]
 
@@ -103,30 +108,30 @@ def test_days_that_became_final_are_one_range(ledger: Ledger) -> None:
 
 def write_tables(ledger: Ledger, days: list[date]) -> None:
     """Say that the result tables of these days are written, as of now."""
-    versions = loading.versions_of(ledger, "enrich", days)
-    loading.flattened(ledger, "enrich", versions, now=NOW)
+    versions = ledger_load.versions_of(ledger, "enrich", days)
+    ledger_load.flattened(ledger, "enrich", versions, now=NOW)
 
 
 def test_accounts_written_before_the_latest_news_leave_the_day_due(ledger: Ledger) -> None:
     planned(ledger, DAYS[:1])
-    accounts = loading.versions_flattened(ledger, DAYS[:1])
+    accounts = ledger_load.versions_flattened(ledger, DAYS[:1])
     finish_next(ledger)
     write_tables(ledger, DAYS[:1])  # another run, while the accounts are being written
-    loading.loaded(ledger, accounts)
+    ledger_load.loaded(ledger, accounts)
     assert due(ledger) == [(DAYS[0], DAYS[0])]
-    loading.loaded(ledger, loading.versions_flattened(ledger, DAYS[:1]))
+    ledger_load.loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
     assert due(ledger) == []
 
 
 def test_a_day_whose_batches_are_not_final_is_not_loaded(ledger: Ledger) -> None:
     planned(ledger, DAYS[:1])
     write_tables(ledger, DAYS[:1])
-    loading.loaded(ledger, loading.versions_flattened(ledger, DAYS[:1]))
-    assert loading.days_loaded(ledger) == []
+    ledger_load.loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
+    assert ledger_load.days_loaded(ledger) == []
     finish_next(ledger)
     write_tables(ledger, DAYS[:1])
-    loading.loaded(ledger, loading.versions_flattened(ledger, DAYS[:1]))
-    assert loading.days_loaded(ledger) == [("enrich", DAYS[0])]
+    ledger_load.loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
+    assert ledger_load.days_loaded(ledger) == [("enrich", DAYS[0])]
 
 
 def test_a_day_is_not_held_back_by_a_later_batch(ledger: Ledger) -> None:
@@ -175,23 +180,23 @@ def test_a_day_with_only_reused_rows_is_due_with_the_batch_that_answers_it(ledge
 
 def test_a_day_whose_job_failed_for_good_is_due_too(ledger: Ledger) -> None:
     planned(ledger, DAYS[:1])
-    intent = dispatching.claim_next(ledger, max_active=5, owner="test", now=NOW)
+    intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
-    dispatching.rejected(ledger, intent.submission_id, reason="refused", now=NOW)
+    ledger_submit.rejected(ledger, intent.submission_id, reason="refused", now=NOW)
     assert due(ledger) == [(DAYS[0], DAYS[0])]
 
 
 def test_durations_are_learned_from_jobs_of_about_the_same_size(ledger: Ledger) -> None:
     planned(ledger, DAYS[:1])
-    intent = dispatching.claim_next(ledger, max_active=5, owner="test", now=NOW)
+    intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
     name = intent.submission_id
-    dispatching.accepted(ledger, name, batch_id="a", action=None, poll_at=NOW, now=NOW)
+    ledger_submit.accepted(ledger, name, batch_id="a", action=None, poll_at=NOW, now=NOW)
     report = JobReport(
         state=BatchState.COMPLETED,
         vendor_created_at=NOW,
         vendor_completed_at=NOW + timedelta(seconds=42),
     )
-    progress.reported(ledger, name, report, poll_at=NOW, now=NOW + timedelta(hours=1))
-    assert progress.finished_seconds(ledger, "enrich", 2) == [42]
-    assert progress.finished_seconds(ledger, "enrich", 300) == []
+    ledger_poll.reported(ledger, name, report, poll_at=NOW, now=NOW + timedelta(hours=1))
+    assert ledger_poll.finished_seconds(ledger, "enrich", 2) == [42]
+    assert ledger_poll.finished_seconds(ledger, "enrich", 300) == []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline import processes
-from crust_pipeline.processes import TetheredProcess
+from crust_pipeline.local_dagster import processes
+from crust_pipeline.local_dagster.processes import TetheredProcess
 
 # Opens the named pipe, says that it is there, and would live for ever.
 LIVES_FOR_EVER = """
@@ -81,7 +81,7 @@ def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(
 def test_the_command_ends_when_its_starter_is_killed(pipe: Path, tmp_path: Path) -> None:
     script = (
         "import pathlib, threading\n"
-        "from crust_pipeline.processes import TetheredProcess\n"
+        "from crust_pipeline.local_dagster.processes import TetheredProcess\n"
         f"log = pathlib.Path({str(tmp_path / 'log')!r})\n"
         f"TetheredProcess({command(pipe)!r}, environment={{}}, log=log)\n"
         "threading.Event().wait()"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crust_pipeline.marts import create_marts
-from crust_pipeline.tables import Lake
+from crust_pipeline.tables.store.lake import Lake
 
 DAY, NEXT_DAY = date(2026, 11, 2), date(2026, 11, 3)
 NOW = datetime(2026, 11, 4, 12, tzinfo=UTC)

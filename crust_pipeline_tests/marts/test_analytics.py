@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.marts import MARTS
-from crust_pipeline.pipeline import Pipeline
 from crust_pipeline_tests.marts.conftest import DAY, EARLY, LATE, NEXT_DAY, Shop
 
 PAGE = (Path(__file__).parent.parent / "docs" / "analytics.md").read_text(encoding="utf-8")

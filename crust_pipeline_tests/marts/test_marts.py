@@ -10,7 +10,9 @@ import duckdb
 import pytest
 
 from crust_pipeline.marts import MARTS
-from crust_pipeline.tables import TABLES, Lake, Warehouse, publish_views
+from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.warehouse import Warehouse, publish_views
 from crust_pipeline_tests.marts.conftest import DAY, EARLY, NEXT_DAY, Rows, Shop
 
 ANN, BEN = "linkedin.com/in/ann-example", "linkedin.com/in/ben-example"

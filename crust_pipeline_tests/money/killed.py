@@ -9,12 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine.default import DefaultDialect
 
-from crust_pipeline.cli import main
+from crust_pipeline.cli.main import main
 
 # Hundreds of commands are killed: what each would import is imported once.
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    [__name__, "crust_pipeline.runner", "crust_pipeline.tables.flattening", "httpx", "duckdb"]
+    [
+        __name__,
+        "crust_pipeline.app.run_loop",
+        "crust_pipeline.tables.flatten.flattening",
+        "httpx",
+        "duckdb",
+    ]
 )
 
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.batching.advance import advance
-from crust_pipeline.batching.reconcile import reconcile
+from crust_pipeline.app.days import load_accounts, load_results, load_upstream, plan_days
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.buying.advance import advance
+from crust_pipeline.buying.recover import reconcile
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.spending import CreditUsage
-from crust_pipeline.pipeline import Pipeline
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.people import Fate, person_of_slug
 from crust_pipeline.sandbox.serve import RunningSandbox, SandboxConfig, running_sandbox
 from crust_pipeline.sandbox.switches import Fault, Switches
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import load_accounts, load_results, load_upstream, plan_days
-from crust_pipeline.tables import tables_of
+from crust_pipeline.tables.specs import tables_of
 from crust_pipeline_tests.people import write_people
 
 DAY = date(2026, 11, 19)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline import checking
+from crust_pipeline.app import checks
 from crust_pipeline.sandbox.switches import Fault, FaultKind
 from crust_pipeline_tests.operations.conftest import (
     DAY,
@@ -46,7 +46,7 @@ def test_the_tables_are_the_same(buy: Buy, usual: Buy, way: str, switches: dict[
     assert other.tables() == expected.tables()
     assert other.outcomes == expected.outcomes
     assert other.computed == other.billed == expected.computed
-    assert checking.credits_are_as_reported(other.pipeline, [DAY]).passed
+    assert checks.credits_are_as_reported(other.pipeline, [DAY]).passed
 
 
 @EVERY_WAY

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.ledger import history
-from crust_pipeline.pipeline import Pipeline
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.ledger import slots
 from crust_pipeline.report.facts import Facts, gather
 from crust_pipeline.report.page import render, write_report
 from crust_pipeline.report.plots import OPERATION_COLOURS, STATE_COLOURS
@@ -113,7 +113,7 @@ def test_its_figures_are_those_of_the_accounts(facts: Facts, bought: Pipeline) -
 
 
 def test_no_more_slots_were_held_than_there_are(facts: Facts, bought: Pipeline) -> None:
-    held = [moment.held for moment in history.slots_over_time(bought.ledger)]
+    held = [moment.held for moment in slots.slots_over_time(bought.ledger)]
     assert 0 < max(held) <= facts.slots
     assert held[-1] == 0
 

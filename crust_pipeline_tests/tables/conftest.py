@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.tables import Lake
+from crust_pipeline.tables.store.lake import Lake
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from crust_pipeline.identity import key_of_echo
-from crust_pipeline.tables import FlattenReport, Lake, LandedFile, flatten
+from crust_pipeline.keys import key_of_echo
+from crust_pipeline.tables.flatten.files import LandedFile
+from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
+from crust_pipeline.tables.store.lake import Lake
 
 DAY = date(2026, 1, 5)
 NEXT_DAY = date(2026, 1, 6)

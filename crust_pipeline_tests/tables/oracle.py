@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-from crust_pipeline.tables import Column, Table
-from crust_pipeline.tables.spec import Source
+from crust_pipeline.tables.spec import Column, Source, Table
 
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.tables import Answers, read_answers
+from crust_pipeline.tables.flatten.answers import Answers, read_answers
 from crust_pipeline_tests.tables.landing import enriched, landed, url
 
 _PAYLOADS = Path(__file__).parents[1] / "sandbox" / "payloads"

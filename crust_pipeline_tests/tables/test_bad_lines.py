@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.tables import FileReport
+from crust_pipeline.tables.flatten.files import FileReport
 from crust_pipeline_tests.tables.landing import (
     Flattened,
     as_line,

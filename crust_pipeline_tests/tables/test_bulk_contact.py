@@ -10,7 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables import Lake, LandedFile, flatten, read_answers
+from crust_pipeline.tables.flatten.answers import read_answers
+from crust_pipeline.tables.flatten.files import LandedFile
+from crust_pipeline.tables.flatten.flattening import flatten
+from crust_pipeline.tables.store.lake import Lake
 
 DAY = date(2026, 11, 2)
 DELIVERIES: list[Any] = [

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import crust_pipeline
-from crust_pipeline.cli import main
-from crust_pipeline.tables import Lake
+from crust_pipeline.cli.main import main
+from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline_tests.tables.landing import DAY, LOADED_AT
 
 

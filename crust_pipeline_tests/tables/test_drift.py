@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-from crust_pipeline.tables import Drift
-from crust_pipeline.tables.drift import unknown_keys
+from crust_pipeline.tables.flatten.drift import Drift, unknown_keys
 from crust_pipeline_tests.tables.landing import enriched, flattened, landed, url
 
 

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from duckdb.sqltypes import VARCHAR
 
-from crust_pipeline.tables import TABLES, Lake, tables_of
-from crust_pipeline.tables.staging import Staged
+from crust_pipeline.tables.flatten.staging import Staged
+from crust_pipeline.tables.specs import TABLES, tables_of
+from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline_tests.tables.landing import (
     DAY,
     LOADED_AT,
@@ -261,7 +262,7 @@ def test_a_failed_write_leaves_the_old_partition_and_no_litter(
     def no_space(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("crust_pipeline.tables.partition.sync", no_space)
+    monkeypatch.setattr("crust_pipeline.tables.store.partition.sync", no_space)
     with pytest.raises(OSError, match="No space"):
         lake.write_rows("outcomes", DAY, [], **_RUN)
 
@@ -280,7 +281,7 @@ def test_a_day_in_many_blocks_has_the_same_rows_in_the_same_order(
     ]
     contents = []
     for block_bytes in (1 << 20, 500):
-        monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr("crust_pipeline.tables.flatten.flattening.BLOCK_BYTES", block_bytes)
         folder = tmp_path / str(block_bytes)
         folder.mkdir()
         file = landed(folder, lines, asked=[url(f"p{number}") for number in range(50)])
@@ -300,7 +301,7 @@ def test_lines_read_a_few_at_a_time_give_the_same_rows(
     file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(50)])
     at_once = flattened(tmp_path, file).rows("people")
 
-    monkeypatch.setattr("crust_pipeline.tables.staging._FILE_BYTES", 500)
+    monkeypatch.setattr("crust_pipeline.tables.flatten.staging._FILE_BYTES", 500)
 
     assert flattened(tmp_path, file).rows("people") == at_once
 
@@ -310,7 +311,7 @@ def test_records_that_need_more_memory_than_expected_become_rows(
 ) -> None:
     skills = {"professional_network_skills": ["x" * 1000] * 1000}
     lines = [enriched(f"p{number}", skills=skills) for number in range(20)]
-    monkeypatch.setattr("crust_pipeline.tables.flattening._MEMORY", "20MB")
+    monkeypatch.setattr("crust_pipeline.tables.flatten.flattening._MEMORY", "20MB")
 
     file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(20)])
     result = flattened(tmp_path, file)
@@ -322,7 +323,7 @@ def test_records_that_need_more_memory_than_expected_become_rows(
 def test_what_went_wrong_in_one_block_is_said_and_not_that_others_waited_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", 500)
+    monkeypatch.setattr("crust_pipeline.tables.flatten.flattening.BLOCK_BYTES", 500)
     lines = [enriched(f"p{number}") for number in range(50)]
     file = landed(tmp_path, lines, asked=[url(f"p{number}") for number in range(50)])
     fill, failed = Staged.fill, threading.Event()
@@ -404,7 +405,7 @@ def test_a_question_is_asked_again_when_its_file_was_replaced_meanwhile(lake: La
 def test_a_day_written_alone_has_the_same_bytes_as_with_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crust_pipeline.tables.flattening.BLOCK_BYTES", 500)
+    monkeypatch.setattr("crust_pipeline.tables.flatten.flattening.BLOCK_BYTES", 500)
     asked: dict[str, Sequence[date]] = {
         url(f"p{number}"): [(DAY, NEXT_DAY)[number % 2]] for number in range(50)
     }

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from crust_pipeline.tables import tables_of
-from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
+from crust_pipeline.tables.flatten.shape import Items, Record, Shape, Value, shape_of
+from crust_pipeline.tables.specs import tables_of
 from crust_pipeline_tests.tables.landing import flattened, key, landed, url
 from crust_pipeline_tests.tables.oracle import expected_rows
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.tables.phones import e164
+from crust_pipeline.tables.flatten.phones import e164
 from crust_pipeline_tests.tables.landing import flattened, landed, url
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crust_pipeline.tables.replaced import ReplacedError, again, unreplaced
+from crust_pipeline.tables.store.replaced import ReplacedError, again, unreplaced
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crust_pipeline.tables import TABLES, Table, tables_of
-from crust_pipeline.tables.drift import unknown_keys
-from crust_pipeline.tables.page import tables_page
-from crust_pipeline.tables.specs import LINES
+from crust_pipeline.tables.flatten.drift import unknown_keys
+from crust_pipeline.tables.spec import Table
+from crust_pipeline.tables.specs import LINES, TABLES, tables_of
+from tools.tables_page import tables_page
 
 _PAYLOADS = Path(__file__).parents[1] / "sandbox" / "payloads"
 
@@ -139,7 +139,7 @@ def test_every_operation_says_what_its_lines_must_hold() -> None:
 def test_the_documentation_of_the_tables_is_current() -> None:
     page = Path(__file__).parents[2] / "docs" / "tables.md"
 
-    assert page.read_text() == tables_page(), "run python -m crust_pipeline.tables.page"
+    assert page.read_text() == tables_page(), "run make docs"
 
 
 def test_importing_the_package_does_not_import_duckdb() -> None:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables import TABLES, Upstream, UpstreamError, read_upstream, upstream_rows
 from crust_pipeline.tables import upstream as upstream_module
+from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.tables.upstream import Upstream, UpstreamError, read_upstream, upstream_rows
 
 _FIRST_DAY = date(2026, 1, 1)
 _TODAY = date(2026, 2, 1)

@@ -11,8 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from crust_pipeline.tables import TABLES, Lake, Warehouse, publish_views
-from crust_pipeline.tables import warehouse as warehouse_module
+from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.tables.store import warehouse as warehouse_module
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.warehouse import Warehouse, publish_views
 from crust_pipeline_tests.tables.landing import DAY, LOADED_AT, NEXT_DAY
 
 _RUN: dict[str, Any] = {"run_id": "run-1", "loaded_at": LOADED_AT}
@@ -151,7 +153,7 @@ def test_rows_that_need_more_memory_than_expected_are_loaded(
 ) -> None:
     large = [{"row_id": f"{number}", "detail": "x" * 1_000_000} for number in range(20)]
     lake.write_rows("outcomes", DAY, large, **_RUN)
-    monkeypatch.setattr("crust_pipeline.tables.warehouse._MEMORY", "10MB")
+    monkeypatch.setattr("crust_pipeline.tables.store.warehouse._MEMORY", "10MB")
 
     report = warehouse.load(lake)
 
@@ -183,7 +185,7 @@ def test_a_file_that_is_replaced_while_it_is_loaded_is_loaded_again(
 def test_a_file_that_is_replaced_again_and_again_leaves_the_warehouse_behind(
     lake: Lake, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crust_pipeline.tables.replaced._PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr("crust_pipeline.tables.store.replaced._PAUSES_SECONDS", (0.0,))
     _outcomes(lake, "old")
     replace_rows = warehouse_module._replace
 
@@ -298,9 +300,9 @@ def test_a_file_that_is_no_database_is_an_error_and_not_a_wait(
 _DIES = """
 import os, signal, sys
 from pathlib import Path
-import crust_pipeline.tables.warehouse as warehouse
+import crust_pipeline.tables.store.warehouse as warehouse
 from crust_pipeline.tables import Lake
-from crust_pipeline.tables.lake import open_duckdb
+from crust_pipeline.tables.store.lake import open_duckdb
 from contextlib import ExitStack, contextmanager
 
 left = int(sys.argv[3])

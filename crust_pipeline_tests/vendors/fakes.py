@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from crust_pipeline.vendor.crustdata import CrustdataClient
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
 
 KEY = "sandbox-key-0123456789abcdef"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

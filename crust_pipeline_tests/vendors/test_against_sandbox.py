@@ -10,10 +10,10 @@ import pytest
 
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import Accepted, JobStatus
-from crust_pipeline.vendor.operations import (
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import Accepted, JobStatus
+from crust_pipeline.vendors.operations import (
     CONTACT,
     ENRICH,
     IDENTIFY,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.vendor.operations import BULK_CONTACTS, ENRICH, opaque_key
+from crust_pipeline.vendors.operations import BULK_CONTACTS, ENRICH, opaque_key
 
 BULK_CONTACT = BULK_CONTACTS["bulk_contact"]
 

@@ -5,8 +5,8 @@ import logging
 import httpx
 import pytest
 
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline_tests.vendor.fakes import KEY, answer
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline_tests.vendors.fakes import KEY, answer
 
 
 @pytest.mark.parametrize("written", [f"{KEY}\n", f" {KEY}\r\n", KEY])

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import Answers
-from crust_pipeline_tests.vendor.fakes import JANE, Vendor, answer, payload
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import Answers
+from crust_pipeline_tests.vendors.fakes import JANE, Vendor, answer, payload
 
 
 def look_up(client: CrustdataClient, **arguments: Any) -> Answers:

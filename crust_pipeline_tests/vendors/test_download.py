@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import Downloaded
-from crust_pipeline_tests.vendor.fakes import KEY, LINK, LoopbackServer, Vendor, reset, send
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import Downloaded
+from crust_pipeline_tests.vendors.fakes import KEY, LINK, LoopbackServer, Vendor, reset, send
 
 FILE = bytes(range(256)) * 40
 WHOLE = Downloaded(bytes=len(FILE), sha256=hashlib.sha256(FILE).hexdigest())

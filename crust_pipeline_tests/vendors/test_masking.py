@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.vendor.masking import masked
+from crust_pipeline.vendors.masking import masked
 
 
 @pytest.mark.parametrize(

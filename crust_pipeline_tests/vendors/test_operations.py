@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from crust_pipeline.vendor.operations import (
+from crust_pipeline.vendors.operations import (
     CONTACT,
     CONTACT_SYNC,
     ENRICH,
@@ -44,7 +44,7 @@ def test_personal_contacts_are_never_asked_by_default() -> None:
 
 def test_the_client_does_not_import_heavy_libraries() -> None:
     script = (
-        "import sys, crust_pipeline.vendor.crustdata as _; "
+        "import sys, crust_pipeline.vendors.crustdata.client as _; "
         "print({'duckdb', 'pandas', 'pyarrow', 'dagster', 'sqlalchemy'} & set(sys.modules))"
     )
     result = subprocess.run(

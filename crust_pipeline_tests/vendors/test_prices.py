@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.vendor.operations import CONTACT, ENRICH, IDENTIFY, LIVE_ENRICH, Operation
-from crust_pipeline.vendor.prices import PRICES, PriceError, Prices, prices_from_file
+from crust_pipeline.vendors.operations import CONTACT, ENRICH, IDENTIFY, LIVE_ENRICH, Operation
+from crust_pipeline.vendors.prices import PRICES, PriceError, Prices, prices_from_file
 
 TODAY = date(2026, 11, 21)
 ROW: dict[str, Any] = {

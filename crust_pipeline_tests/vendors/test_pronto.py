@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.pronto import Contact, EnrichmentType, Found, ProntoClient
-from crust_pipeline_tests.vendor.fakes import KEY, NOW, Vendor
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType, Found, ProntoClient
+from crust_pipeline_tests.vendors.fakes import KEY, NOW, Vendor
 
 ID = "5cf0a0c2-5b0c-4c5c-9f51-2a3f1a5f9a10"
 HOOK = "https://inbox.example/hooks/secret"

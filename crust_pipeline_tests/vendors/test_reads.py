@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.crustdata import CrustdataClient
-from crust_pipeline.vendor.models import EndpointAccess, Job, JobStatus
-from crust_pipeline_tests.vendor.fakes import (
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.models import EndpointAccess, Job, JobStatus
+from crust_pipeline_tests.vendors.fakes import (
     BATCH_ID,
     KEY,
     LoopbackServer,

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.operations import CONTACT
-from crust_pipeline_tests.vendor.fakes import JANE, KEY, Vendor, answer
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.operations import CONTACT
+from crust_pipeline_tests.vendors.fakes import JANE, KEY, Vendor, answer
 
 
 def refused(said: httpx.Response) -> errors.VendorError:

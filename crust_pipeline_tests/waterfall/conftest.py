@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.run_loop import RunReport, run_to_end
 from crust_pipeline.inbox.app import build_app
 from crust_pipeline.inbox.store import Store
 from crust_pipeline.ledger import queries
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.pipeline import Pipeline
-from crust_pipeline.runner import RunReport, run_to_end
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import Listener, RunningSandbox
 from crust_pipeline.settings import Settings

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from crust_pipeline.app.days import plan_days
+from crust_pipeline.app.installation import operations_of
 from crust_pipeline.ledger import queries, spending
-from crust_pipeline.pipeline import operations_of
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.state import DEFAULT_CREDITS
 from crust_pipeline.sandbox.switches import Switches
-from crust_pipeline.steps import plan_days
 from crust_pipeline_tests.people import write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from crust_pipeline.batching.land import land_files
-from crust_pipeline.cli import main
+from crust_pipeline.app.days import load_upstream, plan_days, preview_plan
+from crust_pipeline.buying.land import land_files
+from crust_pipeline.cli.main import main
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger.inbox import Delivery, Receipt
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.state import DEFAULT_CREDITS
 from crust_pipeline.settings import SettingsError
-from crust_pipeline.steps import load_upstream, plan_days, preview_plan
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.pronto import ProntoClient
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.pronto.client import ProntoClient
 from crust_pipeline_tests.people import write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,

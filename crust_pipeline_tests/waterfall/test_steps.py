@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.batching.advance import advance_all
-from crust_pipeline.batching.dispatch import fill_slots
-from crust_pipeline.batching.monitor import poll_jobs
+from crust_pipeline.app.days import load_results, load_upstream, plan_days
+from crust_pipeline.app.installation import Pipeline, operations_before, operations_of
+from crust_pipeline.app.waterfall import found_already
+from crust_pipeline.buying.advance import advance_all
+from crust_pipeline.buying.poll import poll_jobs
+from crust_pipeline.buying.submit import fill_slots
 from crust_pipeline.ledger import queries
-from crust_pipeline.pipeline import Pipeline, operations_before, operations_of
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline.steps import load_results, load_upstream, plan_days
-from crust_pipeline.tables import Lake
-from crust_pipeline.vendor.operations import BULK_CONTACTS
-from crust_pipeline.waterfall import found_already
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.vendors.operations import BULK_CONTACTS
 from crust_pipeline_tests.people import DAYS, write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,
@@ -172,7 +172,7 @@ def test_what_lands_while_a_step_is_planned_is_waited_for(
         land_everything(pipeline)
         return report
 
-    monkeypatch.setattr("crust_pipeline.steps.load_results", load_and_land)
+    monkeypatch.setattr("crust_pipeline.app.days.load_results", load_and_land)
     report = plan_days(pipeline, "bulk_contact", [DAY], policy=pipeline.policy)
     assert report.verdicts[DAY] == {"await": 6}
 

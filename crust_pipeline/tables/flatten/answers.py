@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 import msgspec
 import pyarrow as pa
 
-from crust_pipeline.tables.judge import Judge
-from crust_pipeline.tables.landed import BadLine, DamagedFile, LandedText, stored_text
+from crust_pipeline.tables.flatten.judge import Judge
+from crust_pipeline.tables.flatten.landed import BadLine, DamagedFile, LandedText, stored_text
 from crust_pipeline.tables.specs import LINES
 from crust_pipeline.tables.specs.contact import PRONTO_OPERATIONS
 

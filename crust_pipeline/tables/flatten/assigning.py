@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.identity import key_of_echo
-from crust_pipeline.tables.files import ReadFile
-from crust_pipeline.tables.judge import Judge, Verdict
-from crust_pipeline.tables.landed import stored_text
-from crust_pipeline.tables.lines import line_text
+from crust_pipeline.keys import key_of_echo
+from crust_pipeline.tables.flatten.files import ReadFile
+from crust_pipeline.tables.flatten.judge import Judge, Verdict
+from crust_pipeline.tables.flatten.landed import stored_text
+from crust_pipeline.tables.flatten.lines import line_text
 from crust_pipeline.tables.spec import PARTITION
 
 if TYPE_CHECKING:

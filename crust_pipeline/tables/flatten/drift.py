@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
+from crust_pipeline.tables.flatten.shape import Items, Record, Shape, Value, shape_of
 from crust_pipeline.tables.specs import LINES
 
 

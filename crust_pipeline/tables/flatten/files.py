@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from crust_pipeline.tables.drift import Drift, unknown_keys
-from crust_pipeline.tables.judge import Verdict
-from crust_pipeline.tables.landed import LandedText
+from crust_pipeline.tables.flatten.drift import Drift, unknown_keys
+from crust_pipeline.tables.flatten.judge import Verdict
+from crust_pipeline.tables.flatten.landed import LandedText
 
 
 @dataclass(frozen=True, slots=True)

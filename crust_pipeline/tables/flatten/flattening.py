@@ -23,15 +23,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from crust_pipeline.tables.assigning import assign, quarantined_select
-from crust_pipeline.tables.files import FileReport, LandedFile, ReadFile
-from crust_pipeline.tables.judge import Verdict
-from crust_pipeline.tables.lake import Lake, open_duckdb
-from crust_pipeline.tables.lines import LINES_SCHEMA, read_lines, set_aside_if_hopeless
-from crust_pipeline.tables.partition import PartitionFile, PartitionWritten
+from crust_pipeline.tables.flatten.assigning import assign, quarantined_select
+from crust_pipeline.tables.flatten.files import FileReport, LandedFile, ReadFile
+from crust_pipeline.tables.flatten.judge import Verdict
+from crust_pipeline.tables.flatten.lines import LINES_SCHEMA, read_lines, set_aside_if_hopeless
+from crust_pipeline.tables.flatten.staging import Rows, Staged, finished
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.specs import TABLES, tables_of
-from crust_pipeline.tables.staging import Rows, Staged, finished
+from crust_pipeline.tables.store.lake import Lake, open_duckdb
+from crust_pipeline.tables.store.partition import PartitionFile, PartitionWritten
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

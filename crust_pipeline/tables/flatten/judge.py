@@ -14,8 +14,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from crust_pipeline.tables.landed import stored_text
-from crust_pipeline.tables.shape import Items, Record, Shape, Value, shape_of
+from crust_pipeline.tables.flatten.landed import stored_text
+from crust_pipeline.tables.flatten.shape import Items, Record, Shape, Value, shape_of
 from crust_pipeline.tables.specs import LINES
 
 NO_ANSWER: Final = b"{}"

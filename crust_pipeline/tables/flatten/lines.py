@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from crust_pipeline.tables.drift import unknown_keys
-from crust_pipeline.tables.files import ReadFile
-from crust_pipeline.tables.judge import Judge, Verdict
-from crust_pipeline.tables.landed import DamagedFile, LandedText, stored_text
+from crust_pipeline.tables.flatten.drift import unknown_keys
+from crust_pipeline.tables.flatten.files import ReadFile
+from crust_pipeline.tables.flatten.judge import Judge, Verdict
+from crust_pipeline.tables.flatten.landed import DamagedFile, LandedText, stored_text
 from crust_pipeline.tables.specs import LINES
 
 LINES_SCHEMA: Final = pa.schema(

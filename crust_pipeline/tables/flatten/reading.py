@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from crust_pipeline.tables.shape import (
+from crust_pipeline.tables.flatten.shape import (
     LIST,
     Items,
     Record,

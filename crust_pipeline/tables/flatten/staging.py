@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crust_pipeline.identity import InvalidIdentifier, key_of_url
-from crust_pipeline.tables.files import ReadFile
-from crust_pipeline.tables.judge import NO_ANSWER, Judge, Verdict, divide
-from crust_pipeline.tables.landed import stored_text
-from crust_pipeline.tables.lines import NO_ANSWER_ERRORS, answer_decoder
-from crust_pipeline.tables.phones import e164
-from crust_pipeline.tables.reading import readings, unusable_sql
-from crust_pipeline.tables.shape import read_columns
+from crust_pipeline.keys import InvalidIdentifier, key_of_url
+from crust_pipeline.tables.flatten.files import ReadFile
+from crust_pipeline.tables.flatten.judge import NO_ANSWER, Judge, Verdict, divide
+from crust_pipeline.tables.flatten.landed import stored_text
+from crust_pipeline.tables.flatten.lines import NO_ANSWER_ERRORS, answer_decoder
+from crust_pipeline.tables.flatten.phones import e164
+from crust_pipeline.tables.flatten.reading import readings, unusable_sql
+from crust_pipeline.tables.flatten.shape import read_columns
 from crust_pipeline.tables.spec import Table, literal
 
 if TYPE_CHECKING:

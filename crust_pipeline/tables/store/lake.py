@@ -13,16 +13,16 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crust_pipeline.errors import CrustError
-from crust_pipeline.tables.replaced import again, unreplaced
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.tables.store.replaced import again, unreplaced
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
     import pyarrow as pa
 
-    from crust_pipeline.tables.partition import PartitionWritten
+    from crust_pipeline.tables.store.partition import PartitionWritten
 
     AddViews = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -88,7 +88,7 @@ class Lake:
 
     def partition(self, table: str, day: date) -> "PartitionWritten | None":
         """Give what a partition holds; None if there is no file."""
-        from crust_pipeline.tables.partition import written
+        from crust_pipeline.tables.store.partition import written
 
         path = self.path(table, day)
         return written(table, day, path) if path.exists() else None
@@ -186,7 +186,7 @@ class Lake:
         """
         import pyarrow as pa
 
-        from crust_pipeline.tables.partition import PartitionFile
+        from crust_pipeline.tables.store.partition import PartitionFile
 
         file = PartitionFile(self.path(table.name, day), table, day, metadata or {})
         try:

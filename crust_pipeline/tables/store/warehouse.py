@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from crust_pipeline.errors import CrustError
-from crust_pipeline.tables.lake import Lake, open_duckdb
-from crust_pipeline.tables.partition import sync
-from crust_pipeline.tables.replaced import ReplacedError, again, stamp, unreplaced
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.tables.store.lake import Lake, open_duckdb
+from crust_pipeline.tables.store.partition import sync
+from crust_pipeline.tables.store.replaced import ReplacedError, again, stamp, unreplaced
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -17,10 +17,10 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.download import download
-from crust_pipeline.vendor.http import Api, Reply
-from crust_pipeline.vendor.models import (
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.download import download
+from crust_pipeline.vendors.http import Api, Reply
+from crust_pipeline.vendors.models import (
     Accepted,
     Answers,
     Downloaded,
@@ -29,8 +29,8 @@ from crust_pipeline.vendor.models import (
     JobPage,
     JobStatus,
 )
-from crust_pipeline.vendor.operations import CONTACT_SYNC, IdentifierType, Operation
-from crust_pipeline.vendor.reading import (
+from crust_pipeline.vendors.operations import CONTACT_SYNC, IdentifierType, Operation
+from crust_pipeline.vendors.parsing import (
     Json,
     as_object,
     elements_as_written,

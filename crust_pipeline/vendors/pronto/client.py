@@ -18,10 +18,10 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.http import Api, Reply
-from crust_pipeline.vendor.masking import masked
-from crust_pipeline.vendor.reading import (
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.http import Api, Reply
+from crust_pipeline.vendors.masking import masked
+from crust_pipeline.vendors.parsing import (
     Json,
     as_object,
     number,
@@ -30,7 +30,7 @@ from crust_pipeline.vendor.reading import (
     text,
     texts,
 )
-from crust_pipeline.vendor.refusals import circumstances, refusal
+from crust_pipeline.vendors.refusals import circumstances, refusal
 
 # The documented address. The vendor's own programs also use https://app.pipecorn.com/api/v2 and
 # https://api.pipecorn.com/v2; the paths below them are the same.

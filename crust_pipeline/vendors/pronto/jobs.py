@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from crust_pipeline.ledger import inbox, progress
+from crust_pipeline.ledger import inbox
+from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.inbox import Awaited
-from crust_pipeline.ledger.ledger import Ledger
-from crust_pipeline.vendor import errors
-from crust_pipeline.vendor.models import (
+from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.models import (
     Accepted,
     Downloaded,
     EndpointAccess,
@@ -26,8 +27,8 @@ from crust_pipeline.vendor.models import (
     JobPage,
     JobStatus,
 )
-from crust_pipeline.vendor.operations import PRONTO_TYPES, IdentifierType, Operation
-from crust_pipeline.vendor.pronto import Contact, EnrichmentType, Found, ProntoClient
+from crust_pipeline.vendors.operations import PRONTO_TYPES, IdentifierType, Operation
+from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType, Found, ProntoClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ class ProntoJobs:
         """List the jobs that nobody saw start and that have delivered something since."""
         del limit, cursor  # there is one page of them
         started: list[Job] = []
-        for submit in progress.unknown_submits(self.ledger):
+        for submit in ledger_poll.unknown_submits(self.ledger):
             awaited = inbox.awaited(self.ledger, submission_id=submit.submission_id)
             if awaited and any(found for found, _ in _deliveries(self.ledger, awaited)):
                 started.append(_job(awaited, JobStatus.PROCESSING))

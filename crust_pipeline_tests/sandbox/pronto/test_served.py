@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import Listener, RunningSandbox, SandboxConfig, running_sandbox
-from crust_pipeline.vendor.pronto import Contact, EnrichmentType, Found, ProntoClient
+from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType, Found, ProntoClient
 
 CONTACTS = [
     Contact(firstname="Ada", lastname=f"Example{number}", domain="example.com", key=f"k{number}")

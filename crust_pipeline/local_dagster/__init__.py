@@ -1,0 +1,1 @@
+"""A Dagster of our own on this machine, for `dev` and `demo`: processes and client."""

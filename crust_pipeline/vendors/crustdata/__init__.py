@@ -1,0 +1,1 @@
+"""Crustdata: its client."""

@@ -1,0 +1,1 @@
+"""Pronto, called Pipecorn today: its client, and what its webhooks deliver as jobs."""
