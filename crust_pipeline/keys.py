@@ -1,4 +1,4 @@
-"""Canonical profile keys: one key for all the ways in which one person's identifier is written.
+"""Canonical keys: one key for all the ways in which a person's or company's identifier is written.
 
 Only the rule belongs here, as pure functions over text; docs/profile-keys.md publishes it with
 examples. Keys are what the project remembers, compares and joins by; what a vendor is sent is
@@ -6,16 +6,20 @@ examples. Keys are what the project remembers, compares and joins by; what a ven
 """
 
 import re
-from typing import Final
+from typing import Final, Literal
 from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from crust_pipeline.errors import CrustError
+# What a key is made of: how a vendor can be asked by it.
+KeyKind = Literal["profile_url", "email", "company_id", "company_domain"]
 
 # What stands for the key of somebody who was erased, in rows that have to stay.
 ERASED_KEY: Final = "erased"
 
 _PREFIX: Final = "linkedin.com/in/"
+_COMPANY_ID: Final = "company_id:"
+_COMPANY_DOMAIN: Final = "company_domain:"
 _HOST: Final = r"(?:(?:www|m|touch|[a-z]{2})\.)?linkedin\.com(?::\d+)?"
 
 # Nearly all rows of a real table look like this; the long way below costs five times as much.
@@ -41,6 +45,7 @@ _EMAIL: Final = re.compile(
     r"[^\s\x00-\x1f\x7f-\x9f\ufffd\ud800-\udfff@/\\,;:<>()\[\]]{1,64}"
     r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?"
 )
+_DOMAIN: Final = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?")
 _EMAIL_LENGTH: Final = 254
 
 _OTHER_PAGES: Final = {
@@ -55,7 +60,7 @@ class InvalidIdentifier(CrustError, ValueError):  # noqa: N818 - named for the r
 
 
 def key_of_url(text: str) -> str:
-    """Turn a profile URL in any spelling into its key, `linkedin.com/in/<slug>`.
+    """Return the key of a profile URL in any spelling, `linkedin.com/in/<slug>`.
 
     Raises:
         InvalidIdentifier: it is not the address of a person's profile.
@@ -77,7 +82,7 @@ def key_of_url(text: str) -> str:
 
 
 def key_of_email(text: str) -> str:
-    """Turn an e-mail address into its key: the address in lower case.
+    """Return the key of an e-mail address: the address in lower case.
 
     Raises:
         InvalidIdentifier: it is not one e-mail address.
@@ -91,7 +96,7 @@ def key_of_email(text: str) -> str:
 
 
 def key_of(text: str) -> str:
-    """Give the key of what may be a profile URL or an e-mail address.
+    """Return the key of what may be a profile URL or an e-mail address.
 
     Raises:
         InvalidIdentifier: it names nobody.
@@ -100,7 +105,7 @@ def key_of(text: str) -> str:
 
 
 def row_key(profile_url: str | None, business_email: str | None) -> str:
-    """Give the key of an input row: its profile URL's, or its e-mail's when no usable URL is there.
+    """Return the key of an input row: its profile URL's, else its e-mail's.
 
     Raises:
         InvalidIdentifier: neither can be used; the message says why for each that was given.
@@ -120,23 +125,74 @@ def row_key(profile_url: str | None, business_email: str | None) -> str:
 
 
 def key_of_echo(text: str) -> str | None:
-    """Give the key of an identifier that a vendor echoed back; None if neither URL nor e-mail."""
+    """Return the key of an identifier that a vendor echoed back; None if neither URL nor e-mail."""
     try:
         return key_of(text)
     except InvalidIdentifier:
         return None
 
 
+def key_of_company_id(company_id: int | str) -> str:
+    """Return the key of a company that the vendor has an id for.
+
+    Raises:
+        InvalidIdentifier: it is no whole number above 0.
+    """
+    text = str(company_id).strip()
+    if not (text.isascii() and text.isdigit()) or not int(text):
+        raise InvalidIdentifier("not a company id")
+    return f"{_COMPANY_ID}{int(text)}"
+
+
+def key_of_company_domain(text: str) -> str:
+    """Return the key of a company known by its domain: lower case, without scheme, `www.` or path.
+
+    Raises:
+        InvalidIdentifier: it is no domain.
+    """
+    host = normalize("NFC", text.strip(_AROUND).lower())
+    host = re.split(r"[/?#]", host.partition("://")[2] or host, maxsplit=1)[0]
+    host = host.removeprefix("www.").rstrip(".")
+    if len(host) > _EMAIL_LENGTH or not _DOMAIN.fullmatch(host):
+        raise InvalidIdentifier("not a domain")
+    return f"{_COMPANY_DOMAIN}{host}"
+
+
+def company_key_of_echo(text: str) -> str | None:
+    """Return the key of a company's identifier that a vendor echoed back; None if it is none."""
+    for read in (key_of_company_id, key_of_company_domain):
+        try:
+            return read(text)
+        except InvalidIdentifier:
+            continue
+    return None
+
+
+def kind_of(key: str) -> KeyKind:
+    """Return what a key is made of."""
+    if key.startswith(_PREFIX):
+        return "profile_url"
+    if key.startswith(_COMPANY_ID):
+        return "company_id"
+    return "company_domain" if key.startswith(_COMPANY_DOMAIN) else "email"
+
+
 def identifier_of(key: str) -> str:
-    """Give what a vendor is sent for a key: a percent-encoded profile URL, or the address."""
-    if is_email(key):
-        return key
-    return f"https://www.{_PREFIX}{quote(key.removeprefix(_PREFIX), safe='')}"
+    """Return what a vendor is sent for a key: a percent-encoded profile URL, an address, an id."""
+    match kind_of(key):
+        case "profile_url":
+            return f"https://www.{_PREFIX}{quote(key.removeprefix(_PREFIX), safe='')}"
+        case "email":
+            return key
+        case "company_id":
+            return key.removeprefix(_COMPANY_ID)
+        case "company_domain":
+            return key.removeprefix(_COMPANY_DOMAIN)
 
 
 def is_email(key: str) -> bool:
-    """Tell whether a key is an e-mail address; all other keys are profile URLs."""
-    return not key.startswith(_PREFIX)
+    """Tell whether a key is an e-mail address."""
+    return kind_of(key) == "email"
 
 
 def _slug(segment: str) -> str:

@@ -32,16 +32,16 @@ def table_schema(table: Table) -> dg.TableSchema:
     """A table's columns with types, descriptions and the JSON paths that they come from."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(column.name, column.type, description=_described(column))
+            dg.TableColumn(column.name, column.type, description=_described(table, column))
             for column in table.columns
         ]
     )
 
 
-def _described(column: Column) -> str:
+def _described(table: Table, column: Column) -> str:
     # The UI reads descriptions as Markdown, in which <slug> would be a tag. The paths stand here as
     # well as in the lineage, because only Dagster+ draws the lineage of columns.
-    paths = " or ".join(f"`{path}`" for path in column.paths)
+    paths = " or ".join(f"`{path}`" for path in table.paths_of(column))
     return escape(column.description) + (f" From {paths}." if paths else "")
 
 
@@ -50,10 +50,11 @@ def column_lineage(table: Table, upstream: dg.AssetKey) -> dg.TableColumnLineage
     return dg.TableColumnLineage(
         {
             column.name: [
-                dg.TableColumnDep(asset_key=upstream, column_name=path) for path in column.paths
+                dg.TableColumnDep(asset_key=upstream, column_name=path)
+                for path in table.paths_of(column)
             ]
             for column in table.columns
-            if column.paths
+            if table.paths_of(column)
         }
     )
 

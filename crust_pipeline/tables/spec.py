@@ -14,10 +14,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from crust_pipeline.vendors.catalog import OPERATIONS, line_of
+from crust_pipeline.vendors.lines import Line
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTITION: Final = "partition_date"
+# What a table calls the key of whom or what its rows are about.
+SUBJECT_KEYS: Final = frozenset({"profile_key", "company_key"})
 # What differs between two runs over the same input, and is therefore no part of a table's content.
 RUN_COLUMNS: Final = frozenset({"run_id", "loaded_at"})
 
@@ -44,10 +49,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an operation's lines hold the rows of a table.
+    """Where one kind of vendor line holds the rows of a table.
 
     Args:
-        operation: The operation whose files these are.
+        line: The kind of line.
         path: The list with one element per row; empty: one row per line.
         constants: Columns that are the same for all rows of this source, as SQL.
         also_empty: Make one row, of nulls, for a line whose list is empty.
@@ -55,7 +60,7 @@ class Source:
         paths: Where this source's lines hold a column, if not where the column itself says.
     """
 
-    operation: str
+    line: Line
     path: str = ""
     constants: Mapping[str, str] = field(default_factory=dict[str, str])
     also_empty: bool = False
@@ -65,22 +70,6 @@ class Source:
     def paths_of(self, column: Column) -> tuple[str, ...]:
         """Give where this source's lines hold a column; the first that is not null counts."""
         return self.paths.get(column.name, column.paths)
-
-
-@dataclass(frozen=True, slots=True)
-class LineFormat:
-    """What a line of an operation's files must hold to be an answer.
-
-    Args:
-        identifiers: Paths at which the asked identifier is echoed; the first that is there
-            counts.
-        required: Further keys without which a line is no answer.
-        unread: Paths that the documents name and no column needs.
-    """
-
-    identifiers: tuple[str, ...]
-    required: tuple[str, ...] = ()
-    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +95,19 @@ class Table:
     order: tuple[str, ...] = ()
 
     @property
+    def lines(self) -> frozenset[Line]:
+        """The kinds of vendor lines that fill this table."""
+        return frozenset(source.line for source in self.sources)
+
+    @property
     def operations(self) -> tuple[str, ...]:
         """The operations whose files fill this table."""
-        return tuple(dict.fromkeys(source.operation for source in self.sources))
+        return tuple(name for name in OPERATIONS if line_of(name) in self.lines)
 
-    def has_every_line(self, operation: str) -> bool:
-        """Tell whether each line of an operation's files makes at least one row."""
+    def has_every(self, line: Line) -> bool:
+        """Tell whether each line of a kind makes at least one row."""
         return self.keep == "true" and any(
-            source.operation == operation and (not source.path or source.also_empty)
+            source.line is line and (not source.path or source.also_empty)
             for source in self.sources
         )
 
@@ -126,6 +120,11 @@ class Table:
     def version(self) -> str:
         """A short hash that changes with anything that may change the table's content."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+
+    def paths_of(self, column: Column) -> tuple[str, ...]:
+        """Return where the vendors' lines hold a column, as its sources write it."""
+        paths = (path for source in self.sources for path in source.paths_of(column))
+        return tuple(dict.fromkeys(paths)) or column.paths
 
     def column(self, name: str) -> Column:
         """Give a column by name.

@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from crust_pipeline.errors import CrustError
 from crust_pipeline.keys import ERASED_KEY, InvalidIdentifier, row_key
-from crust_pipeline.tables.flatten.landed import BadLine, stored_text
 from crust_pipeline.tables.spec import arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.lake import StorageError, open_duckdb
 from crust_pipeline.tables.store.replaced import again, unreplaced
+from crust_pipeline.vendors.landed import BadLine, stored_text
 
 _IDENTIFIERS: Final = ("profile_url", "business_email")
 _KNOWN: Final = (

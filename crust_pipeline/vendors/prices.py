@@ -7,14 +7,15 @@ was delivered. Prices differ by plan, so any row can be replaced by a file.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, cast
 
 from crust_pipeline.errors import CrustError
-from crust_pipeline.vendors.operations import PRODUCTS, PRONTO_PRODUCTS, under
+from crust_pipeline.vendors.catalog import PRODUCTS
+from crust_pipeline.vendors.product import under
 
 
 class PriceError(CrustError, ValueError):
@@ -163,60 +164,16 @@ def _list_of_text(value: Any) -> list[str]:  # noqa: ANN401 - as above
     return [str(item) for item in cast("list[Any]", value)]
 
 
-_PRICING_PAGE: Final = "https://docs.crustdata.com/general/pricing"
-_CONTACT_PAGE: Final = "https://docs.crustdata.com/person-docs/contact/enrich"
-_API_VERSION_DAY: Final = date(2025, 11, 1)
-# Two copies of its page on credits disagree (1 and 10, or 3 and 30); neither has personal e-mails.
-_PRONTO_SOURCE: Final = "the dearer of two copies of the vendor's page on credits"
-_PRONTO_PRICES: Final = {"business_email": "3", "personal_email": "30", "phone_number": "30"}
-
-
-def _row(
-    operation: str, item: str, price: str, *, asked_by: tuple[str, ...] = (), source: str
-) -> Price:
-    return Price(
-        vendor="crustdata",
-        operation=operation,
-        item=item,
-        credits=Decimal(price),
-        asked_by=asked_by,
-        source=source,
-        valid_from=_API_VERSION_DAY,
-    )
-
-
 PRICES: Final = Prices(
-    [
-        _row("identify", "match", "1", source=_PRICING_PAGE),
-        # The vendor warns that a request for one kind of contact has been billed as all three, so
-        # none of them depends on what was asked.
-        _row("contact", "business_email", "1", source=_CONTACT_PAGE),
-        _row("contact", "personal_email", "2", source=_CONTACT_PAGE),
-        _row("contact", "phone_number", "2", source=_CONTACT_PAGE),
-        _row("contact", "verified", "0.5", asked_by=("verified",), source=_CONTACT_PAGE),
-        _row("contact_sync", "business_email", "1", source=_CONTACT_PAGE),
-        _row("contact_sync", "personal_email", "2", source=_CONTACT_PAGE),
-        _row("contact_sync", "phone_number", "2", source=_CONTACT_PAGE),
-        _row("contact_sync", "verified", "0.5", asked_by=("verified",), source=_CONTACT_PAGE),
-        _row("enrich", "profile", "1", source=_PRICING_PAGE),
-        _row(
-            "enrich",
-            "dev_platform_profiles",
-            "1",
-            asked_by=("dev_platform_profiles",),
-            source=_PRICING_PAGE,
-        ),
-        _row("enrich", "social_posts", "5", asked_by=("social_posts",), source="seen on bills"),
-        # A flat price: seen on bills of the synchronous endpoint, the batch's own is not published.
-        _row("live_enrich", "profile", "7", source="seen on bills"),
-        _row("live_enrich", "dev_platform_profiles", "0", source="seen on bills"),
-        _row("live_enrich", "social_posts", "0", source="seen on bills"),
-        *(
-            replace(
-                _row(product, item, price, asked_by=(item,), source=_PRONTO_SOURCE), vendor="pronto"
-            )
-            for product in sorted(PRONTO_PRODUCTS)
-            for item, price in _PRONTO_PRICES.items()
-        ),
-    ]
+    Price(
+        vendor=product.vendor,
+        operation=product.name,
+        item=item.name,
+        credits=item.credits,
+        asked_by=item.asked_by,
+        source=item.source,
+        valid_from=item.valid_from,
+    )
+    for product in PRODUCTS.values()
+    for item in product.items
 )

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.keys import key_of_echo
 from crust_pipeline.tables.flatten.files import ReadFile
 from crust_pipeline.tables.flatten.judge import Judge, Verdict
-from crust_pipeline.tables.flatten.landed import stored_text
 from crust_pipeline.tables.flatten.lines import line_text
 from crust_pipeline.tables.spec import PARTITION
+from crust_pipeline.vendors.landed import stored_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -47,27 +46,27 @@ def assign(
     connection.register("lines", lines)
     connection.execute("""
         CREATE OR REPLACE TABLE keys AS
-        SELECT lines.* EXCLUDE (identifier), profile_key,
-            CASE WHEN profile_key IS NULL THEN identifier END AS identifier
+        SELECT lines.* EXCLUDE (identifier), subject_key,
+            CASE WHEN subject_key IS NULL THEN identifier END AS identifier
         FROM lines
         JOIN (SELECT file_number FROM files WHERE NOT set_aside) USING (file_number)
-        LEFT JOIN (SELECT DISTINCT file_number, identifier, profile_key FROM asked)
+        LEFT JOIN (SELECT DISTINCT file_number, identifier, subject_key FROM asked)
             USING (file_number, identifier)
     """)
-    _recognise_echoes(connection)
+    _recognise_echoes(connection, reads)
     _drop_bad_among_repeated(connection, reads)
     wanted = ", ".join(f"DATE '{day}'" for day in days) or "NULL"
     connection.execute(f"""
         CREATE OR REPLACE VIEW used AS
         SELECT *,
-            row_number() OVER (PARTITION BY file_number, profile_key ORDER BY source_line) AS nth
-        FROM keys WHERE profile_key IS NOT NULL;
+            row_number() OVER (PARTITION BY file_number, subject_key ORDER BY source_line) AS nth
+        FROM keys WHERE subject_key IS NOT NULL;
 
         CREATE OR REPLACE TABLE answers AS
         SELECT row_number() OVER (
-                ORDER BY {PARTITION}, profile_key, submission_id, source_line, source_file
-            ) - 1 AS place, {PARTITION}, profile_key, file_number, source_line, start, size
-        FROM used JOIN asked_days USING (file_number, profile_key)
+                ORDER BY {PARTITION}, subject_key, submission_id, source_line, source_file
+            ) - 1 AS place, {PARTITION}, subject_key, file_number, source_line, start, size
+        FROM used JOIN asked_days USING (file_number, subject_key)
             JOIN files USING (file_number)
         WHERE nth = 1 AND {PARTITION} IN ({wanted})
     """)
@@ -90,13 +89,13 @@ def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFil
     )
     connection.register("quarantined_rows", given)
     return f"""
-        SELECT reason, line, operation, k.profile_key,
+        SELECT reason, line, operation, k.subject_key AS profile_key,
             coalesce(d.{PARTITION}, first_day) AS {PARTITION}, submission_id, batch_id, source_file,
             q.source_line, run_id, loaded_at
         FROM quarantined_rows AS q
         JOIN files AS f USING (file_number)
         LEFT JOIN keys AS k ON k.file_number = q.file_number AND k.source_line = q.source_line
-        LEFT JOIN asked_days AS d ON d.file_number = k.file_number AND d.profile_key = k.profile_key
+        LEFT JOIN asked_days AS d ON d.file_number = k.file_number AND d.subject_key = k.subject_key
     """
 
 
@@ -115,7 +114,7 @@ def _tell_files(
     loaded_at: datetime,
 ) -> None:
     asked = [
-        read.landed.asked.select(["identifier", "profile_key", PARTITION]).append_column(
+        read.landed.asked.select(["identifier", "subject_key", PARTITION]).append_column(
             "file_number", pa.array([read.number] * read.landed.asked.num_rows, pa.int32())
         )
         for read in reads
@@ -123,7 +122,7 @@ def _tell_files(
     nobody = pa.schema(
         [
             ("identifier", pa.string()),
-            ("profile_key", pa.string()),
+            ("subject_key", pa.string()),
             (PARTITION, pa.date32()),
             ("file_number", pa.int32()),
         ]
@@ -131,7 +130,7 @@ def _tell_files(
     connection.register("asked", pa.concat_tables([nobody, *asked], promote_options="permissive"))
     connection.execute(f"""
         CREATE OR REPLACE TABLE asked_days AS
-        SELECT DISTINCT file_number, profile_key, {PARTITION} FROM asked;
+        SELECT DISTINCT file_number, subject_key, {PARTITION} FROM asked;
         CREATE OR REPLACE TABLE files (
             file_number INTEGER, operation VARCHAR, submission_id VARCHAR, batch_id VARCHAR,
             source_file VARCHAR, set_aside BOOLEAN, first_day DATE, run_id VARCHAR,
@@ -157,22 +156,35 @@ def _tell_files(
         )
 
 
-def _recognise_echoes(connection: "DuckDBPyConnection") -> None:
+def _recognise_echoes(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
     """Give a key to lines whose identifier did not come back as it was sent."""
-    found = connection.execute(
-        "SELECT DISTINCT identifier FROM keys WHERE profile_key IS NULL"
+    found: list[tuple[int, str]] = connection.execute(
+        "SELECT DISTINCT file_number, identifier FROM keys WHERE subject_key IS NULL"
     ).fetchall()
-    echoes = {text: key for (text,) in found if (key := key_of_echo(text)) is not None}
+    echoes = [
+        (number, text, key)
+        for number, text in found
+        if (key := reads[number].line.key_of(text)) is not None
+    ]
     if not echoes:
         return
+    numbers, texts, keys = zip(*echoes, strict=True)
     connection.register(
-        "echoes", pa.table({"identifier": list(echoes), "echoed_key": list(echoes.values())})
+        "echoes",
+        pa.table(
+            {
+                "file_number": pa.array(numbers, pa.int32()),
+                "identifier": pa.array(texts, pa.string()),
+                "echoed_key": pa.array(keys, pa.string()),
+            }
+        ),
     )
     connection.execute("""
-        UPDATE keys SET profile_key = echoed_key
-        FROM echoes JOIN asked_days ON asked_days.profile_key = echoed_key
-        WHERE keys.profile_key IS NULL AND keys.identifier = echoes.identifier
-            AND keys.file_number = asked_days.file_number
+        UPDATE keys SET subject_key = echoed_key
+        FROM echoes JOIN asked_days
+            ON asked_days.subject_key = echoed_key AND asked_days.file_number = echoes.file_number
+        WHERE keys.subject_key IS NULL AND keys.identifier = echoes.identifier
+            AND keys.file_number = echoes.file_number
     """)
 
 
@@ -180,13 +192,13 @@ def _drop_bad_among_repeated(connection: "DuckDBPyConnection", reads: Sequence[R
     """Take bad lines from those that answer for the same person, lest one keeps out a good one."""
     repeated: list[_Line] = connection.execute("""
         SELECT file_number, source_line, start, size FROM keys
-        WHERE profile_key IS NOT NULL
-        QUALIFY count(*) OVER (PARTITION BY file_number, profile_key) > 1
+        WHERE subject_key IS NOT NULL
+        QUALIFY count(*) OVER (PARTITION BY file_number, subject_key) > 1
     """).fetchall()
     for file_number, source_line, start, size in repeated:
         read = reads[file_number]
         text = line_text(read, start, size)
-        if reason := Judge(read.landed.operation).no_answer_reason(text):
+        if reason := Judge(read.line).no_answer_reason(text):
             read.verdicts.append(Verdict(source_line, reason, stored_text(text), field=False))
             connection.execute(
                 "DELETE FROM keys WHERE file_number = ? AND source_line = ?",
@@ -203,7 +215,7 @@ def _count(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
         reads[file_number].records = records
     unused = {
         _REPEATED: "FROM used WHERE nth > 1",
-        _NEVER_ASKED: "FROM keys WHERE profile_key IS NULL",
+        _NEVER_ASKED: "FROM keys WHERE subject_key IS NULL",
     }
     for reason, rows in unused.items():
         found: list[_Line] = connection.execute(
@@ -213,7 +225,7 @@ def _count(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
             read = reads[file_number]
             read.duplicates += reason == _REPEATED
             text = line_text(read, start, size)
-            worse = Judge(read.landed.operation).no_answer_reason(text)
+            worse = Judge(read.line).no_answer_reason(text)
             read.verdicts.append(
                 Verdict(source_line, worse or reason, stored_text(text), field=False)
             )

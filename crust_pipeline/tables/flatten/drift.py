@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from crust_pipeline.tables.flatten.shape import Items, Record, Shape, Value, shape_of
-from crust_pipeline.tables.specs import LINES
+from crust_pipeline.vendors.lines import DECODE_ERRORS, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Drift:
     example_type: str
 
 
-def unknown_keys(operation: str, lines: Iterable[bytes]) -> tuple[Drift, ...]:
+def unknown_keys(line: Line, lines: Iterable[bytes]) -> tuple[Drift, ...]:
     """Give the keys in some lines that nobody expects, by path. Bad lines are passed over."""
-    shape, unread = shape_of(operation), LINES[operation].unread
+    shape, unread = shape_of(line), line.unread
     counts: Counter[str] = Counter()
     types: dict[str, str] = {}
-    for line in lines:
+    for text in lines:
         try:
-            record = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            record = msgspec.json.decode(text)
+        except DECODE_ERRORS:
             continue
         for path, value in _unknown(record, shape, ""):
             if path in unread:

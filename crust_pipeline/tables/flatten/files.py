@@ -7,7 +7,9 @@ import pyarrow as pa
 
 from crust_pipeline.tables.flatten.drift import Drift, unknown_keys
 from crust_pipeline.tables.flatten.judge import Verdict
-from crust_pipeline.tables.flatten.landed import LandedText
+from crust_pipeline.vendors.catalog import line_of
+from crust_pipeline.vendors.landed import LandedText
+from crust_pipeline.vendors.lines import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class LandedFile:
         path: Where the file is.
         source_file: What it is called in the tables.
         sha256: Its SHA-256.
-        asked: One row per asked identifier and day: `identifier` (as sent), `profile_key`,
+        asked: One row per asked identifier and day: `identifier` (as sent), `subject_key`,
             `partition_date`.
     """
 
@@ -76,6 +78,11 @@ class ReadFile:
     note: str | None = None
     set_aside: str | None = None
 
+    @property
+    def line(self) -> Line:
+        """How its lines are read."""
+        return line_of(self.landed.operation)
+
     def forget(self, verdicts: list[Verdict]) -> None:
         """Go back to before the lines were assigned, when these were the verdicts."""
         self.verdicts, self.records, self.duplicates = list(verdicts), 0, 0
@@ -85,7 +92,7 @@ class ReadFile:
         drift: tuple[Drift, ...] = ()
         if self.drifted and self.set_aside is None:
             lines = LandedText(self.landed.path).lines()
-            drift = unknown_keys(self.landed.operation, lines)
+            drift = unknown_keys(self.line, lines)
         return FileReport(
             source_file=self.landed.source_file,
             lines=self.lines,

@@ -26,12 +26,13 @@ import pyarrow as pa
 from crust_pipeline.tables.flatten.assigning import assign, quarantined_select
 from crust_pipeline.tables.flatten.files import FileReport, LandedFile, ReadFile
 from crust_pipeline.tables.flatten.judge import Verdict
-from crust_pipeline.tables.flatten.lines import LINES_SCHEMA, read_lines, set_aside_if_hopeless
+from crust_pipeline.tables.flatten.lines import LINES_SCHEMA, read_lines, set_aside_if_too_bad
 from crust_pipeline.tables.flatten.staging import Rows, Staged, finished
 from crust_pipeline.tables.spec import PARTITION, Table, quoted
 from crust_pipeline.tables.specs import TABLES, tables_of
 from crust_pipeline.tables.store.lake import Lake, open_duckdb
 from crust_pipeline.tables.store.partition import PartitionFile, PartitionWritten
+from crust_pipeline.vendors.catalog import line_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -162,8 +163,8 @@ class _Writer:
             _side_by_side(work, enumerate(_pieces(self.connection)))
             self._tell_verdicts()
             fine = [read for read in self.reads if not read.set_aside]
-            hopeless = [read for read in fine if set_aside_if_hopeless(read)]
-            if hopeless:
+            too_bad = [read for read in fine if set_aside_if_too_bad(read)]
+            if too_bad:
                 return None
             return _side_by_side(PartitionFile.publish, files.values())
         finally:
@@ -214,7 +215,12 @@ class _Writer:
             places = np.flatnonzero(operations == operation)
             folder = self.folder / f"{number}.{operation}"
             part = Staged(
-                cursor.cursor(), operation, answers.take(places), places, self.reads, folder
+                cursor.cursor(),
+                line_of(operation),
+                answers.take(places),
+                places,
+                self.reads,
+                folder,
             )
             self._find(_given_memory(cursor, part.fill))
             rmtree(folder)
@@ -225,7 +231,7 @@ class _Writer:
         """Give the finished rows of a table, in order."""
         parts: list[Rows] = []
         for part in staged:
-            if part.operation in table.operations:
+            if part.line in table.lines:
                 rows, verdicts = _given_memory(part.connection, partial(part.rows, table))
                 self._find(verdicts)
                 parts.append(rows)

@@ -14,9 +14,9 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from crust_pipeline.tables.flatten.landed import stored_text
 from crust_pipeline.tables.flatten.shape import Items, Record, Shape, Value, shape_of
-from crust_pipeline.tables.specs import LINES
+from crust_pipeline.vendors.landed import stored_text
+from crust_pipeline.vendors.lines import Line, NoAnswerError
 
 NO_ANSWER: Final = b"{}"
 
@@ -32,13 +32,13 @@ class Verdict:
 
 
 class Judge:
-    """Judges the lines of one operation."""
+    """Judges lines of one kind."""
 
-    def __init__(self, operation: str) -> None:
+    def __init__(self, line: Line) -> None:
         """Make the judge."""
-        self._shape = shape_of(operation)
-        self._format = LINES[operation]
-        self._fits = _fitting(operation)
+        self._shape = shape_of(line)
+        self._line = line
+        self._fits = _fitting(line)
 
     def mend(self, lines: list[bytes]) -> list[Verdict]:
         """Replace, in place, what cannot be read; `line_number` is a line's index in the list."""
@@ -52,14 +52,14 @@ class Judge:
         """Give why a line is no answer, without its content; None if it is one."""
         try:
             self._answer(line)
-        except _NoAnswerError as error:
+        except NoAnswerError as error:
             return str(error)
         return None
 
     def _judge(self, number: int, line: bytes) -> tuple[bytes, list[Verdict]]:
         try:
             record = self._answer(line)
-        except _NoAnswerError as error:
+        except NoAnswerError as error:
             return NO_ANSWER, [Verdict(number, str(error), stored_text(line), field=False)]
         try:
             self._fits.decode(line)
@@ -74,31 +74,27 @@ class Judge:
     def _answer(self, line: bytes) -> dict[str, Any]:
         """Give the record of a line that is an answer; raise for any other."""
         if not line.strip():
-            raise _NoAnswerError("empty line")
+            raise NoAnswerError("empty line")
         try:
             line.decode()
             record: Any = msgspec.json.decode(line)
         except UnicodeDecodeError as error:
-            raise _NoAnswerError(f"not UTF-8 at byte {error.start}") from None
+            raise NoAnswerError(f"not UTF-8 at byte {error.start}") from None
         except msgspec.DecodeError as error:
-            raise _NoAnswerError(f"not JSON: {error}") from None
+            raise NoAnswerError(f"not JSON: {error}") from None
         except RecursionError:
-            raise _NoAnswerError("nested too deeply") from None
+            raise NoAnswerError("nested too deeply") from None
         if not isinstance(record, dict):
-            raise _NoAnswerError("not a JSON object")
+            raise NoAnswerError("not a JSON object")
         answer = cast("dict[str, Any]", record)
-        if all(_at(answer, path) is None for path in self._format.identifiers):
-            raise _NoAnswerError("no identifier: nobody can say whom the line is about")
-        for name in self._format.required:
+        if all(_at(answer, path) is None for path in self._line.identifiers):
+            raise NoAnswerError("no identifier: nobody can say whom the line is about")
+        for name in self._line.required:
             if not isinstance(answer.get(name), dict):
-                raise _NoAnswerError(f"{name} is missing, null or no object")
+                raise NoAnswerError(f"{name} is missing, null or no object")
         if _repeats_a_key(line, answer):
-            raise _NoAnswerError("a key stands twice in one object")
+            raise NoAnswerError("a key stands twice in one object")
         return answer
-
-
-class _NoAnswerError(Exception):
-    """Says why a line is no answer."""
 
 
 def _at(record: dict[str, Any], path: str) -> object:
@@ -128,9 +124,9 @@ def divide(lines: list[bytes], readable: Callable[[list[bytes]], bool]) -> Itera
 
 
 @cache
-def _fitting(operation: str) -> msgspec.json.Decoder[Any]:
-    """Give a decoder that refuses what does not fit the shape of an operation's lines."""
-    return msgspec.json.Decoder(_type_of(shape_of(operation), "Line"))
+def _fitting(line: Line) -> msgspec.json.Decoder[Any]:
+    """Return a decoder that refuses what does not fit the shape of lines of one kind."""
+    return msgspec.json.Decoder(_type_of(shape_of(line), "Line"))
 
 
 def _type_of(shape: Shape, name: str) -> Any:  # noqa: ANN401 - a type made at run time

@@ -5,19 +5,15 @@ otherwise is decoded here. Whether a line is JSON shows when it is taken from th
 disk that the inflated text goes to, in the order in which rows are stored.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import pyarrow as pa
 
 from crust_pipeline.tables.flatten.drift import unknown_keys
 from crust_pipeline.tables.flatten.files import ReadFile
 from crust_pipeline.tables.flatten.judge import Judge, Verdict
-from crust_pipeline.tables.flatten.landed import DamagedFile, LandedText, stored_text
-from crust_pipeline.tables.specs import LINES
+from crust_pipeline.vendors.landed import DamagedFile, LandedText, stored_text
+from crust_pipeline.vendors.lines import Line
 
 LINES_SCHEMA: Final = pa.schema(
     [
@@ -28,8 +24,6 @@ LINES_SCHEMA: Final = pa.schema(
         ("size", pa.int64()),
     ]
 )
-# What an answer's decoder says of a line that is none.
-NO_ANSWER_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # More bad lines than this in one file mean that the vendor's format has changed.
 BAD_LINES_LIMIT: Final = 1000
 # Looked at for unknown keys: so many lines at the start, then one of each chunk (1 MB).
@@ -41,7 +35,7 @@ def read_lines(read: ReadFile) -> pa.Table:
 
     The others get verdicts. A damaged file is set aside.
     """
-    columns, judge = _Columns(), Judge(read.landed.operation)
+    columns, judge = _Columns(), Judge(read.line)
     text = LandedText(read.landed.path)
     sample: list[bytes] = []
     try:
@@ -53,7 +47,7 @@ def read_lines(read: ReadFile) -> pa.Table:
     except DamagedFile as damage:
         read.set_aside = str(damage)
     read.note = text.note
-    read.drifted |= bool(unknown_keys(read.landed.operation, sample))
+    read.drifted |= bool(unknown_keys(read.line, sample))
     return pa.table(
         {
             "file_number": pa.array([read.number] * len(columns.sizes), pa.int32()),
@@ -73,7 +67,7 @@ def line_text(read: ReadFile, start: int, size: int) -> bytes:
         return spool.read(size)
 
 
-def set_aside_if_hopeless(read: ReadFile) -> bool:
+def set_aside_if_too_bad(read: ReadFile) -> bool:
     """Set a file aside that has too many bad lines; tell whether it is set aside."""
     bad = [verdict for verdict in read.verdicts if not verdict.field]
     if len(bad) > BAD_LINES_LIMIT:
@@ -103,12 +97,12 @@ def _look_at(read: ReadFile, judge: Judge, chunk: bytes, columns: _Columns) -> N
         read.lines += 1
         if read.set_aside is not None:
             continue
-        identifier = _identifier(read.landed.operation, chunk, start, end - 1)
+        identifier = _identifier(read.line, chunk, start, end - 1)
         if identifier is None:
             line = chunk[start : end - 1]
             reason = judge.no_answer_reason(line) or "no answer in this line"
             read.verdicts.append(Verdict(read.lines, reason, stored_text(line), field=False))
-            set_aside_if_hopeless(read)
+            set_aside_if_too_bad(read)
             continue
         columns.numbers.append(read.lines)
         columns.identifiers.append(identifier)
@@ -117,46 +111,11 @@ def _look_at(read: ReadFile, judge: Judge, chunk: bytes, columns: _Columns) -> N
     columns.chunk_start += len(chunk)
 
 
-def _identifier(operation: str, chunk: bytes, start: int, end: int) -> str | None:
-    """Give whom a line is about; None if it is certainly no answer."""
-    try:
-        if head := _head(operation).match(chunk, start, end):
+def _identifier(line: Line, chunk: bytes, start: int, end: int) -> str | None:
+    """Return whom a line is about; None if it is certainly no answer."""
+    if head := line.head.match(chunk, start, end):
+        try:
             return head[1].decode()
-        line = answer_decoder(operation).decode(chunk[start:end])
-    except NO_ANSWER_ERRORS:
-        return None
-    paths = (path.split(".") for path in LINES[operation].identifiers)
-    return next(_identifiers(line, paths), None)
-
-
-@cache
-def _head(operation: str) -> re.Pattern[bytes]:
-    """Give what a line begins with when its first key is the first that may identify."""
-    key = re.escape(LINES[operation].identifiers[0].encode())
-    return re.compile(rb'\{[ \t]*"' + key + rb'"[ \t]*:[ \t]*"([^"\\\x00-\x1f]*)"')
-
-
-@cache
-def answer_decoder(operation: str) -> msgspec.json.Decoder[Any]:
-    """Give the decoder of what makes a line an answer; it passes over everything else."""
-    line = LINES[operation]
-    heads = dict.fromkeys(path.split(".")[0] for path in line.identifiers)
-    nested = {path.split(".")[0]: path.split(".")[1:] for path in line.identifiers}
-    identifiers = [(name, _nested(nested[name]), None) for name in heads]
-    required = [(name, msgspec.defstruct(name, [])) for name in line.required]
-    return msgspec.json.Decoder(msgspec.defstruct("Line", [*required, *identifiers]))
-
-
-def _nested(names: list[str]) -> Any:  # noqa: ANN401 - a type made at run time
-    if not names:
-        return Any
-    return msgspec.defstruct(names[0], [(names[0], _nested(names[1:]), None)]) | None
-
-
-def _identifiers(line: object, paths: Iterable[list[str]]) -> Iterator[str]:
-    for path in paths:
-        value = line
-        for name in path:
-            value = getattr(value, name, None)
-        if value is not None:
-            yield value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        except UnicodeDecodeError:
+            return None
+    return line.identifier(chunk[start:end])

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Final
 
 from crust_pipeline.tables.flatten.shape import (
-    LIST,
     Items,
     Record,
     Shape,
@@ -19,7 +18,7 @@ from crust_pipeline.tables.flatten.shape import (
     whole_path,
 )
 from crust_pipeline.tables.spec import Column, Source, Table, literal, quoted
-from crust_pipeline.tables.specs import LINES
+from crust_pipeline.vendors.lines import LIST, Line
 
 # DuckDB would round a number with a fraction.
 _WHOLE: Final = (
@@ -52,25 +51,23 @@ class Reading:
 
 
 @cache
-def readings(table: Table, operation: str, staged: str) -> tuple[Reading, ...]:
-    """Give how a table's rows are read from the staged lines of an operation."""
+def readings(table: Table, line: Line, staged: str) -> tuple[Reading, ...]:
+    """Return how a table's rows are read from staged lines of one kind."""
     return tuple(
-        _Rows(table, source).reading(staged)
-        for source in table.sources
-        if source.operation == operation
+        _Rows(table, source).reading(staged) for source in table.sources if source.line is line
     )
 
 
-def identifier_sql(operation: str) -> str:
+def _identifier_sql(line: Line) -> str:
     """Give the SQL of the identifier a staged line echoes."""
-    paths = (map(quoted, segments(path)) for path in LINES[operation].identifiers)
+    paths = (map(quoted, segments(path)) for path in line.identifiers)
     return f"coalesce({', '.join('.'.join(path) for path in paths)}, NULL)"
 
 
-def unusable_sql(operation: str) -> str:
+def unusable_sql(line: Line) -> str:
     """Give the SQL that tells whether a staged line is no answer."""
-    missing = [f"{quoted(name)} IS NULL" for name in LINES[operation].required]
-    return " OR ".join([f"{identifier_sql(operation)} IS NULL", *missing])
+    missing = [f"{quoted(name)} IS NULL" for name in line.required]
+    return " OR ".join([f"{_identifier_sql(line)} IS NULL", *missing])
 
 
 class _Rows:
@@ -82,7 +79,7 @@ class _Rows:
         self._lists = source.path.split(LIST)[:-1]
         self._depth = len(self._lists)
         # Shapes of: the line, and the element of each list.
-        self._shapes: list[Shape] = [shape_of(source.operation)]
+        self._shapes: list[Shape] = [shape_of(source.line)]
         for path in self._lists:
             self._shapes.append(_element(_descend(self._shapes[-1], path)))
         self._carried: list[tuple[int, str, str]] = []  # level, SQL there, name further up
@@ -193,7 +190,8 @@ class _Rows:
 
 
 def _in_lines(column: Column, source: Source) -> bool:
-    return bool(column.paths) or column.sql != "{value}" or column.name in source.constants
+    known = column.name in source.constants or column.name in source.paths
+    return known or bool(column.paths) or column.sql != "{value}"
 
 
 def _as_list(value: str) -> str:

@@ -1,4 +1,4 @@
-"""The shape of an operation's lines, derived from the columns that are read from them.
+"""The shape of vendor lines of one kind, derived from the columns that are read from them.
 
 A shape says where objects, lists and values are, and nothing about the type of a value: values are
 read as text and cast by the table's own SELECT, so a value of another type costs its field, never
@@ -8,12 +8,10 @@ its line. What a JSON column holds is one value, whatever is in it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
 
 from crust_pipeline.tables.spec import Source, Table, literal, quoted
-from crust_pipeline.tables.specs import LINES, tables_of
-
-LIST: Final = "[]"
+from crust_pipeline.tables.specs import TABLES
+from crust_pipeline.vendors.lines import LIST, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,11 @@ Shape = Value | Items | Record
 
 
 @cache
-def shape_of(operation: str) -> Record:
-    """Give the shape of an operation's lines."""
+def shape_of(line: Line) -> Record:
+    """Return the shape of lines of one kind."""
     tree: dict[str, dict[str, object]] = {}
     json_paths: set[tuple[str, ...]] = set()
-    for path, json in _leaves(operation):
+    for path, json in _leaves(line):
         node: dict[str, dict[str, object]] = tree
         for part in path:
             node = node.setdefault(part, {})  # pyright: ignore[reportAssignmentType]  # a tree of dicts
@@ -89,21 +87,20 @@ def duckdb_type(shape: Shape) -> str:
 
 
 @cache
-def read_columns(operation: str) -> str:
-    """Give the `columns` argument of DuckDB's `read_json` for an operation's lines."""
+def read_columns(line: Line) -> str:
+    """Return the `columns` argument of DuckDB's `read_json` for lines of one kind."""
     columns = (
-        f"{literal(key)}: {literal(duckdb_type(part))}"
-        for key, part in shape_of(operation).keys.items()
+        f"{literal(key)}: {literal(duckdb_type(part))}" for key, part in shape_of(line).keys.items()
     )
     return "{" + ", ".join(columns) + "}"
 
 
-def _leaves(operation: str) -> Iterator[tuple[tuple[str, ...], bool]]:
-    for identifier in LINES[operation].identifiers:
+def _leaves(line: Line) -> Iterator[tuple[tuple[str, ...], bool]]:
+    for identifier in line.identifiers:
         yield segments(identifier), False
-    for table in tables_of(operation):
+    for table in TABLES.values():
         for source in table.sources:
-            if source.operation == operation:
+            if source.line is line:
                 yield from _source_leaves(table, source)
 
 

@@ -18,15 +18,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crust_pipeline.keys import InvalidIdentifier, key_of_url
+from crust_pipeline.keys import InvalidIdentifier, key_of_url, kind_of
 from crust_pipeline.tables.flatten.files import ReadFile
 from crust_pipeline.tables.flatten.judge import NO_ANSWER, Judge, Verdict, divide
-from crust_pipeline.tables.flatten.landed import stored_text
-from crust_pipeline.tables.flatten.lines import NO_ANSWER_ERRORS, answer_decoder
 from crust_pipeline.tables.flatten.phones import e164
 from crust_pipeline.tables.flatten.reading import readings, unusable_sql
 from crust_pipeline.tables.flatten.shape import read_columns
-from crust_pipeline.tables.spec import Table, literal
+from crust_pipeline.tables.spec import SUBJECT_KEYS, Table, literal
+from crust_pipeline.vendors.landed import stored_text
+from crust_pipeline.vendors.lines import DECODE_ERRORS, Line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,11 +49,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The lines of one operation in a piece, to be read into the temporary table `staged`.
+    """The lines of one kind in a piece, to be read into the temporary table `staged`.
 
     Args:
         connection: A cursor of its own, on which nothing else runs.
-        operation: Whose lines they are.
+        line: Their kind.
         answers: The rows of table `answers` about them, in order.
         places: Where each of them stands among all answers of the piece.
         reads: The landed files, by number.
@@ -61,7 +61,7 @@ class Staged:
     """
 
     connection: "DuckDBPyConnection"
-    operation: str
+    line: Line
     answers: pa.Table
     places: "NDArray[np.int64]"
     reads: Sequence[ReadFile]
@@ -76,7 +76,7 @@ class Staged:
         if self._write_answers() and self._read() and self._usable() == self.answers.num_rows:
             return []
         lines = [text[:-1] for text in self._texts()]
-        verdicts = Judge(self.operation).mend(lines)
+        verdicts = Judge(self.line).mend(lines)
         self._write_lines(lines)
         if not self._read():
             verdicts += self._set_aside_refused(lines)
@@ -91,7 +91,7 @@ class Staged:
 
         They have the columns that come out of the lines.
         """
-        found = readings(table, self.operation, self._STAGED.format(unusable_sql(self.operation)))
+        found = readings(table, self.line, self._STAGED.format(unusable_sql(self.line)))
         select = " UNION ALL BY NAME ".join(reading.select for reading in found)
         rows = self.connection.sql(select).to_arrow_table()
         if len(found) > 1 or " OVER " in select:
@@ -126,7 +126,7 @@ class Staged:
 
     def _write_answers(self) -> bool:
         """Write all lines; tell whether they are JSON, of which DuckDB has a wider notion."""
-        decode = answer_decoder(self.operation).decode
+        decode = self.line.outline.decode
 
         def decoded(text: bytes) -> bytes:
             decode(text)
@@ -134,7 +134,7 @@ class Staged:
 
         try:
             self._write(map(decoded, self._texts()), self._numbers("size"))
-        except NO_ANSWER_ERRORS:
+        except DECODE_ERRORS:
             return False
         return True
 
@@ -178,7 +178,7 @@ class Staged:
         return verdicts
 
     def _usable(self) -> int:
-        count = f"SELECT count(*) FROM staged WHERE NOT ({unusable_sql(self.operation)})"
+        count = f"SELECT count(*) FROM staged WHERE NOT ({unusable_sql(self.line)})"
         ((answers,),) = self.connection.execute(count).fetchall()
         return answers
 
@@ -192,7 +192,7 @@ class Staged:
                 "CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM read_json("
                 f"[{files}], format = 'newline_delimited', records = true, "
                 f"auto_detect = false, compression = 'uncompressed', maximum_object_size = {size}, "
-                f"columns = {read_columns(self.operation)})"
+                f"columns = {read_columns(self.line)})"
             )
         except (duckdb.InvalidInputException, duckdb.ConversionException, UnicodeDecodeError):
             # The last: DuckDB 2.0 quotes the value and may cut it in the middle of a character, so
@@ -227,7 +227,9 @@ def finished(table: Table, parts: Sequence[Rows], answers: pa.Table) -> Rows:
     columns: list[Any] = []
     for column in table.stored_columns():
         if column.name == "identity_mismatch":
-            columns.append(_each(_is_other, rows["profile_url"], known["profile_key"]))
+            columns.append(_each(_is_other, rows["profile_url"], known["subject_key"]))
+        elif column.name in SUBJECT_KEYS:
+            columns.append(known["subject_key"])
         elif column.name == "phone_e164":
             columns.append(_each(_e164_or_none, rows["phone_number"]))
         else:
@@ -241,12 +243,12 @@ def _each(make: Callable[..., object], *columns: "pa.ChunkedArray[Any]") -> "pa.
     return pa.array(list(map(make, *(column.to_pylist() for column in columns))))
 
 
-def _is_other(profile_url: str | None, profile_key: str) -> bool | None:
+def _is_other(profile_url: str | None, subject_key: str) -> bool | None:
     """Tell whether a record's own profile URL is not that of who was asked for."""
-    if profile_url is None or not profile_key.startswith("linkedin.com/in/"):
+    if profile_url is None or kind_of(subject_key) != "profile_url":
         return None
     try:
-        return key_of_url(profile_url) != profile_key
+        return key_of_url(profile_url) != subject_key
     except InvalidIdentifier:
         return None
 

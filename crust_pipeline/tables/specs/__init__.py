@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from crust_pipeline.tables.spec import LineFormat, Table
+from crust_pipeline.tables.spec import Table
 from crust_pipeline.tables.specs.account import (
     BATCHES,
     CREDIT_USAGE,
@@ -23,11 +23,11 @@ from crust_pipeline.tables.specs.contact import (
     CONTACT_EMAILS,
     CONTACT_PHONES,
     CONTACT_WEBSITES,
-    PRONTO_OPERATIONS,
 )
 from crust_pipeline.tables.specs.dev_platform import DEV_PLATFORM_PROFILES, DEV_PLATFORM_REPOS
 from crust_pipeline.tables.specs.identify import IDENTITIES
 from crust_pipeline.tables.specs.people import PEOPLE
+from crust_pipeline.vendors.catalog import OPERATIONS, line_of
 
 TABLES: Final[Mapping[str, Table]] = MappingProxyType(
     {
@@ -54,40 +54,11 @@ TABLES: Final[Mapping[str, Table]] = MappingProxyType(
     }
 )
 
-LINES: Final[Mapping[str, LineFormat]] = MappingProxyType(
-    {
-        "identify": LineFormat(("matched_on",)),
-        "contact": LineFormat(
-            ("original_identifier", "professional_network_url", "matched_on"),
-            unread=frozenset(
-                (
-                    *("match_type", "match_status", "matches[].confidence_score"),
-                    "matches[].person_data.contact.business_emails_message",
-                )
-            ),
-        ),
-        "enrich": LineFormat(("original_identifier",), required=("data",)),
-        **dict.fromkeys(
-            PRONTO_OPERATIONS,
-            LineFormat(
-                ("custom.key",),
-                # The asynchronous and the synchronous form of the vendor's documents.
-                unread=frozenset(
-                    (
-                        *("enrichment_id", "status", "message", "phone_status"),
-                        *("first_name", "last_name", "linkedin_profile_url"),
-                    )
-                ),
-            ),
-        ),
-    }
-)
-
 
 def operations_sharing(operation: str) -> tuple[str, ...]:
     """Give the operations that fill tables of this one's: their files are flattened together."""
     ours = set(tables_of(operation))
-    return tuple(name for name in LINES if ours & set(tables_of(name)))
+    return tuple(name for name in OPERATIONS if ours & set(tables_of(name)))
 
 
 def filling(operations: Iterable[str]) -> tuple[str, ...]:
@@ -102,4 +73,5 @@ def filling(operations: Iterable[str]) -> tuple[str, ...]:
 
 def tables_of(operation: str) -> tuple[Table, ...]:
     """Give the result tables that an operation's files fill; quarantine is not among them."""
-    return tuple(table for table in TABLES.values() if operation in table.operations)
+    line = line_of(operation)
+    return tuple(table for table in TABLES.values() if line in table.lines)

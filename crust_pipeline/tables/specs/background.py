@@ -16,6 +16,7 @@ from crust_pipeline.tables.specs.common import (
     text,
 )
 from crust_pipeline.tables.specs.people import PERSON_ID
+from crust_pipeline.vendors.crustdata.lines import PROFILE
 
 _WHO: Final = (PROFILE_KEY, PERSON_ID)
 _ORDER: Final = ("profile_key", "submission_id", "source_line", "position")
@@ -25,8 +26,8 @@ EMPLOYMENT: Final = Table(
     name="employment",
     one_row_per="role of a person, present or past",
     sources=(
-        Source("enrich", f"{_ROLES}.current[]", {"is_current": "true"}),
-        Source("enrich", f"{_ROLES}.past[]", {"is_current": "false"}),
+        Source(PROFILE, f"{_ROLES}.current[]", {"is_current": "true"}),
+        Source(PROFILE, f"{_ROLES}.past[]", {"is_current": "false"}),
     ),
     order=("profile_key", "submission_id", "source_line", "is_current DESC", "position"),
     columns=(
@@ -90,7 +91,7 @@ EMPLOYMENT: Final = Table(
 EDUCATION: Final = Table(
     name="education",
     one_row_per="school of a person",
-    sources=(Source("enrich", "data.education.schools[]"),),
+    sources=(Source(PROFILE, "data.education.schools[]"),),
     order=_ORDER,
     columns=(
         *_WHO,
@@ -113,7 +114,7 @@ EDUCATION: Final = Table(
 SKILLS: Final = Table(
     name="skills",
     one_row_per="skill of a person",
-    sources=(Source("enrich", "data.skills.professional_network_skills[]"),),
+    sources=(Source(PROFILE, "data.skills.professional_network_skills[]"),),
     order=_ORDER,
     columns=(
         *_WHO,
@@ -126,7 +127,7 @@ SKILLS: Final = Table(
 CERTIFICATIONS: Final = Table(
     name="certifications",
     one_row_per="certification of a person",
-    sources=(Source("enrich", "data.certifications[]"),),
+    sources=(Source(PROFILE, "data.certifications[]"),),
     order=_ORDER,
     columns=(
         *_WHO,
@@ -144,7 +145,7 @@ CERTIFICATIONS: Final = Table(
 HONORS: Final = Table(
     name="honors",
     one_row_per="honor of a person",
-    sources=(Source("enrich", "data.honors[]"),),
+    sources=(Source(PROFILE, "data.honors[]"),),
     order=_ORDER,
     columns=(
         *_WHO,

@@ -1,66 +1,46 @@
-"""The tables of `contact` and Pronto's operations: how to reach a person.
+"""The tables of contact data: how to reach a person. The vendors' lines say where they hold it."""
 
-Crustdata's lines come in three shapes: the documented envelope (`data.…`), the flat one that users
-saw, and the synchronous endpoint's (`matches[].person_data.contact.…`). A single value may stand
-for a list, and an e-mail may be an object or plain text. Pronto's lines are its webhooks' bodies.
-"""
-
+from collections.abc import Iterator
 from typing import Final
 
 from crust_pipeline.tables.spec import Column, Source, Table
 from crust_pipeline.tables.specs.common import LINEAGE, POSITION, PROFILE_KEY
+from crust_pipeline.vendors.catalog import PRODUCTS
 
-_SYNC: Final = "matches[].person_data"
-# Pronto is asked for one type of contact data at a time, each by an operation; lines look alike.
-PRONTO_OPERATIONS: Final = (
-    "bulk_contact",
-    "bulk_contact_personal_email",
-    "bulk_contact_phone_number",
+_LINES: Final = tuple(
+    dict.fromkeys(product.line for product in PRODUCTS.values() if product.contact_types)
 )
 _WHO: Final = (
     PROFILE_KEY,
-    Column(
-        "crustdata_person_id",
-        "BIGINT",
-        "Crustdata's id of the person.",
-        ("internal_id", "person_id", f"{_SYNC}.crustdata_person_id"),
-    ),
+    Column("crustdata_person_id", "BIGINT", "Crustdata's id of the person."),
 )
 _VENDOR: Final = Column("vendor", "VARCHAR", "The vendor who delivered it.")
 
 
-def _sources(batch: str, sync: str, **constants: str) -> tuple[Source, ...]:
-    return tuple(
-        Source("contact", f"{path}[]", {**constants, "vendor": "'crustdata'"}, loose=True)
-        for path in (f"data.{batch}", batch, f"{_SYNC}.contact.{sync}")
-    )
-
-
-def _pronto(
-    place: str, column: str, *inside: str, status: tuple[str, ...] = (), **constants: str
-) -> tuple[Source, ...]:
-    """Where Pronto's lines hold something: in a list of texts or objects, or as a lone text."""
-    paths = {"crustdata_person_id": (), "status": status, column: (*inside, ".")}
-    return tuple(
-        Source(
-            operation, f"{place}[]", {**constants, "vendor": "'pronto'"}, loose=True, paths=paths
-        )
-        for operation in PRONTO_OPERATIONS
-    )
+def _sources(item: str, column: str, **constants: str) -> Iterator[Source]:
+    """Give where the lines of all vendors hold an item, in the order in which they name it."""
+    for line in _LINES:
+        for delivered in (*line.delivered, *line.free):
+            if delivered.item == item:
+                yield Source(
+                    line,
+                    delivered.path,
+                    {**constants, "vendor": f"'{line.vendor}'"},
+                    loose=True,
+                    paths={
+                        "crustdata_person_id": line.subject_id,
+                        "status": delivered.status,
+                        column: delivered.values,
+                    },
+                )
 
 
 CONTACT_EMAILS: Final = Table(
     name="contact_emails",
     one_row_per="e-mail address of a person, by type",
     sources=(
-        *_sources("business_email", "business_emails", email_type="'business'"),
-        *_sources(
-            "personal_contact_info.personal_emails", "personal_emails", email_type="'personal'"
-        ),
-        *_pronto("email", "email", status=("email_status",), email_type="'business'"),
-        *_pronto(
-            "personal_email", "email", status=("personal_email_status",), email_type="'personal'"
-        ),
+        *_sources("business_email", "email", email_type="'business'"),
+        *_sources("personal_email", "email", email_type="'personal'"),
     ),
     keep="email <> ''",
     distinct=("email_type", "email"),
@@ -71,16 +51,14 @@ CONTACT_EMAILS: Final = Table(
             "email",
             "VARCHAR",
             "The address, in lower case.",
-            (".email", "."),
-            "lower(trim({value}))",
+            sql="lower(trim({value}))",
         ),
         Column("email_type", "VARCHAR", "business or personal."),
         Column(
             "status",
             "VARCHAR",
             "deliverable, catch_all, invalid (will bounce) or unknown; Pronto also says valid.",
-            (".status",),
-            "replace({value}, 'catch-all', 'catch_all')",
+            sql="replace({value}, 'catch-all', 'catch_all')",
         ),
         POSITION,
         _VENDOR,
@@ -91,11 +69,7 @@ CONTACT_EMAILS: Final = Table(
 CONTACT_PHONES: Final = Table(
     name="contact_phones",
     one_row_per="phone number of a person",
-    sources=(
-        *_sources("personal_contact_info.phone_numbers", "phone_numbers"),
-        *_pronto("phone", "phone_number", ".number"),
-        *_pronto("phones", "phone_number", ".number"),
-    ),
+    sources=tuple(_sources("phone_number", "phone_number")),
     # The vendor has been seen to put e-mail addresses among the numbers.
     keep="phone_number <> '' AND NOT contains(phone_number, '@')",
     distinct=("phone_number",),
@@ -106,8 +80,7 @@ CONTACT_PHONES: Final = Table(
             "phone_number",
             "VARCHAR",
             "The number as delivered.",
-            (".phone_number", "."),
-            "trim({value})",
+            sql="trim({value})",
         ),
         Column("phone_e164", "VARCHAR", "In international form; null when it cannot be told."),
         POSITION,
@@ -119,13 +92,13 @@ CONTACT_PHONES: Final = Table(
 CONTACT_WEBSITES: Final = Table(
     name="contact_websites",
     one_row_per="website of a person",
-    sources=_sources("websites", "websites"),
+    sources=tuple(_sources("website", "website")),
     keep="website <> ''",
     distinct=("website",),
     order=("profile_key", "submission_id", "source_line", "position"),
     columns=(
         *_WHO,
-        Column("website", "VARCHAR", "As delivered.", (".website", "."), "trim({value})"),
+        Column("website", "VARCHAR", "As delivered.", sql="trim({value})"),
         POSITION,
         _VENDOR,
         *LINEAGE,

@@ -14,6 +14,7 @@ from crust_pipeline.tables.specs.common import (
     text,
 )
 from crust_pipeline.tables.specs.people import PERSON_ID
+from crust_pipeline.vendors.crustdata.lines import PROFILE
 
 _WHO: Final = (PROFILE_KEY, PERSON_ID)
 _PROFILES: Final = "data.dev_platform_profiles[]"
@@ -21,7 +22,7 @@ _PROFILES: Final = "data.dev_platform_profiles[]"
 DEV_PLATFORM_PROFILES: Final = Table(
     name="dev_platform_profiles",
     one_row_per="developer platform profile of a person",
-    sources=(Source("enrich", _PROFILES),),
+    sources=(Source(PROFILE, _PROFILES),),
     order=("profile_key", "submission_id", "source_line", "position"),
     columns=(
         *_WHO,
@@ -51,7 +52,7 @@ DEV_PLATFORM_PROFILES: Final = Table(
 DEV_PLATFORM_REPOS: Final = Table(
     name="dev_platform_repos",
     one_row_per="repository of a developer platform profile",
-    sources=(Source("enrich", f"{_PROFILES}.repos[]"),),
+    sources=(Source(PROFILE, f"{_PROFILES}.repos[]"),),
     order=("profile_key", "submission_id", "source_line", "profile_position", "position"),
     columns=(
         *_WHO,

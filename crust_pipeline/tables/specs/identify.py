@@ -13,6 +13,7 @@ from crust_pipeline.tables.specs.common import (
     moment,
     text,
 )
+from crust_pipeline.vendors.crustdata.lines import IDENTITY
 
 _PERSON: Final = ".person_data"
 _BASIC: Final = f"{_PERSON}.basic_profile"
@@ -20,7 +21,7 @@ _BASIC: Final = f"{_PERSON}.basic_profile"
 IDENTITIES: Final = Table(
     name="identities",
     one_row_per="match of an identifier that identify answered; one of nulls if nobody matched",
-    sources=(Source("identify", "matches[]", also_empty=True),),
+    sources=(Source(IDENTITY, "matches[]", also_empty=True),),
     order=("profile_key", "submission_id", "source_line", "position"),
     columns=(
         PROFILE_KEY,

@@ -18,6 +18,7 @@ from crust_pipeline.tables.specs.common import (
     moment,
     text,
 )
+from crust_pipeline.vendors.crustdata.lines import PROFILE
 
 PERSON_ID: Final = Column(
     "crustdata_person_id",
@@ -35,7 +36,7 @@ _YEARS: Final = "years_of_experience"
 PEOPLE: Final = Table(
     name="people",
     one_row_per="person enriched",
-    sources=(Source("enrich"),),
+    sources=(Source(PROFILE),),
     order=("profile_key", "submission_id", "source_line"),
     columns=(
         PROFILE_KEY,

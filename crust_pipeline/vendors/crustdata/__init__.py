@@ -1,1 +1,1 @@
-"""Crustdata: its client."""
+"""Crustdata: its client, its products, and how the lines of its files are read."""

@@ -7,7 +7,7 @@ Nothing here decides what to buy or remembers what was bought.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from crust_pipeline.keys import KeyKind
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.download import download
 from crust_pipeline.vendors.http import Api, Reply
@@ -29,7 +30,6 @@ from crust_pipeline.vendors.models import (
     JobPage,
     JobStatus,
 )
-from crust_pipeline.vendors.operations import CONTACT_SYNC, IdentifierType, Operation
 from crust_pipeline.vendors.parsing import (
     Json,
     as_object,
@@ -40,6 +40,7 @@ from crust_pipeline.vendors.parsing import (
     text,
     whole_number,
 )
+from crust_pipeline.vendors.product import Product
 
 BASE_URL: Final = "https://api.crustdata.com"
 API_VERSION: Final = "2025-11-01"
@@ -54,7 +55,7 @@ def _utc_now() -> datetime:
 class CrustdataClient:
     """Everything the project asks of Crustdata. Safe to share between threads; close it after use.
 
-    Paid calls (`submit`, `enrich_contacts`) are sent once and never repeated here. Free reads are
+    Paid calls (`submit`, `answer_at_once`) are sent once and never repeated here. Free reads are
     repeated a few times before they fail.
     """
 
@@ -119,9 +120,9 @@ class CrustdataClient:
 
     def submit(
         self,
-        operation: Operation,
+        product: Product,
         *,
-        identifier_type: IdentifierType,
+        identifier_type: KeyKind,
         identifiers: Sequence[str],
         fields: Sequence[str] = (),
         webhook_url: str | None = None,
@@ -129,7 +130,7 @@ class CrustdataClient:
         """Submit one batch, once. It costs credits when it completes.
 
         Args:
-            operation: what to buy.
+            product: what to buy.
             identifier_type: what `identifiers` are, all of them.
             identifiers: profile URLs or e-mail addresses; duplicates may be billed twice.
             fields: what to ask for, flags included; for operations without fields leave it empty.
@@ -141,10 +142,10 @@ class CrustdataClient:
             MaybeStarted: a job may be running and billed.
             VendorError: the class for the vendor's refusal; no job started.
         """
-        body = _body(operation, identifier_type, identifiers, fields)
+        body = _body(product, identifier_type, identifiers, fields)
         if webhook_url is not None:
             body["webhook_url"] = webhook_url
-        reply = self._api.pay(operation.path, body)
+        reply = self._api.pay(product.path, body)
         try:
             job = as_object(reply.document)
         except ValueError as error:
@@ -162,16 +163,18 @@ class CrustdataClient:
             request_id=reply.request_id,
         )
 
-    def enrich_contacts(
+    def answer_at_once(
         self,
+        product: Product,
         *,
-        identifier_type: IdentifierType,
+        identifier_type: KeyKind,
         identifiers: Sequence[str],
         fields: Sequence[str],
     ) -> Answers:
-        """Buy contact data of at most 25 people in one synchronous call, sent once.
+        """Buy through a synchronous product, such as contact data of at most 25 people, once.
 
         Args:
+            product: what to buy.
             identifier_type: what `identifiers` are, all of them.
             identifiers: profile URLs, or business e-mails for the reverse lookup.
             fields: `contact` or leaves of it such as `contact.business_emails`; never empty,
@@ -184,8 +187,8 @@ class CrustdataClient:
             MaybeStarted: it may be billed.
             VendorError: the class for the vendor's refusal; nothing is billed.
         """
-        body = _body(CONTACT_SYNC, identifier_type, identifiers, fields)
-        reply = self._api.pay(CONTACT_SYNC.path, body)
+        body = _body(product, identifier_type, identifiers, fields)
+        reply = self._api.pay(product.path, body)
         rows = reply.document
         # The older answer wraps the list in an object.
         if isinstance(rows, dict):
@@ -296,6 +299,19 @@ class CrustdataClient:
                 return
             params["cursor"] = str(cursor)
 
+    def charged_since(self, day: date) -> Decimal | None:
+        """Return what the usage report adds up to since a day (UTC).
+
+        Raises:
+            VendorError: as for every free read.
+        """
+        charged = Decimal(0)
+        for event in self.usage_events():  # newest first
+            if datetime.fromisoformat(str(event["ts"])).astimezone(UTC).date() < day:
+                break
+            charged += Decimal(str(event.get("credits_used") or 0))
+        return charged
+
     def download(self, url: str, to: Path, *, take_what_comes: bool = False) -> Downloaded:
         """Bring a result file to `to`; it appears there whole or not at all. Free.
 
@@ -329,29 +345,31 @@ class CrustdataClient:
 
 
 def _body(
-    operation: Operation,
-    identifier_type: IdentifierType,
+    product: Product,
+    identifier_type: KeyKind,
     identifiers: Sequence[str],
     fields: Sequence[str],
 ) -> dict[str, Any]:
     """Build a paid request, or refuse one that would be a 400 or would buy too much."""
-    key = operation.identifier_keys.get(identifier_type)
+    key = product.identifier_keys.get(identifier_type)
     if key is None:
-        raise ValueError(f"{operation.name} at {operation.path} takes no {identifier_type}.")
-    if not 1 <= len(identifiers) <= operation.cap:
+        raise ValueError(f"{product.name} at {product.path} takes no {identifier_type}.")
+    if not 1 <= len(identifiers) <= product.cap:
         raise ValueError(
-            f"{operation.name} takes 1 to {operation.cap} identifiers, not {len(identifiers)}."
+            f"{product.name} takes 1 to {product.cap} identifiers, not {len(identifiers)}."
         )
-    named = [name for name in fields if name not in operation.flags]
-    if operation.needs_fields and not named:
-        raise ValueError(f"{operation.name} needs fields: {', '.join(operation.known_fields)}.")
-    if fields and not operation.known_fields:
-        raise ValueError(f"{operation.name} takes no fields.")
+    named = [name for name in fields if name not in product.flags]
+    if product.needs_fields and not named:
+        raise ValueError(f"{product.name} needs fields: {', '.join(product.known_fields)}.")
+    if fields and not product.known_fields:
+        raise ValueError(f"{product.name} takes no fields.")
     # Always lists: in the other form, one comma-separated string, a comma in a name would split it.
     body: dict[str, Any] = {key: list(identifiers)}
+    if identifier_type == "company_id":  # the vendor takes ids as numbers
+        body[key] = [int(identifier) for identifier in identifiers]
     if named:
         body["fields"] = named
-    body |= {flag: True for flag in operation.flags if flag in fields}
+    body |= {flag: True for flag in product.flags if flag in fields}
     return body
 
 

@@ -1,1 +1,1 @@
-"""Pronto, called Pipecorn today: its client, and what its webhooks deliver as jobs."""
+"""Pronto, called Pipecorn today: client, products, and what its webhooks deliver as jobs."""

@@ -8,7 +8,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -20,10 +19,10 @@ import httpx
 
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.http import Api, Reply
+from crust_pipeline.vendors.known import KnownPerson
 from crust_pipeline.vendors.masking import masked
 from crust_pipeline.vendors.parsing import (
     Json,
-    as_object,
     number,
     object_or_empty,
     objects,
@@ -49,104 +48,30 @@ _ABOUT_INPUT: Final = re.compile(
 
 
 class EnrichmentType(StrEnum):
-    """What is looked for; one for all contacts of a request."""
+    """What is looked for, by the vendor's word; one for all contacts of a request."""
 
     EMAIL = "email"
     PHONE = "phone"
     PERSONAL_EMAIL = "personal_email"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """One person to look for.
-
-    Attributes:
-        firstname: always needed.
-        lastname: always needed.
-        domain: of the company; this or its name is needed for e-mails.
-        company_name: of the company.
-        linkedin_url: needed for phones and personal e-mails.
-        key: our opaque key, which comes back with the result.
-    """
-
-    firstname: str
-    lastname: str
-    domain: str | None = None
-    company_name: str | None = None
-    linkedin_url: str | None = None
-    key: str
-
-    def lacks(self, kind: EnrichmentType) -> str | None:
-        """Say what is missing to look for `kind`; None if nothing is."""
-        if not self.firstname or not self.lastname:
-            return "no first and last name"
-        match kind:
-            case EnrichmentType.EMAIL:
-                return None if self.domain or self.company_name else "no company name or domain"
-            case EnrichmentType.PHONE | EnrichmentType.PERSONAL_EMAIL:
-                return None if self.linkedin_url else "no profile URL"
-
-    def as_request(self) -> dict[str, Any]:
-        """Give the contact as the vendor takes it."""
-        values = {
-            "firstname": self.firstname,
-            "lastname": self.lastname,
-            "domain": self.domain,
-            "company_name": self.company_name,
-            "linkedin_url": self.linkedin_url,
-        }
-        given = {name: value for name, value in values.items() if value}
-        return {**given, "custom": {"key": self.key}}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What the vendor found of one contact, from any of the shapes that its documents show.
-
-    Attributes:
-        key: our key as it came back; None if it did not.
-        finished: whether the search has ended, with or without a result.
-        email: the business e-mail.
-        email_status: the vendor's word, such as `deliverable` or `catch-all`.
-        personal_email: the personal e-mail.
-        personal_email_status: the vendor's word, such as `valid` or `invalid`.
-        phones: numbers as delivered.
-    """
-
-    key: str | None
-    finished: bool
-    email: str | None
-    email_status: str | None
-    personal_email: str | None
-    personal_email_status: str | None
-    phones: tuple[str, ...]
-
     @classmethod
-    def read(cls, document: Any) -> "Found":  # noqa: ANN401 - whatever the vendor sent
-        """Read a webhook's body or an answer of GET /contacts/{id}.
-
-        Raises:
-            ValueError: it is not an object.
-        """
-        result = as_object(document)
-        return cls(
-            key=text(object_or_empty(result.get("custom")).get("key")),
-            # The synchronous endpoint says `success` where the asynchronous one says `finished`.
-            finished=(text(result.get("status")) or "").lower() not in {"pending", "processing"},
-            email=text(result.get("email")),
-            email_status=text(result.get("email_status")),
-            personal_email=text(result.get("personal_email")),
-            personal_email_status=text(result.get("personal_email_status")),
-            phones=_phones(result.get("phone")) or _phones(result.get("phones")),
-        )
+    def of(cls, contact_type: str) -> "EnrichmentType":
+        """Return the vendor's word for one of our types of contact data."""
+        ours = {"business_email": cls.EMAIL, "phone_number": cls.PHONE}
+        return ours.get(contact_type) or cls(contact_type)
 
 
-def _phones(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the vendor sent
-    """Read numbers given as one text, a list of texts, or a list of objects with a `number`."""
-    if isinstance(value, str):
-        return (value,) if value else ()
-    named = (text(entry.get("number")) for entry in objects(value))
-    return texts(value) or tuple(number for number in named if number)
+def as_request(person: KnownPerson) -> dict[str, Any]:
+    """Return a person as the vendor takes it."""
+    values = {
+        "firstname": person.firstname,
+        "lastname": person.lastname,
+        "domain": person.domain,
+        "company_name": person.company_name,
+        "linkedin_url": person.linkedin_url,
+    }
+    given = {name: value for name, value in values.items() if value}
+    return {**given, "custom": {"key": person.key}}
 
 
 class ProntoClient:
@@ -204,7 +129,7 @@ class ProntoClient:
 
     def bulk_enrich(
         self,
-        contacts: Sequence[Contact],
+        contacts: Sequence[KnownPerson],
         *,
         kind: EnrichmentType,
         webhook_url: str,
@@ -233,13 +158,13 @@ class ProntoClient:
                 f"A bulk request takes {LEAST_CONTACTS} to {MOST_CONTACTS} contacts, "
                 f"not {len(contacts)}."
             )
-        body = {"contacts": [_checked(contact, kind) for contact in contacts]}
+        body = {"contacts": [as_request(contact) for contact in contacts]}
         extra = _extra(kind, webhook_url=webhook_url, phone_countries=phone_countries)
         return self._started("/contacts/bulk_enrich", body | extra)
 
     def single_enrich(
         self,
-        contact: Contact,
+        contact: KnownPerson,
         *,
         kind: EnrichmentType,
         webhook_url: str | None = None,
@@ -261,7 +186,7 @@ class ProntoClient:
             VendorError: as for `bulk_enrich`.
         """
         extra = _extra(kind, webhook_url=webhook_url, phone_countries=phone_countries)
-        return self._started("/contacts/single_enrich", _checked(contact, kind) | extra)
+        return self._started("/contacts/single_enrich", as_request(contact) | extra)
 
     def contact(self, enrichment_id: str) -> Reply:
         """Ask for the result of a single search, which may not have ended.
@@ -295,12 +220,6 @@ class ProntoClient:
         if started is None:
             raise self._api.unreadable_sale(reply.response)
         return started
-
-
-def _checked(contact: Contact, kind: EnrichmentType) -> dict[str, Any]:
-    if problem := contact.lacks(kind):
-        raise ValueError(f"A contact cannot be looked for: {problem}.")
-    return contact.as_request()
 
 
 def _extra(

@@ -10,25 +10,30 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from crust_pipeline.keys import KeyKind
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.inbox import Awaited
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.known import KnownPerson
 from crust_pipeline.vendors.models import (
     Accepted,
+    Answers,
     Downloaded,
     EndpointAccess,
     Job,
     JobPage,
     JobStatus,
 )
-from crust_pipeline.vendors.operations import PRONTO_TYPES, IdentifierType, Operation
-from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType, Found, ProntoClient
+from crust_pipeline.vendors.parsing import object_or_empty, text
+from crust_pipeline.vendors.product import Product
+from crust_pipeline.vendors.pronto.client import EnrichmentType, ProntoClient
+from crust_pipeline.vendors.pronto.lines import RESULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +43,7 @@ class ProntoJobs:
     Attributes:
         ledger: the account's ledger.
         client: speaks to the vendor.
-        contacts: what is known of people, by profile key and with their opaque keys; those of whom
-            too little is known are left out.
+        known: what is known of people, by key.
         phone_countries: where phone numbers are wanted from; () for the account's own list.
         deadline: how long a job is waited for.
         clock: the present time.
@@ -47,7 +51,7 @@ class ProntoJobs:
 
     ledger: Ledger
     client: ProntoClient
-    contacts: Callable[[Sequence[str]], Mapping[str, Contact]]
+    known: Callable[[Sequence[str]], Mapping[str, KnownPerson]]
     phone_countries: tuple[str, ...]
     deadline: timedelta
     clock: Callable[[], datetime]
@@ -71,9 +75,9 @@ class ProntoJobs:
 
     def submit(
         self,
-        operation: Operation,
+        product: Product,
         *,
-        identifier_type: IdentifierType,
+        identifier_type: KeyKind,
         identifiers: Sequence[str],
         fields: Sequence[str] = (),
         webhook_url: str | None = None,
@@ -88,17 +92,19 @@ class ProntoJobs:
         """
         del identifier_type  # the opaque keys are of one kind
         (field,) = fields
-        kind = EnrichmentType(PRONTO_TYPES[field])
+        kind = EnrichmentType.of(field)
         keys = inbox.being_submitted(self.ledger, identifiers)
-        known = self.contacts([keys[identifier] for identifier in identifiers])
+        known = self.known([keys[identifier] for identifier in identifiers])
         found = [known.get(keys[identifier]) for identifier in identifiers]
-        contacts = [contact for contact in found if contact and not contact.lacks(kind)]
+        contacts = [
+            person for person in found if person and not (product.lacks and product.lacks(person))
+        ]
         if len(contacts) < len(identifiers):
             raise errors.InvalidRequest(
                 f"Of {len(identifiers) - len(contacts)} of {len(identifiers)} people too little is "
                 "known to look for them"
             )
-        if operation.least > 1:
+        if product.least > 1:
             if webhook_url is None:
                 raise errors.InvalidRequest("Without CRUST_INBOX_URL no bulk result can arrive")
             batch_id = self.client.bulk_enrich(
@@ -124,6 +130,23 @@ class ProntoJobs:
             request_id=None,
         )
 
+    def answer_at_once(
+        self,
+        product: Product,
+        *,
+        identifier_type: KeyKind,
+        identifiers: Sequence[str],
+        fields: Sequence[str],
+    ) -> Answers:
+        """Refuse: nothing here answers at once."""
+        del identifier_type, identifiers, fields
+        raise ValueError(f"{product.name} is no synchronous product.")
+
+    def charged_since(self, day: date) -> Decimal | None:
+        """Return None: the vendor has no report of what it charged."""
+        del day
+        return None
+
     def job(self, batch_id: str) -> Job:
         """Say how a job is doing. Free; only single searches are asked for.
 
@@ -132,7 +155,7 @@ class ProntoJobs:
             VendorError: as for every free read.
         """
         awaited = self._awaited(batch_id)
-        answered = {found.key for found, _ in self._results(awaited) if found is not None}
+        answered = {key for key, _ in self._results(awaited) if key is not None}
         over = self.clock() - awaited.submitted_at > self.deadline
         ended = over or answered >= set(awaited.identifiers)
         return _job(awaited, JobStatus.COMPLETED if ended else JobStatus.PROCESSING)
@@ -143,7 +166,7 @@ class ProntoJobs:
         started: list[Job] = []
         for submit in ledger_poll.unknown_submits(self.ledger):
             awaited = inbox.awaited(self.ledger, submission_id=submit.submission_id)
-            if awaited and any(found for found, _ in _deliveries(self.ledger, awaited)):
+            if awaited and any(key for key, _ in _deliveries(self.ledger, awaited)):
                 started.append(_job(awaited, JobStatus.PROCESSING))
         return JobPage(jobs=tuple(started), next_cursor=None, has_more=False, server_time=None)
 
@@ -157,9 +180,7 @@ class ProntoJobs:
         """
         del take_what_comes  # nothing can come broken
         results = list(self._results(self._awaited(url)))
-        lines = [line for found, line in results if found] + [
-            line for found, line in results if not found
-        ]
+        lines = [line for key, line in results if key] + [line for key, line in results if not key]
         content = gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0)
         unfinished = to.with_suffix(".unfinished")
         unfinished.write_bytes(content)
@@ -172,28 +193,32 @@ class ProntoJobs:
             raise errors.NotFound("No batch of ours has this job")
         return awaited
 
-    def _results(self, awaited: Awaited) -> Iterator[tuple[Found | None, bytes]]:
-        """What has come, as received; read, if it is an answer about somebody in the batch."""
+    def _results(self, awaited: Awaited) -> Iterator[tuple[str | None, bytes]]:
+        """Give what has come, as received, with whom in the batch it is an answer about."""
         if awaited.can_be_asked:
             body = self.client.contact(awaited.batch_id or "").response.content
-            found = _read(body, awaited)
-            if found is not None:  # a search that has not ended says nothing
-                yield found, _one_line(body)
+            key = _answered(body, awaited)
+            if key is not None:  # a search that has not ended says nothing
+                yield key, _one_line(body)
         else:
             yield from _deliveries(self.ledger, awaited)
 
 
-def _deliveries(ledger: Ledger, awaited: Awaited) -> Iterator[tuple[Found | None, bytes]]:
+def _deliveries(ledger: Ledger, awaited: Awaited) -> Iterator[tuple[str | None, bytes]]:
     for body in inbox.delivered(ledger, awaited.submission_id):
-        yield _read(body, awaited), _one_line(body)
+        yield _answered(body, awaited), _one_line(body)
 
 
-def _read(body: bytes, awaited: Awaited) -> Found | None:
+def _answered(body: bytes, awaited: Awaited) -> str | None:
+    """Return whom in a batch a search has ended for, with or without a result."""
     try:
-        found = Found.read(json.loads(body))
+        key = RESULT.read(body).identifier
+        # The synchronous endpoint says `success` where the asynchronous one says `finished`.
+        status = text(object_or_empty(json.loads(body)).get("status")) or ""
     except Exception:
         return None
-    return found if found.finished and found.key in awaited.identifiers else None
+    ended = status.lower() not in {"pending", "processing"}
+    return key if ended and key in awaited.identifiers else None
 
 
 def _one_line(body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The text of a landed file, inflated, checked, cut into lines. What they mean is not known here.
+"""A landed file: its text, inflated, checked, cut into lines; and what those lines answer.
 
 isal inflates several times faster than DuckDB would, and checks the CRC, which DuckDB does not. A
 file that is not gzip is read as it is: some programs inflate while downloading.
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, cast
 from isal import isal_zlib
 
 from crust_pipeline.errors import CrustError
+from crust_pipeline.vendors.lines import Line, LineAnswer, NoAnswerError
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -26,6 +27,22 @@ _STORED_BYTES: Final = 1 << 20
 
 class DamagedFile(CrustError, ValueError):  # noqa: N818 - named for what it is
     """The file's check sum does not match: any of its lines may be damaged and still be JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswers:
+    """What a file answers, as settling needs it.
+
+    Args:
+        lines: Lines in the file.
+        answers: What those say that can be read.
+        unreadable: The others, each with whom it is about if that much is whole; line 0 is the file
+            as a whole.
+    """
+
+    lines: int
+    answers: tuple[LineAnswer, ...]
+    unreadable: tuple[tuple[int, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,28 @@ class LandedText:
                 self.note = "the file is cut off: what follows its last whole line is missing"
                 return
             yield block
+
+
+def read_answers(path: Path, line: Line) -> FileAnswers:
+    """Read what a landed file answers.
+
+    Of a file that is cut off, the whole lines are read; of one whose check sum does not match,
+    none.
+    """
+    text, number = LandedText(path), 0
+    answers: list[LineAnswer] = []
+    unreadable: list[tuple[int, str | None]] = []
+    try:
+        for number, content in enumerate(text.lines(), start=1):
+            try:
+                answers.append(line.read(content, source_line=number))
+            except NoAnswerError:
+                unreadable.append((number, line.identifier_in(content)))
+    except DamagedFile:
+        answers, unreadable = [], [(0, None)]
+    if text.note:
+        unreadable.append((0, None))
+    return FileAnswers(number, tuple(answers), tuple(unreadable))
 
 
 class _Inflater(Protocol):

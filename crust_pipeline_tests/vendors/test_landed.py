@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crust_pipeline.tables.flatten.landed import DamagedFile, LandedText
+from crust_pipeline.vendors.landed import DamagedFile, LandedText
 
 
 def _file(folder: Path, content: bytes) -> Path:
@@ -32,7 +32,7 @@ def test_chunks_hold_every_line_once_and_in_order(
     path = _file(tmp_path_factory.mktemp("landed"), content)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crust_pipeline.tables.flatten.landed._BLOCK_BYTES", block_bytes)
+        patch.setattr("crust_pipeline.vendors.landed._BLOCK_BYTES", block_bytes)
         chunks = list(LandedText(path).chunks())
 
     assert all(chunk.endswith(b"\n") for chunk in chunks)
