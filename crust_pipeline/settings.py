@@ -15,9 +15,6 @@ from zoneinfo import ZoneInfo
 
 from crust_pipeline.errors import CrustError
 
-# Pronto works off 5 requests at a time and queues the others itself (vendor documents).
-PRONTO_JOBS_AT_A_TIME = 50
-
 
 class SettingsError(CrustError, ValueError):
     """A setting cannot be used as it is. The message names the variable and what to give."""
@@ -54,8 +51,11 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-# Who is asked for one type of contact data, in order.
-_vendors = _choice("none", "crustdata", "pronto", "crustdata,pronto", "pronto,crustdata")
+def _in_order(text: str) -> tuple[str, ...]:
+    """names in order, separated by commas, or none"""  # noqa: D403, D415
+    if text == "none":
+        return ()
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _positive_int(text: str) -> int:
@@ -230,6 +230,12 @@ class Settings:
         _time_zone,
         "The time zone of that hour, and of what counts as yesterday.",
     )
+    operations: tuple[str, ...] = setting(
+        "CRUST_OPERATIONS",
+        ("identify", "contact", "enrich"),
+        _in_order,
+        "What is bought. There is also company_enrich: the companies of people enriched.",
+    )
     enrich_fields: tuple[str, ...] = setting(
         "CRUST_ENRICH_FIELDS",
         (),
@@ -242,23 +248,23 @@ class Settings:
         _choice("batch", "live"),
         "Where profiles come from: the vendor's database, or live from the web (dearer).",
     )
-    business_email_vendors: str = setting(
+    business_email_vendors: tuple[str, ...] = setting(
         "CRUST_BUSINESS_EMAIL_VENDORS",
-        "crustdata",
-        _vendors,
-        "Who is asked for business e-mail addresses, in order: none, crustdata, pronto, or both, "
-        "as in `crustdata,pronto`; the second only for people of whom the first has none.",
+        ("crustdata",),
+        _in_order,
+        "Who is asked for business e-mail addresses, in order, as in `crustdata,pronto`; each only "
+        "for people of whom those before it have none. Or none.",
     )
-    personal_email_vendors: str = setting(
+    personal_email_vendors: tuple[str, ...] = setting(
         "CRUST_PERSONAL_EMAIL_VENDORS",
-        "none",
-        _vendors,
+        (),
+        _in_order,
         "The same for personal e-mail addresses. Needs consent.",
     )
-    phone_number_vendors: str = setting(
+    phone_number_vendors: tuple[str, ...] = setting(
         "CRUST_PHONE_NUMBER_VENDORS",
-        "none",
-        _vendors,
+        (),
+        _in_order,
         "The same for phone numbers. Needs consent.",
     )
     contact_verified: bool = setting(
@@ -336,30 +342,13 @@ class Settings:
     )
 
     @property
-    def waterfall(self) -> dict[str, tuple[str, ...]]:
+    def vendor_orders(self) -> dict[str, tuple[str, ...]]:
         """Who is asked for each type of contact data, in order."""
-        orders = {
+        return {
             "business_email": self.business_email_vendors,
             "personal_email": self.personal_email_vendors,
             "phone_number": self.phone_number_vendors,
         }
-        return {
-            name: () if order == "none" else tuple(order.split(","))
-            for name, order in orders.items()
-        }
-
-    @property
-    def pronto_account(self) -> str:
-        """The name that purchases from the second vendor are remembered under."""
-        return f"pronto@{urlsplit(self.pronto_base_url).hostname}"
-
-    @property
-    def accounts(self) -> dict[str, int]:
-        """The accounts that are bought with, and how many jobs each may have at a time."""
-        accounts = {self.account: self.max_active_batches}
-        if any("pronto" in vendors for vendors in self.waterfall.values()):
-            accounts[self.pronto_account] = PRONTO_JOBS_AT_A_TIME
-        return accounts
 
     def __post_init__(self) -> None:
         """Fill in the paths that follow the data folder."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from crust_pipeline.app.installation import OPERATIONS, Pipeline
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.buying.land import LINK_LIVES
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import queries
 from crust_pipeline.tables.flatten.files import FileReport
 from crust_pipeline.tables.spec import Table
+from crust_pipeline.vendors.catalog import OPERATIONS
 
 # With what days are compared: the four weeks before them, so that every weekday counts alike.
 TRAILING_DAYS = 28

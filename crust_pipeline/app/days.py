@@ -1,6 +1,6 @@
 """The steps that the command line and Dagster both take: read the upstream, plan, load.
 
-Steps that only concern a vendor and the ledger are called on `pipeline.engine` directly.
+Steps that only concern a vendor and the ledger are called on an account directly.
 """
 
 from collections import Counter
@@ -11,7 +11,8 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from crust_pipeline.app.waterfall import is_step, left_over, under_way
+from crust_pipeline.app.orders import is_step, operations_before
+from crust_pipeline.app.waterfall import left_over, under_way
 from crust_pipeline.buying.account import Engine
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import PlanReport, plan
@@ -26,11 +27,12 @@ from crust_pipeline.tables.specs import TABLES, operations_sharing
 from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
 from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
 from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.catalog import OPERATIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-from crust_pipeline.app.installation import OPERATIONS, Pipeline, operations_before
+from crust_pipeline.app.installation import Pipeline
 
 _Row = TypeVar("_Row")
 
@@ -177,7 +179,7 @@ def plan_days(
         run_id: names this run.
         ask_balance: whether the vendor is asked what there is to spend; not when it is silent.
     """
-    engine = pipeline.engine_of(operation)
+    engine = pipeline.account_for(operation)
     rows = input_rows(pipeline, partitions)
     if is_step(pipeline.settings, operation):
         before = operations_before(pipeline.settings, operation)
@@ -373,7 +375,7 @@ def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
     return pa.table(
         {
             "identifier": pa.array(identifiers, pa.string()),
-            "profile_key": pa.array(keys, pa.string()),
+            "subject_key": pa.array(keys, pa.string()),
             "partition_date": pa.array(days, pa.date32()),
         }
     )

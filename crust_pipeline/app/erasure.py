@@ -9,9 +9,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from crust_pipeline.app.days import load_accounts, load_results, load_warehouse, write_profile_urls
-from crust_pipeline.app.installation import OPERATIONS, Pipeline
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.ledger import erase as ledger_erase
 from crust_pipeline.ledger.erase import Erased
+from crust_pipeline.vendors.catalog import OPERATIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -34,9 +34,9 @@ from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.ledger.submit import PauseKind, end_pause, pause_of
 from crust_pipeline.tables.flatten.flattening import flatten
 from crust_pipeline.tables.store.lake import Lake
-from crust_pipeline.vendors.operations import CONTACT_SYNC
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC
 
-OPERATION = "contact"
+OPERATION = CONTACT_SYNC.operation
 TABLES_SHOWN = ("contact_emails", "contact_phones", "contact_websites")
 # Outcomes that answer the question, if only with "nobody knows".
 ANSWERED = frozenset(
@@ -109,7 +109,7 @@ def quote(pipeline: Pipeline, identifiers: Sequence[str]) -> Quote:
         SettingsError: the settings ask for what needs a consent that is missing.
         OverBudgetError: a limit would be passed and the setting is to refuse.
     """
-    settle_orphans(pipeline.engine)
+    settle_orphans(pipeline.account_for(OPERATION))
     decided = _decide(pipeline, identifiers)
     people = sum(len(batch.identifiers) for batch in decided.batches)
     return Quote(people, decided.credits_reserved)
@@ -173,7 +173,7 @@ def _decide(
 ) -> Decided:
     """Decide about each identifier; with `at_most`, write what is to be bought to the ledger."""
     today, now = today_of(pipeline), pipeline.clock()
-    policy, balance = pipeline.policy, balance_of(pipeline.engine)
+    policy, balance = pipeline.policy, balance_of(pipeline.account_for(OPERATION))
     if at_most is not None:
         # What others have bought or given up since the price was shown must not raise it.
         policy = replace(policy, limit_per_run=at_most)
@@ -207,7 +207,7 @@ def _send(
     pipeline: Pipeline, lines: Sequence[str], *, run_id: str, sleep: Callable[[float], None]
 ) -> None:
     """Send what was planned; what cannot be sent now is given up, so that nobody buys it later."""
-    engine, ledger = pipeline.engine, pipeline.ledger
+    engine, ledger = pipeline.account_for(OPERATION), pipeline.ledger
     with ledger.write() as tx:
         # Whoever asks has mended what was waited for, or wants to know.
         for kind in set(PauseKind) - {PauseKind.RATE}:

@@ -163,7 +163,7 @@ def run_to_end(
 
 def _unreachable(pipeline: Pipeline) -> str | None:
     """Why there is no way to a vendor at all: found out once, before anything else asks it."""
-    for engine in pipeline.engines:
+    for engine in pipeline.accounts.values():
         try:
             engine.client.credits()
         except errors.Unavailable as error:
@@ -193,7 +193,7 @@ def _wait(
     sleep: Callable[[float], None],
 ) -> str | None:
     """Turn the wheel until nothing of these days is in progress; a reason when it will not turn."""
-    engines = pipeline.engines
+    engines = list(pipeline.accounts.values())
     ledger, clock = pipeline.ledger, pipeline.clock
     silences = [Silence() for _ in engines]
     # Landing has a thread of its own: a large file must not keep slots empty.

@@ -15,6 +15,7 @@ from crust_pipeline.ledger import queries
 from crust_pipeline.tables.flatten.files import FileReport
 from crust_pipeline.tables.specs import operations_sharing, tables_of
 from crust_pipeline.tables.store.lake import open_duckdb
+from crust_pipeline.vendors.catalog import line_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +78,7 @@ def _lines_in_the_lake(
     found = ledger_load.found_lines(ledger, operation, days)
     whole = ledger_load.files_of_only(ledger, operation, days)
     tables = tables_of(operation)
-    with_all = [table for table in tables if table.has_every_line(operation)]
+    with_all = [table for table in tables if table.has_every(line_of(operation))]
     # One after the other, so that the large tables are read only for what the first do not have.
     somewhere = [*(table.name for table in with_all[:1] or tables), "quarantine"]
     given = {

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 @readable_errors
 def status(*, as_json: bool) -> int:
     """Batches, slots, credits, what waits and for what, and what needs a decision."""
+    from crust_pipeline.app.orders import account_names
     from crust_pipeline.cli.display import open_console, print_json
 
     settings = Settings.from_env()
-    looks = [_look(settings, account, slots) for account, slots in settings.accounts.items()]
+    looks = [_look(settings, account, slots) for account, slots in account_names(settings).items()]
     if as_json:
         first, *others = (look.as_json() for look in looks)
         # Credits of different vendors are different currencies: every account is told by itself.
@@ -171,6 +172,7 @@ def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # 
 
     Credits of different vendors are different currencies and are never added up.
     """
+    from crust_pipeline.app.orders import account_names
     from crust_pipeline.cli.display import open_console, print_json, print_table
     from crust_pipeline.ledger.spending import spending
     from crust_pipeline.ledger.store import Ledger
@@ -178,8 +180,8 @@ def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # 
     settings = Settings.from_env()
     ledger = Ledger(settings.ledger_url, account=settings.account)
     by = tuple(dict.fromkeys(by))
-    found = spending(ledger, accounts=settings.accounts, by=by)
-    totals = spending(ledger, accounts=settings.accounts)
+    found = spending(ledger, accounts=account_names(settings), by=by)
+    totals = spending(ledger, accounts=account_names(settings))
     asked = _bills() if ask else []
     console = open_console()
     if as_json:
@@ -209,7 +211,8 @@ def _bills() -> "list[Bill]":
     pipeline = open_pipeline()
     today = pipeline.clock().astimezone(UTC).date()
     return [
-        ask_for_bill(engine, since=first_day(engine.ledger) or today) for engine in pipeline.engines
+        ask_for_bill(engine, since=first_day(engine.ledger) or today)
+        for engine in pipeline.accounts.values()
     ]
 
 
@@ -267,18 +270,20 @@ def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: s
 
     pipeline, console = open_pipeline(), open_console()
     if adopt:
-        reconciling.adopt_by_hand(pipeline.engine_with(adopt[0]), adopt[0], batch_id=adopt[1])
+        reconciling.adopt_by_hand(pipeline.account_with(adopt[0]), adopt[0], batch_id=adopt[1])
         console.print(
             f"Batch {adopt[0]} is job {adopt[1]} now; its file will be checked when it lands."
         )
     elif abandon:
-        reconciling.abandon(pipeline.engine_with(abandon), abandon, reason="decided by hand")
+        reconciling.abandon(pipeline.account_with(abandon), abandon, reason="decided by hand")
         console.print(f"Batch {abandon} is given up; its slot and identifiers are free.")
     elif resubmit:
-        reconciling.resubmit(pipeline.engine_with(resubmit), resubmit, reason="decided by hand")
+        reconciling.resubmit(pipeline.account_with(resubmit), resubmit, reason="decided by hand")
         console.print(f"Batch {resubmit} is planned again.")
     else:
-        every = [reconciling.reconcile(engine, due_only=False) for engine in pipeline.engines]
+        every = [
+            reconciling.reconcile(engine, due_only=False) for engine in pipeline.accounts.values()
+        ]
         for found in every:
             if found.trouble:
                 complain(found.trouble)

@@ -63,7 +63,7 @@ def run(
     chosen = checked_operations(operations)
     pipeline = open_pipeline()
     check_days(pipeline, start, end)
-    _ = pipeline.engine  # a missing key is said before anything is read
+    _ = pipeline.accounts  # a missing key is said before anything is read
     policy = replace(pipeline.policy, refresh=refresh)
     if refresh:
         previews = [

@@ -124,7 +124,7 @@ def check_days(pipeline: "Pipeline", start: date, end: date) -> None:
 
 def checked_operations(operations: tuple[str, ...]) -> list[str]:
     """What to buy, in the order in which it is planned; all there is when nothing is named."""
-    from crust_pipeline.app.installation import operations_of
+    from crust_pipeline.app.orders import operations_of
 
     there_are = operations_of(Settings.from_env())
     if unknown := set(operations) - set(there_are):

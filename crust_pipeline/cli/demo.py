@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from crust_pipeline.app.days import days_between
-from crust_pipeline.app.installation import operations_of
+from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import Progress
 from crust_pipeline.cli.display import ProgressDisplay, open_console, print_table
 from crust_pipeline.ledger import load as ledger_load

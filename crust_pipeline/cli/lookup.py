@@ -41,7 +41,7 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     from crust_pipeline.cli.display import open_console, print_json
 
     pipeline = open_pipeline()
-    _ = pipeline.engine  # a missing key is said before anything else
+    _ = pipeline.accounts  # a missing key is said before anything else
     price = quote(pipeline, identifiers)
     if price.people and (code := agreed_to_spend(_in_words(price), yes=yes)):
         return code

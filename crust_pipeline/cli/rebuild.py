@@ -49,9 +49,9 @@ def rebuild(*, start: date | None, end: date | None, tables: tuple[str, ...], as
     nothing. Input rows are read from the upstream table only for days whose own are gone.
     """
     from crust_pipeline.app.days import days_between, load_warehouse
-    from crust_pipeline.app.installation import OPERATIONS
     from crust_pipeline.cli.display import open_console, print_json
     from crust_pipeline.tables.specs import filling, tables_of
+    from crust_pipeline.vendors.catalog import OPERATIONS
 
     names = {
         operation: [table.name for table in tables_of(operation)]
@@ -111,8 +111,8 @@ def _write_lake(
 
 
 def _planned_days(pipeline: "Pipeline") -> set[date]:
-    from crust_pipeline.app.installation import OPERATIONS
     from crust_pipeline.ledger import load as ledger_load
+    from crust_pipeline.vendors.catalog import OPERATIONS
 
     return {day for name in OPERATIONS for day in ledger_load.days_planned(pipeline.ledger, name)}
 

@@ -107,6 +107,6 @@ def dev(*, port: int, module: str) -> int:
     from crust_pipeline.cli.demo import run_dev
     from crust_pipeline.cli.display import open_console
 
-    _ = open_pipeline().engine  # says clearly what is missing
+    _ = open_pipeline().accounts  # says clearly what is missing
     run_dev(open_console(), port=port, module=module)
     return DONE

@@ -15,7 +15,7 @@ from crust_pipeline.defs.partitions import daily, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.tables.specs import TABLES
-from crust_pipeline.vendors.operations import BULK_CONTACTS
+from crust_pipeline.vendors.catalog import vendor_of
 
 # Scheduled days go before backfills, so that today is not stuck behind a year.
 SCHEDULED_PRIORITY, BACKFILL_PRIORITY = 10, 100
@@ -90,7 +90,7 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
         # Beside the tables that it fills: with them elsewhere the graph would have ways back.
         group_name=sharing(operation)[0],
         owners=[OWNER],
-        kinds={"pronto" if operation in BULK_CONTACTS else "crustdata"},
+        kinds={vendor_of(operation).name},
         description=(
             f"Batches of {operation}: planned for the days of the run, filled up to the vendor's "
             "cap, submitted while slots are free. Nothing is bought twice. The run ends without "
@@ -118,7 +118,7 @@ def build_batches_asset(operation: str) -> dg.AssetsDefinition:
                     sum(len(batch.identifiers) for batch in report.batches),
                     f"{report.credits_reserved.normalize():,f}",
                 )
-            dispatched = fill_slots(pipeline.engine_of(operation), run_id=context.run.run_id)
+            dispatched = fill_slots(pipeline.account_for(operation), run_id=context.run.run_id)
         add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
         metadata: dict[str, Any] = {
             "crust/batches_planned": len(report.batches),

@@ -1,6 +1,6 @@
 """What this installation buys: what no setting names has no assets."""
 
-from crust_pipeline.app.installation import operations_before, operations_of
+from crust_pipeline.app.orders import operations_before, operations_of
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.specs import filling, operations_sharing
 

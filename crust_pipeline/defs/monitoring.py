@@ -49,7 +49,7 @@ UNFINISHED = [
 def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> None:
     """Fill the free slots first, then land every completed file, so that no link dies."""
     with told_as_failure():
-        done = advance_all(crust.get_pipeline().engines, run_id=context.run_id)
+        done = advance_all(list(crust.get_pipeline().accounts.values()), run_id=context.run_id)
     for batch in done.landed.expired:
         context.log.error(
             "The link of batch %s died before its file was kept. What it cost is lost; buying it "
@@ -109,7 +109,8 @@ def batch_monitor(
     try:
         pipeline = crust.get_pipeline()
         seen = _watch_for_a_while(
-            pipeline.engines, may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS
+            list(pipeline.accounts.values()),
+            may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS,
         )
     except SettingsError as error:
         return dg.SkipReason(str(error))

@@ -1,22 +1,18 @@
 """The plots of the report, as SVG that takes its text colour from the page around it."""
 
 from io import StringIO
+from itertools import cycle
 from typing import Any
 
 import altair as alt
 
 from crust_pipeline.report.facts import STAGES, Facts, Row
+from crust_pipeline.vendors.catalog import OPERATIONS
 
 WIDTH, HEIGHT = 720, 220
 # Readable on white and on near-black, and apart from each other for the colour-blind.
-OPERATION_COLOURS = {
-    "identify": "#5b8def",
-    "contact": "#d07a2a",
-    "enrich": "#2a9d82",
-    "bulk_contact": "#b178d6",
-    "bulk_contact_personal_email": "#d1638f",
-    "bulk_contact_phone_number": "#7f8a99",
-}
+_PALETTE = ("#5b8def", "#d07a2a", "#2a9d82", "#b178d6", "#d1638f", "#7f8a99", "#8a6d3b")
+OPERATION_COLOURS = dict(zip(OPERATIONS, cycle(_PALETTE), strict=False))
 STATE_COLOURS = {
     "complete": "#2a9d82",
     "waiting": "#5b8def",

@@ -19,6 +19,7 @@ from crust_pipeline.tables.specs.background import (
     HONORS,
     SKILLS,
 )
+from crust_pipeline.tables.specs.companies import COMPANIES
 from crust_pipeline.tables.specs.contact import (
     CONTACT_EMAILS,
     CONTACT_PHONES,
@@ -46,6 +47,7 @@ TABLES: Final[Mapping[str, Table]] = MappingProxyType(
             HONORS,
             DEV_PLATFORM_PROFILES,
             DEV_PLATFORM_REPOS,
+            COMPANIES,
             OUTCOMES,
             BATCHES,
             CREDIT_USAGE,
