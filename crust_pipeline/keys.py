@@ -11,6 +11,7 @@ from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from crust_pipeline.errors import CrustError
+
 # What a key is made of: how a vendor can be asked by it.
 KeyKind = Literal["profile_url", "email", "company_id", "company_domain"]
 

@@ -11,8 +11,9 @@ from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from crust_pipeline.app.orders import is_step, operations_before
-from crust_pipeline.app.waterfall import left_over, under_way
+from crust_pipeline.app.companies import companies_of
+from crust_pipeline.app.orders import depends_on_tables, operations_before, product_of
+from crust_pipeline.app.waterfall import UnderWay, left_over, under_way
 from crust_pipeline.buying.account import Engine
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import PlanReport, plan
@@ -181,7 +182,7 @@ def plan_days(
     """
     engine = pipeline.account_for(operation)
     rows = input_rows(pipeline, partitions)
-    if is_step(pipeline.settings, operation):
+    if depends_on_tables(pipeline.settings, operation):
         before = operations_before(pipeline.settings, operation)
         # What has landed must be in the tables before it can be told who is left over; what lands
         # in the meantime is waited for.
@@ -190,7 +191,7 @@ def plan_days(
             answering = ledger_load.days_answering(pipeline.ledger, name, partitions)
             if behind := ledger_load.days_behind(pipeline.ledger, name, answering):
                 load_results(pipeline, name, behind, run_id=run_id or "plan")
-        rows = left_over(pipeline, operation, rows, waiting=waiting)
+        rows = _rows_to_ask_for(pipeline, operation, rows, waiting=waiting)
     return plan(
         engine.ledger,
         pipeline.products(operation),
@@ -212,9 +213,9 @@ def preview_plan(
     upstream = _read_upstream(pipeline, start=start, end=end)
     days = days_between(start, end)
     rows = [row for day in days for row in _as_input_rows(_of_day(upstream, day), day)]
-    if is_step(pipeline.settings, operation):
+    if depends_on_tables(pipeline.settings, operation):
         waiting = under_way(pipeline, operations_before(pipeline.settings, operation), days)
-        rows = left_over(pipeline, operation, rows, waiting=waiting, upstream=upstream.rows)
+        rows = _rows_to_ask_for(pipeline, operation, rows, waiting=waiting, upstream=upstream.rows)
     return plan(
         pipeline.ledger_of(operation),
         pipeline.products(operation),
@@ -226,6 +227,19 @@ def preview_plan(
         prices=pipeline.prices,
         dry_run=True,
     )
+
+
+def _rows_to_ask_for(
+    pipeline: Pipeline,
+    operation: str,
+    rows: Sequence[InputRow],
+    *,
+    waiting: UnderWay,
+    upstream: "pa.Table | None" = None,
+) -> list[InputRow]:
+    if product_of(operation).subject == "company":
+        return companies_of(pipeline, rows, waiting=waiting, upstream=upstream)
+    return left_over(pipeline, operation, rows, waiting=waiting, upstream=upstream)
 
 
 def balance_of(engine: Engine) -> Decimal | None:

@@ -119,10 +119,11 @@ def steps_before(settings: Settings, operation: str) -> tuple[Step, ...]:
     return tuple(_steps_before(operation, vendor_orders(settings)))
 
 
-def is_step(settings: Settings, operation: str) -> bool:
-    """Tell whether what others have found, or know, decides whom an operation asks for."""
+def depends_on_tables(settings: Settings, operation: str) -> bool:
+    """Tell whether the tables of other operations decide what an operation asks for."""
     product = product_of(operation)
-    return product.lacks is not None or bool(steps_before(settings, operation))
+    of_its_own = product.lacks is not None or product.subject != "person"
+    return of_its_own or bool(steps_before(settings, operation))
 
 
 def products_for(settings: Settings, operation: str) -> Products:

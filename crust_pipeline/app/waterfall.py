@@ -15,7 +15,7 @@ from crust_pipeline.ledger.plan import Identity
 from crust_pipeline.ledger.states import Answer
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.lake import Lake
-from crust_pipeline.vendors.catalog import OPERATIONS
+from crust_pipeline.vendors.catalog import IDENTIFYING, OPERATIONS
 from crust_pipeline.vendors.known import KnownPerson
 
 if TYPE_CHECKING:
@@ -189,4 +189,4 @@ def identities_of_rows(pipeline: "Pipeline", rows: Sequence[InputRow]) -> dict[s
         {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
     )
     with pipeline.ledger.write() as tx:
-        return ledger_plan.identities_of(tx, emails)
+        return ledger_plan.identities_of(tx, emails, operations=IDENTIFYING)

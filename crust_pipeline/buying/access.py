@@ -7,19 +7,11 @@ nothing about an endpoint, everything is tried: a refusal costs nothing.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.client import JobClient
 from crust_pipeline.vendors.models import EndpointAccess
-from crust_pipeline.vendors.operations import Operation, under
-
-
-class ListsEndpoints(Protocol):
-    """A client that can be asked what the account may call."""
-
-    def endpoints(self) -> tuple[EndpointAccess, ...]:
-        """List the endpoints; () when the vendor lists none."""
-        ...
+from crust_pipeline.vendors.product import Product, under
 
 
 @dataclass(slots=True)
@@ -33,29 +25,29 @@ class Access:
         """Whether the vendor has been asked."""
         return self._endpoints is not None
 
-    def ask(self, client: ListsEndpoints) -> None:
+    def ask(self, client: JobClient) -> None:
         """Ask the vendor; no answer counts as an empty one."""
         self._endpoints = {}
         with suppress(errors.VendorError):
             self._endpoints = {entry.path: entry for entry in client.endpoints()}
 
-    def check(self, operation: Operation, requested: Sequence[str]) -> None:
+    def check(self, product: Product, requested: Sequence[str]) -> None:
         """Refuse what the vendor would refuse.
 
         Args:
-            operation: what is to be bought.
+            product: what is to be bought.
             requested: its fields, as the request calls them.
 
         Raises:
             NotPermitted: the endpoint is not enabled.
             FieldsDenied: some of the fields are disabled.
         """
-        entry = (self._endpoints or {}).get(operation.path)
+        entry = (self._endpoints or {}).get(product.path)
         if entry is None:
             return
         if entry.is_refused:
             raise errors.NotPermitted(
-                f"The vendor lists {operation.path} as not enabled for this account; nothing was "
+                f"The vendor lists {product.path} as not enabled for this account; nothing was "
                 "sent. Ask the vendor to enable it"
             )
         disabled = tuple(
@@ -65,7 +57,7 @@ class Access:
         )
         if disabled:
             raise errors.FieldsDenied(
-                f"The vendor lists fields of {operation.path} as disabled for this account: "
+                f"The vendor lists fields of {product.path} as disabled for this account: "
                 f"{', '.join(disabled)}",
                 fields=disabled,
             )

@@ -2,21 +2,19 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
-from crust_pipeline.buying.access import Access, ListsEndpoints
+from crust_pipeline.buying.access import Access
 from crust_pipeline.errors import CrustError
 from crust_pipeline.ledger.limits import NO_LIMITS, Limits
 from crust_pipeline.ledger.store import Ledger
-from crust_pipeline.vendors.models import Accepted, Downloaded, Job, JobPage
-from crust_pipeline.vendors.operations import IdentifierType, Operation
+from crust_pipeline.vendors.client import JobClient
 from crust_pipeline.vendors.prices import PRICES, Prices
+from crust_pipeline.vendors.product import Product
 
 # A submit is given up after 60 s (vendor/crustdata.py). An intent this old has nobody behind it.
 INTENT_EXPIRES = timedelta(minutes=5)
@@ -26,67 +24,9 @@ class UnknownProductError(CrustError):
     """A batch is of a product that this program does not know: another release has planned it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAnswer:
-    """What one line of a vendor's file says: who, what was found, and which billable items came."""
-
-    identifier: str
-    status: str
-    items: tuple[str, ...]
-    person_id: int | None
-    source_line: int
-    resolved_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadFile:
-    """A vendor's file as read for settling. `unreadable`: (line, identifier where it shows)."""
-
-    lines: int
-    answers: tuple[ReadAnswer, ...]
-    unreadable: tuple[tuple[int, str | None], ...]
-
-
 def utc_now() -> datetime:
     """The present time, aware, in UTC."""
     return datetime.now(UTC)
-
-
-class JobClient(ListsEndpoints, Protocol):
-    """What a vendor of jobs must be able to do; `CrustdataClient` says what each call means."""
-
-    @property
-    def reads_per_minute(self) -> int | None:
-        """What the vendor allows, if it has said."""
-        ...
-
-    def submit(
-        self,
-        operation: Operation,
-        *,
-        identifier_type: IdentifierType,
-        identifiers: Sequence[str],
-        fields: Sequence[str] = (),
-        webhook_url: str | None = None,
-    ) -> Accepted:
-        """Submit one batch, once."""
-        ...
-
-    def job(self, batch_id: str) -> Job:
-        """Ask how a job is doing."""
-        ...
-
-    def jobs(self, *, limit: int = 100, cursor: str | None = None) -> JobPage:
-        """List the account's jobs, newest first."""
-        ...
-
-    def download(self, url: str, to: Path, *, take_what_comes: bool = False) -> Downloaded:
-        """Bring a job's file."""
-        ...
-
-    def credits(self) -> Decimal | None:
-        """Give the account's balance."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +36,8 @@ class Engine:
     Attributes:
         ledger: the account's ledger.
         client: speaks to the vendor.
-        products: {product name: operation} that this vendor sells.
+        products: what this vendor sells, by name.
         raw: the folder in which vendor files are kept as received.
-        read_file: reads the answers out of a vendor file: (path, operation name) -> ReadFile.
         max_active: vendor jobs allowed at a time.
         poll_seconds: between two polls of one job.
         resubmit_unknown: whether a submit that cannot be found again is bought again.
@@ -112,9 +51,8 @@ class Engine:
 
     ledger: Ledger
     client: JobClient
-    products: Mapping[str, Operation]
+    products: Mapping[str, Product]
     raw: Path
-    read_file: Callable[[Path, str], ReadFile]
     max_active: int
     poll_seconds: float
     resubmit_unknown: bool = False
@@ -129,7 +67,7 @@ class Engine:
         """The present time, aware."""
         return self.clock()
 
-    def product(self, name: str) -> Operation:
+    def product(self, name: str) -> Product:
         """One of the products.
 
         Raises:

@@ -5,12 +5,11 @@ A job's own charge is reported nowhere (vendor documents): only the sum can be c
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 from crust_pipeline.buying.account import Engine
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.crustdata.client import CrustdataClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +40,7 @@ def ask_for_bill(engine: Engine, *, since: date) -> Bill:
     with suppress(errors.NotPermitted, errors.NotFound):
         balance = engine.client.credits()
     with suppress(errors.NotPermitted, errors.NotFound):
-        if isinstance(engine.client, CrustdataClient):
-            charged = _charged(engine.client, since=since)
+        charged = engine.client.charged_since(since)
     return Bill(
         account=engine.ledger.account, balance=balance, since=since, credits_charged=charged
     )
-
-
-def _charged(client: CrustdataClient, *, since: date) -> Decimal:
-    charged = Decimal(0)
-    for event in client.usage_events():  # newest first
-        at = datetime.fromisoformat(str(event["ts"]))
-        if at.astimezone(UTC).date() < since:
-            break
-        charged += Decimal(str(event.get("credits_used") or 0))
-    return charged

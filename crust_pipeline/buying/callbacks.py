@@ -4,7 +4,7 @@ It is believed only as far as the vendor confirms it: whoever knows the token ca
 """
 
 from crust_pipeline.buying.account import Engine
-from crust_pipeline.buying.actions import action_words
+from crust_pipeline.buying.job_kinds import job_kinds
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.poll import UnknownSubmit
@@ -25,6 +25,7 @@ def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
         engine.ledger,
         submit.submission_id,
         batch_id=job.batch_id,
+        entity=job.entity,
         action=job.action,
         created_at=job.created_at,
         now=engine.now(),
@@ -35,7 +36,7 @@ def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
 def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
     named = inbox.jobs_named(engine.ledger, submit.submission_id)
     ours, foreign = ledger_poll.jobs_known(engine.ledger, named)
-    words = action_words(engine)
+    kinds = job_kinds(engine)
     for batch_id in named:
         if batch_id in ours or (batch_id, submit.submission_id) in foreign:
             continue
@@ -44,6 +45,10 @@ def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
         except (errors.NotFound, errors.InvalidRequest):
             continue  # made up, or of another account
         same_size = job.identifier_count in {None, submit.identifier_count}
-        if same_size and words.get(job.action or "", submit.product) == submit.product:
+        products = kinds.of(job)
+        right = (
+            kinds.may_be(job, submit.product) if products is None else submit.product in products
+        )
+        if same_size and right:
             return job
     return None

@@ -8,17 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from crust_pipeline.keys import ERASED_KEY, is_email
+from crust_pipeline.keys import ERASED_KEY, KeyKind, kind_of
 from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.plan import Claim, Identity, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendors.operations import IdentifierType, Operation, under
+from crust_pipeline.vendors.product import Products, under
 
 # Answers that say the vendor has nothing on this person, whatever one asks for.
 NOBODY = frozenset({Answer.NOT_FOUND, Answer.DROPPED})
-
-# The requests that serve one operation, by the kind of identifier that each is used for.
-Products = Mapping[IdentifierType, Operation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Policy:
 class Purchase:
     """What is asked for about one person: by which kind of identifier, and which fields."""
 
-    kind: IdentifierType
+    kind: KeyKind
     fields: frozenset[str]
 
 
@@ -88,8 +85,7 @@ class Decision:
     @property
     def purchase(self) -> Purchase:
         """What a row that asks asks for."""
-        kind = "email" if is_email(self.row.profile_key or "") else "profile_url"
-        return Purchase(kind, self.fields)
+        return Purchase(kind_of(self.row.profile_key or ""), self.fields)
 
 
 def identified(

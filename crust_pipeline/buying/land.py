@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from crust_pipeline.buying.account import Engine, ReadFile, is_gone
+from crust_pipeline.buying.account import Engine, is_gone
 from crust_pipeline.buying.settle import settle
 from crust_pipeline.errors import CrustError, Failures, one_pass
 from crust_pipeline.ledger import land as ledger_land
@@ -33,6 +33,7 @@ from crust_pipeline.ledger.land import (
 from crust_pipeline.ledger.states import Answer
 from crust_pipeline.ledger.submit import Intent, backoff
 from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.landed import FileAnswers, read_answers
 from crust_pipeline.vendors.models import Answers, Job, JobStatus
 
 # The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
@@ -226,7 +227,7 @@ def _fetch(engine: Engine, due: DueLanding, job: Job) -> KeptFile | None:
 
 def _looked_into(
     engine: Engine, due: DueLanding, kept: KeptFile | None, *, lines_expected: int | None
-) -> tuple[LandedFile, ReadFile]:
+) -> tuple[LandedFile, FileAnswers]:
     """Read a kept file and check it.
 
     Raises:
@@ -234,10 +235,10 @@ def _looked_into(
     """
     if kept is None:
         nothing = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
-        return nothing, ReadFile(0, (), ())
+        return nothing, FileAnswers(0, ())
     path = engine.raw / kept.source_file
     path.chmod(0o444)
-    read = engine.read_file(path, due.operation)
+    read = read_answers(path, engine.product(due.product).line)
     note = _problem(read, lines_expected)
     same_again = kept.sha256 == due.refused_sha256
     if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
@@ -286,7 +287,7 @@ def _breaks_off_in_a_line(part: Path) -> bool:
     return not end.endswith(b"\n")
 
 
-def _problem(read: ReadFile, lines_expected: int | None) -> str | None:
+def _problem(read: FileAnswers, lines_expected: int | None) -> str | None:
     """What is wrong with a file, compared with what the vendor says of it."""
     if lines_expected is not None and read.lines != lines_expected:
         return f"the vendor says {lines_expected} lines, the file has {read.lines}"
@@ -303,24 +304,25 @@ def _settle_file(
     *,
     product: str,
     fields: Sequence[str],
-    read: ReadFile,
+    read: FileAnswers,
     lines_expected: int | None,
     adopted: bool = False,
 ) -> Sequence[Settled] | None:
     """What a file says of everyone asked for; None: it is about other people."""
     with engine.ledger.read() as con:
         asked = ledger_poll.identifiers_of(con, submission_id)
-    today, operation = engine.now().date(), engine.product(product)
+    today, sold = engine.now().date(), engine.product(product)
     worst_case = engine.prices.worst_case(product, fields, on=today)
     settled = settle(
         asked={row.identifier: row.profile_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,
-        cost=lambda items: engine.prices.cost(product, operation.billed(items, fields), on=today),
+        cost=lambda items: engine.prices.cost(product, sold.billed(items, fields), on=today),
         worst_case=worst_case,
-        items_asked_for=operation.items_asked_for(fields),
-        unanswered=Answer.UNKNOWN if operation.answers_may_be_lost else Answer.DROPPED,
+        items_asked_for=sold.items_asked_for(fields),
+        unanswered=Answer.UNKNOWN if sold.answers_may_be_lost else Answer.DROPPED,
+        key_of=sold.line.key_of,
     )
     dropped = any(item.answer is Answer.DROPPED for item in settled or ())
     if settled and dropped and _credits_have_ended(engine, less_than=worst_case):
@@ -347,8 +349,8 @@ def _file_name(vendor: str, operation: str, submission_id: str) -> str:
 
 
 def _answer_name(engine: Engine, product: str, submission_id: str) -> str:
-    operation = engine.product(product)
-    return _file_name(operation.vendor, operation.name, submission_id)
+    sold = engine.product(product)
+    return _file_name(sold.vendor, sold.operation, submission_id)
 
 
 def _next_name(engine: Engine, first: str) -> str:
@@ -394,7 +396,7 @@ def _land_answer(
 ) -> None:
     name = _answer_name(engine, product, submission_id)
     kept = engine.raw / name
-    read = engine.read_file(kept, engine.product(product).name)
+    read = read_answers(kept, engine.product(product).line)
     settled = _settle_file(
         engine, submission_id, product=product, fields=fields, read=read, lines_expected=None
     )

@@ -15,7 +15,6 @@ from crust_pipeline.buying.decide import (
     Decision,
     InputRow,
     Policy,
-    Products,
     Purchase,
     counts,
     decide,
@@ -33,7 +32,9 @@ from crust_pipeline.ledger.plan import Identity, NewBatch, PlannedRow
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.ledger.store import Ledger, Transaction
 from crust_pipeline.ledger.submit import fields_denied
+from crust_pipeline.vendors.catalog import IDENTIFYING
 from crust_pipeline.vendors.prices import PRICES, Prices
+from crust_pipeline.vendors.product import Products
 
 
 class OverBudgetError(CrustError):
@@ -93,7 +94,7 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
     Raises:
         OverBudgetError: a limit would be passed and the policy is to refuse. Nothing was written.
     """
-    operation = next(iter(products.values())).name
+    operation = next(iter(products.values())).operation
     with ledger.write() as tx:
         decided = decide_all(
             tx,
@@ -165,10 +166,10 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
     Raises:
         OverBudgetError: a limit would be passed and the policy is to refuse.
     """
-    operation = next(iter(products.values())).name
+    operation = next(iter(products.values())).operation
 
     def price(purchase: Purchase) -> Decimal:
-        product = products[purchase.kind].product
+        product = products[purchase.kind].name
         return prices.worst_case(product, sorted(purchase.fields), on=now.date())
 
     denied = fields_denied(tx.con, tx.account, operation, now=now)
@@ -209,7 +210,7 @@ def _identities(
 
     Whoever has been bought by the address already is not bought again as the person behind it.
     """
-    if operation == "identify":
+    if operation in IDENTIFYING:
         return {}
     emails = {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
     by_email = ledger_plan.claims_of(tx, operation, sorted(emails))
@@ -220,7 +221,7 @@ def _identities(
             claim.answer not in NOBODY and counts(claim, policy=policy, now=now) for claim in claims
         )
     }
-    return ledger_plan.identities_of(tx, sorted(emails - bought))
+    return ledger_plan.identities_of(tx, sorted(emails - bought), operations=IDENTIFYING)
 
 
 def afford(
@@ -294,8 +295,8 @@ def pack(
             yield NewBatch(
                 submission_id=ledger_plan.new_submission_id(),
                 vendor=product.vendor,
-                operation=product.name,
-                product=product.product,
+                operation=product.operation,
+                product=product.name,
                 takes_slot=not product.is_synchronous,
                 identifier_type=purchase.kind,
                 fields=product.without(sorted(purchase.fields), denied),

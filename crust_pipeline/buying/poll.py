@@ -161,6 +161,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
         submission_id,
         JobReport(
             state=state,
+            entity=job.entity,
             action=job.action,
             vendor_created_at=job.created_at,
             vendor_completed_at=job.completed_at,

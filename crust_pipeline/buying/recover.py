@@ -7,14 +7,14 @@ verifies every match by the identifiers in the file and undoes a wrong one, so t
 place alone is safe.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from crust_pipeline.buying.account import Engine
-from crust_pipeline.buying.actions import action_words
 from crust_pipeline.buying.callbacks import adopt_called_back
+from crust_pipeline.buying.job_kinds import JobKinds, job_kinds
 from crust_pipeline.buying.land import recover_answer
 from crust_pipeline.buying.replan import same_again
 from crust_pipeline.errors import Failures, one_pass
@@ -105,7 +105,7 @@ def _search(
     engine: Engine, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
 ) -> None:
     """Look for submits in the vendor's list of jobs."""
-    listed, words = None, action_words(engine)
+    listed, kinds = None, job_kinds(engine)
     note = partial(setattr, done, "trouble")
     with failures.unit("job list", "account", engine.ledger.account, note=note):
         try:
@@ -120,7 +120,7 @@ def _search(
     for submit in unknown:
         with failures.unit("search", "batch", submit.submission_id, note=_note(engine, submit)):
             # Synchronous requests are in no list of jobs.
-            job = fitting(submit, listed, words=words) if submit.takes_slot else None
+            job = fitting(submit, listed, kinds=kinds) if submit.takes_slot else None
             if job is not None:
                 listed = [item for item in listed if item.job is not job]
                 if _adopt(engine, submit.submission_id, job):
@@ -210,28 +210,26 @@ def _in_our_time(job: Job, skew: timedelta) -> Job:
     return replace(job, created_at=job.created_at - skew) if job.created_at else job
 
 
-def fitting(
-    submit: UnknownSubmit, listed: Sequence[Listed], *, words: Mapping[str, str]
-) -> Job | None:
-    """The job that is most likely a submit's: by the clock, by its place, or the only one.
+def fitting(submit: UnknownSubmit, listed: Sequence[Listed], *, kinds: JobKinds) -> Job | None:
+    """Return the job that is most likely a submit's: by the clock, by its place, or the only one.
 
     Args:
         submit: the submit.
         listed: the vendor's jobs, newest first.
-        words: {action: product} as far as known. A job of which nobody knows what kind it is may be
-            any submit's if none of the right kind fits: the vendor documents no closed set.
+        kinds: what the vendor calls jobs, as far as known. A job of which nobody knows what kind it
+            is may be any submit's if none of the right kind fits: the vendor documents no closed
+            set.
     """
-    right, unheard_of = (
-        [
-            item
-            for item in listed
-            if item.submitted_at is not None or (item.job.action or "") in kinds
-        ]
-        for kinds in (
-            {"", *(word for word, product in words.items() if product == submit.product)},
-            {item.job.action or "" for item in listed} - words.keys(),
-        )
-    )
+    right = [
+        item
+        for item in listed
+        if item.submitted_at is not None or submit.product in (kinds.of(item.job) or ())
+    ]
+    unheard_of = [
+        item
+        for item in listed
+        if item.submitted_at is not None or kinds.may_be(item.job, submit.product)
+    ]
     return _likely(submit, right) or _likely(submit, unheard_of)
 
 
@@ -315,6 +313,7 @@ def _adopt(engine: Engine, submission_id: str, job: Job) -> bool:
         engine.ledger,
         submission_id,
         batch_id=job.batch_id,
+        entity=job.entity,
         action=job.action,
         created_at=job.created_at,
         now=engine.now(),

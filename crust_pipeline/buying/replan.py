@@ -93,7 +93,7 @@ def _in_place_of(
         submission_id=new_submission_id(),
         vendor=batch.vendor,
         operation=batch.operation,
-        product=product.product,
+        product=product.name,
         takes_slot=batch.takes_slot,
         identifier_type=batch.identifier_type,
         fields=tuple(batch.field_set.split(",")),

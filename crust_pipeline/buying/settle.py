@@ -4,25 +4,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-from crust_pipeline.buying.account import ReadAnswer, ReadFile
-from crust_pipeline.keys import key_of_echo
+from crust_pipeline.keys import InvalidIdentifier, key_of_echo, key_of_url
 from crust_pipeline.ledger.land import Settled
 from crust_pipeline.ledger.states import Answer
+from crust_pipeline.vendors.landed import FileAnswers
+from crust_pipeline.vendors.lines import LineAnswer
 
 # The vendor has been known to add lines; more than these are somebody else's list.
 STRANGERS_BORNE = 0.1
 
 
-def settle(
+def settle(  # noqa: PLR0913 - all that an answer depends on
     *,
     asked: Mapping[str, str],
-    read: ReadFile,
+    read: FileAnswers,
     lines_expected: int | None,
     adopted: bool,
     cost: Callable[[Sequence[str]], Decimal],
     worst_case: Decimal,
     items_asked_for: frozenset[str] | None = None,
     unanswered: Answer = Answer.DROPPED,
+    key_of: Callable[[str], str | None] = key_of_echo,
 ) -> list[Settled] | None:
     """One answer for each identifier asked for.
 
@@ -35,16 +37,17 @@ def settle(
         worst_case: credits of one identifier when nobody can tell what came.
         items_asked_for: billable items that were asked for; None: whatever comes was.
         unanswered: what it means that nothing is said of somebody.
+        key_of: makes a key of an identifier that did not come back as it was sent.
 
     Returns:
         None when nothing shows that an adopted job is ours: its file is about other people, or
         about nobody.
     """
     keys = set(asked.values())
-    answers: dict[str, ReadAnswer] = {}
+    answers: dict[str, LineAnswer] = {}
     strangers = 0
     for answer in read.answers:
-        key = asked.get(answer.identifier) or key_of_echo(answer.identifier)
+        key = asked.get(answer.identifier) or key_of(answer.identifier)
         if key in keys:
             answers.setdefault(key, answer)
         else:
@@ -55,7 +58,7 @@ def settle(
         _settled(
             keys,
             answers=answers,
-            unreadable=_unreadable(read, asked, keys),
+            unreadable=_unreadable(read, asked, key_of),
             lost=max(len(read.unreadable), (lines_expected or 0) - read.lines),
             cost=cache(cost),
             worst_case=worst_case,
@@ -70,20 +73,23 @@ def _is_about(asked_for: int, strangers: int, *, unreadable: int) -> bool:
     return asked_for + unreadable > 0 and strangers <= STRANGERS_BORNE * asked_for
 
 
-def _unreadable(read: ReadFile, asked: Mapping[str, str], keys: set[str]) -> dict[str, int]:
+def _unreadable(
+    read: FileAnswers, asked: Mapping[str, str], key_of: Callable[[str], str | None]
+) -> dict[str, int]:
     """Whose lines came but cannot be read: {profile_key: line}."""
     found = {
-        asked.get(identifier) or key_of_echo(identifier): line
+        asked.get(identifier) or key_of(identifier): line
         for line, identifier in read.unreadable
         if identifier
     }
+    keys = set(asked.values())
     return {key: line for key, line in found.items() if key in keys}
 
 
 def _settled(
     keys: set[str],
     *,
-    answers: Mapping[str, ReadAnswer],
+    answers: Mapping[str, LineAnswer],
     unreadable: Mapping[str, int],
     lost: int,
     cost: Callable[[tuple[str, ...]], Decimal],
@@ -104,7 +110,7 @@ def _settled(
                 cost(answer.items),
                 answer.person_id,
                 answer.source_line,
-                answer.resolved_key,
+                _key_of_profile(answer.profile_url),
                 tuple(
                     item
                     for item in answer.items
@@ -119,3 +125,11 @@ def _settled(
             yield Settled(key, unanswered, worst_case)  # found and billed, for all we know
         else:
             yield Settled(key, unanswered, Decimal(0))
+
+
+def _key_of_profile(profile_url: str | None) -> str | None:
+    """Return the key of a profile URL that a vendor found, if it is one."""
+    try:
+        return key_of_url(profile_url) if profile_url else None
+    except InvalidIdentifier:
+        return None

@@ -21,8 +21,7 @@ from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.queries import NOT_PERMITTED
 from crust_pipeline.ledger.submit import Intent, Pause, PauseKind, Unsellable, backoff
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline.vendors.operations import Operation, under
+from crust_pipeline.vendors.product import Product, under
 
 # First and longest wait before the next submit, in seconds.
 WAITS: dict[PauseKind, tuple[float, float]] = {
@@ -174,24 +173,25 @@ def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
 
 
 def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
-    operation = engine.product(intent.product)
-    denied = _denied(engine, operation)
-    allowed = operation.without(intent.fields, denied)
+    product = engine.product(intent.product)
+    denied = _denied(engine, product)
+    allowed = product.without(intent.fields, denied)
     if set(allowed) != set(intent.fields):
         _leave_out(engine, intent, allowed, done)
         return
     try:
-        requested = operation.as_requested(intent.fields, denied)
-        engine.access.check(operation, requested)
-        if operation.is_synchronous and isinstance(engine.client, CrustdataClient):
-            answers = engine.client.enrich_contacts(
+        requested = product.as_requested(intent.fields, denied)
+        engine.access.check(product, requested)
+        if product.is_synchronous:
+            answers = engine.client.answer_at_once(
+                product,
                 identifier_type=intent.identifier_type,
                 identifiers=intent.identifiers,
                 fields=requested,
             )
             keep_answer(engine, intent, answers)
         else:
-            _start_job(engine, intent, operation, requested, done)
+            _start_job(engine, intent, product, requested, done)
             return
     except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
         _drop_fields(engine, intent, error, done)
@@ -214,10 +214,10 @@ def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
         done.submitted.append(intent.submission_id)
 
 
-def _denied(engine: Engine, operation: Operation) -> frozenset[str]:
+def _denied(engine: Engine, product: Product) -> frozenset[str]:
     with engine.ledger.read() as con:
         return ledger_submit.fields_denied(
-            con, engine.ledger.account, operation.name, now=engine.now()
+            con, engine.ledger.account, product.product, now=engine.now()
         )
 
 
@@ -235,12 +235,12 @@ def _leave_out(engine: Engine, intent: Intent, allowed: Sequence[str], done: Dis
 def _start_job(
     engine: Engine,
     intent: Intent,
-    operation: Operation,
+    product: Product,
     requested: Sequence[str],
     done: Dispatched,
 ) -> None:
     accepted = engine.client.submit(
-        operation,
+        product,
         identifier_type=intent.identifier_type,
         identifiers=intent.identifiers,
         fields=requested,
@@ -252,6 +252,7 @@ def _start_job(
         engine.ledger,
         intent.submission_id,
         batch_id=accepted.batch_id,
+        entity=accepted.entity,
         action=accepted.action,
         now=engine.now(),
         poll_at=poll_time(engine, intent.product, len(intent.identifiers), since=engine.now()),
@@ -285,17 +286,17 @@ def _drop_fields(
     done: Dispatched,
 ) -> None:
     """Go on without fields that the account may not have; give up if that leaves none or all."""
-    operation = engine.product(intent.product)
+    product = engine.product(intent.product)
     if isinstance(error, errors.FieldsDenied):
-        refused = operation.as_ours(error.fields)
-        kept = operation.without(intent.fields, refused)
+        refused = product.as_ours(error.fields)
+        kept = product.without(intent.fields, refused)
     else:
-        kept = _supported(operation, intent.fields, offered=error.available_fields)
+        kept = _supported(product, intent.fields, offered=error.available_fields)
         refused = tuple(
             name for name in intent.fields if not any(under(each, name) for each in kept)
         )
     # What is asked for along with everything is no field of the batch, but is denied like one.
-    along = set(refused) & set(operation.always_fields) - _denied(engine, operation)
+    along = set(refused) & set(product.always_fields) - _denied(engine, product)
     if not kept or (set(kept) == set(intent.fields) and not along):
         _reject(engine, intent, NOT_PERMITTED + str(error), done)
         return
@@ -305,14 +306,13 @@ def _drop_fields(
 
 
 def _supported(
-    operation: Operation, fields: Sequence[str], *, offered: Sequence[str]
+    product: Product, fields: Sequence[str], *, offered: Sequence[str]
 ) -> tuple[str, ...]:
     """Those of the fields that are offered; the leaves of groups that are not offered by name."""
     kept = tuple(
         name
         for name in fields
-        if name in operation.flags
-        or any(_offered(each, offered) for each in operation.called(name))
+        if name in product.flags or any(_offered(each, offered) for each in product.called(name))
     )
     if set(kept) == set(fields):
         return tuple(name for name in offered if any(under(name, group) for group in fields))

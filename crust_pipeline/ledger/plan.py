@@ -128,8 +128,10 @@ class Identity:
     on_its_way: bool
 
 
-def identities_of(tx: Transaction, emails: Sequence[str]) -> dict[str, Identity]:
-    """What identify has found, or is being asked, about these addresses: {e-mail: identity}."""
+def identities_of(
+    tx: Transaction, emails: Sequence[str], *, operations: Sequence[str]
+) -> dict[str, Identity]:
+    """Return what these operations have found, or are asked, about addresses: {e-mail: identity}."""
     found: dict[str, Identity] = {}
     for start in range(0, len(emails), KEYS_A_QUERY):
         query = (
@@ -147,7 +149,7 @@ def identities_of(tx: Transaction, emails: Sequence[str]) -> dict[str, Identity]
             )
             .where(
                 claims.c.account == tx.account,
-                claims.c.operation == "identify",
+                claims.c.operation.in_(operations),
                 claims.c.profile_key.in_(emails[start : start + KEYS_A_QUERY]),
             )
         )

@@ -24,6 +24,7 @@ class JobReport:
     """What the vendor says of a job, in the ledger's words."""
 
     state: BatchState
+    entity: str | None = None
     action: str | None = None
     vendor_created_at: datetime | None = None
     vendor_completed_at: datetime | None = None
@@ -210,7 +211,7 @@ def reported(
             "error": None,
         }
         if report.action is not None:
-            values["action"] = report.action
+            values |= {"entity": report.entity, "action": report.action}
         if report.state is BatchState.COMPLETED:
             tx.move(
                 submission_id, BatchState.COMPLETED, now=now, completed_at=now, owner=None, **values
@@ -339,15 +340,16 @@ def jobs_known(
         )
 
 
-def actions_seen(ledger: Ledger) -> list[tuple[str, str]]:
-    """What the vendor called our jobs: (product, action)."""
+def job_kinds_seen(ledger: Ledger) -> dict[tuple[str | None, str], str]:
+    """Return what the vendor called our jobs: {(entity, action): product}."""
+    kind = submissions.c.entity, submissions.c.action, submissions.c.product
     with ledger.read() as con:
         query = (
-            sa.select(submissions.c.product, submissions.c.action)
+            sa.select(*kind)
             .where(submissions.c.account == ledger.account, submissions.c.action.is_not(None))
             .distinct()
         )
-        return [(row.product, row.action) for row in con.execute(query)]
+        return {(row.entity, row.action): row.product for row in con.execute(query)}
 
 
 def adopt(
@@ -355,6 +357,7 @@ def adopt(
     submission_id: str,
     *,
     batch_id: str,
+    entity: str | None,
     action: str | None,
     created_at: datetime | None,
     now: datetime,
@@ -373,6 +376,7 @@ def adopt(
             now=now,
             reason=f"job {batch_id} adopted",
             batch_id=batch_id,
+            entity=entity,
             action=action,
             adopted=True,
             submitted_at=tx.submission(submission_id).intent_at,
@@ -410,6 +414,7 @@ def _unknown_again(tx: Transaction, submission_id: str, *, reason: str, now: dat
         now=now,
         reason=reason,
         batch_id=None,
+        entity=None,
         action=None,
         adopted=False,
         submitted_at=None,

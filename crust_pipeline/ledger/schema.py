@@ -88,6 +88,7 @@ submissions = sa.Table(
     # Given up for another one, though it may be running and billed: its worst case counts on.
     sa.Column("perhaps_billed", sa.Boolean, nullable=False, default=False),
     sa.Column("batch_id", sa.String),
+    sa.Column("entity", sa.String),
     sa.Column("action", sa.String),
     sa.Column("adopted", sa.Boolean, nullable=False, default=False),
     sa.Column("owner", sa.String),  # the process that holds the intent, or lands the file

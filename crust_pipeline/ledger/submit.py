@@ -189,6 +189,7 @@ def accepted(
     *,
     batch_id: str,
     action: str | None,
+    entity: str | None = None,
     poll_at: datetime,
     now: datetime,
 ) -> bool:
@@ -216,6 +217,7 @@ def accepted(
             BatchState.PENDING,
             now=now,
             batch_id=batch_id,
+            entity=entity,
             action=action,
             submitted_at=now,
             not_before=poll_at,

@@ -18,6 +18,10 @@ PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType(
 )
 # In the order in which they are planned, as far as they do not wait for each other.
 OPERATIONS: Final = tuple(dict.fromkeys(product.operation for product in PRODUCTS.values()))
+# Those that find the profile behind an e-mail address.
+IDENTIFYING: Final = tuple(
+    dict.fromkeys(product.operation for product in PRODUCTS.values() if product.line.profile_url)
+)
 # The types of contact data that somebody sells.
 CONTACT_TYPES: Final = tuple(
     dict.fromkeys(name for product in PRODUCTS.values() for name in product.contact_types)

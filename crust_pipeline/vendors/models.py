@@ -52,6 +52,7 @@ class Accepted:
 
     batch_id: str
     status: JobStatus
+    entity: str | None
     action: str | None
     identifier_count: int | None
     entities_requested: int | None

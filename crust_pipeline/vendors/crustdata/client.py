@@ -156,6 +156,7 @@ class CrustdataClient:
         return Accepted(
             batch_id=batch_id,
             status=JobStatus.of(str(job.get("status", JobStatus.PENDING))),
+            entity=text(job.get("entity")),
             action=text(job.get("action")),
             identifier_count=whole_number(job.get("identifier_count")),
             entities_requested=whole_number(job.get("entities_requested")),

@@ -123,6 +123,7 @@ class ProntoJobs:
         return Accepted(
             batch_id=batch_id,
             status=JobStatus.PENDING,
+            entity=None,
             action=None,
             identifier_count=len(identifiers),
             entities_requested=None,
