@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline, operations_of
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.switches import Switches

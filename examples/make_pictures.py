@@ -10,7 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from crust_pipeline.app.installation import Pipeline, operations_of
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.local_dagster.instance import running_instance
 from crust_pipeline.report.page import write_report

@@ -20,7 +20,7 @@ from crust_pipeline.buying.plan import PlanReport, plan
 from crust_pipeline.ledger import plan as ledger_plan
 from crust_pipeline.ledger.schema import claims, submissions
 from crust_pipeline.ledger.store import Ledger
-from crust_pipeline.vendors.operations import ENRICH
+from crust_pipeline.vendors.crustdata.products import ENRICH
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 from bench.scale.history import DAYS, NOW, OPERATION, write_history
 from crust_pipeline.buying.account import Engine
@@ -28,8 +28,8 @@ from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.queue import queue
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.crustdata.products import ENRICH
 from crust_pipeline.vendors.models import Job
-from crust_pipeline.vendors.operations import ENRICH
 
 SIZES = (10, 1_000, 10_000)
 BATCH = 100
@@ -61,9 +61,8 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
     engine = Engine(
         ledger=ledger,
         client=cast("CrustdataClient", SimpleNamespace(job=_processing, reads_per_minute=6000)),
-        products={ENRICH.product: ENRICH},
+        products={ENRICH.name: ENRICH},
         raw=Path("raw"),
-        read_file=cast("Any", None),
         max_active=5,
         poll_seconds=0,
         clock=lambda: NOW,

@@ -58,7 +58,8 @@ def companies_of(
         for row in rows
         if row.profile_key
     }
-    employers = dict(ask_about(pipeline.lake, _EMPLOYER, keys=set(person_of.values())))
+    found = ask_about(pipeline.lake, _EMPLOYER, keys=set(person_of.values()))
+    employers: dict[str | None, str] = {row[0]: row[1] for row in found}
     domains = _domains(pipeline, rows, upstream)
     informing = places_under_way(["people"], waiting)
     with pipeline.ledger.read() as con:

@@ -217,7 +217,7 @@ def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
 def _denied(engine: Engine, product: Product) -> frozenset[str]:
     with engine.ledger.read() as con:
         return ledger_submit.fields_denied(
-            con, engine.ledger.account, product.product, now=engine.now()
+            con, engine.ledger.account, product.operation, now=engine.now()
         )
 
 

@@ -131,7 +131,7 @@ class Identity:
 def identities_of(
     tx: Transaction, emails: Sequence[str], *, operations: Sequence[str]
 ) -> dict[str, Identity]:
-    """Return what these operations have found, or are asked, about addresses: {e-mail: identity}."""
+    """Return whom these operations have found, or are asked for: {e-mail: identity}."""
     found: dict[str, Identity] = {}
     for start in range(0, len(emails), KEYS_A_QUERY):
         query = (

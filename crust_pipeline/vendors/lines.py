@@ -32,11 +32,12 @@ class NoAnswerError(CrustError):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A list of a line whose elements are what is billed, one item for all of them.
+    """Where a line has what is billed as one item.
 
     Attributes:
         item: the item.
-        path: the list; `` for what every line delivers.
+        path: a list of it, or an object or list that counts as one when it is not empty; empty for
+            what every line delivers.
         values: where an element has its value, the first that is there; `.` is the element itself.
             () for a list of objects that count as they are.
         excluded: a text that no such value holds.
@@ -257,6 +258,8 @@ def _is_delivered(delivered: Delivered, record: _Record) -> bool:
     """Tell whether a line has a row's worth of something: the table's SQL keeps the same."""
     if not delivered.path:
         return True
+    if not delivered.path.endswith(LIST):
+        return record.value(delivered.path) not in (None, "", [], {})
     *outer, last, _ = delivered.path.split(LIST)
     places: list[Any] = [record]
     for path in outer:

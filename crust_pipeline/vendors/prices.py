@@ -56,11 +56,10 @@ class Prices:
             PriceError: something that can come with these fields has no price on that day.
         """
         prices = self._on(operation, on)
-        product = PRODUCTS.get(operation)
         unpriced = [
-            item
-            for item, asked_by in (product.billed_for.items() if product else ())
-            if item not in prices and _brings(fields, asked_by)
+            item.name
+            for item in (PRODUCTS[operation].items if operation in PRODUCTS else ())
+            if item.name not in prices and _brings(fields, item.asked_by)
         ]
         if unpriced:
             raise _no_price(operation, unpriced, on)

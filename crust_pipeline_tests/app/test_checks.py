@@ -17,7 +17,7 @@ from crust_pipeline.buying.plan import plan
 from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.specs import TABLES
-from crust_pipeline.vendors.operations import BULK_CONTACTS
+from crust_pipeline.vendors.pronto.products import BULK_CONTACTS
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

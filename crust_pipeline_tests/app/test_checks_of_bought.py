@@ -22,6 +22,7 @@ from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.flatten.drift import Drift
 from crust_pipeline.tables.flatten.files import FileReport
+from crust_pipeline.vendors.pronto.products import PRONTO
 from crust_pipeline_tests.people import DAYS, write_people
 
 
@@ -215,7 +216,7 @@ def test_a_link_of_the_second_vendor_counts_as_well(
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=4.5)
     both = Settings.from_env(settings | {"CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto"})
-    change_batches(pipeline, state="completed", completed_at=ended, account=both.pronto_account)
+    change_batches(pipeline, state="completed", completed_at=ended, account=PRONTO.account(both))
     assert checks.no_link_is_near_its_end(pipeline).passed
     assert not checks.no_link_is_near_its_end(Pipeline(settings=both)).passed
 

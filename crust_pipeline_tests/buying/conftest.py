@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.app.installation import read_file
 from crust_pipeline.buying.account import Engine
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.land import Landed, land_files
@@ -28,7 +27,9 @@ from crust_pipeline.sandbox.people import Fate, person_of_slug
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline.vendors.operations import CONTACT, CONTACT_SYNC, ENRICH, IDENTIFY, Operation
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC, ENRICH, IDENTIFY
+from crust_pipeline.vendors.product import Product
 from crust_pipeline_tests.databases import new_ledger_url
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -86,7 +87,7 @@ class World:
         self,
         *keys: str | None,
         day: date = MONDAY,
-        product: Operation = ENRICH,
+        product: Product = ENRICH,
         fields: Sequence[str] | None = None,
         balance: Decimal | None = None,
         dry_run: bool = False,
@@ -108,7 +109,7 @@ class World:
         rows: Sequence[InputRow],
         *,
         days: Sequence[date],
-        product: Operation = ENRICH,
+        product: Product = ENRICH,
         fields: Sequence[str] | None = None,
         balance: Decimal | None = None,
         dry_run: bool = False,
@@ -225,9 +226,8 @@ def world(tmp_path: Path, switches: Switches) -> Iterator[World]:
         engine = Engine(
             ledger=ledger,
             client=client,
-            products={item.product: item for item in (ENRICH, IDENTIFY, CONTACT, CONTACT_SYNC)},
+            products={item.name: item for item in (ENRICH, IDENTIFY, CONTACT, CONTACT_SYNC)},
             raw=tmp_path / "raw",
-            read_file=read_file,
             max_active=5,
             poll_seconds=5,
             clock=clock.now,

@@ -8,8 +8,8 @@ import pytest
 from crust_pipeline.buying.access import Access
 from crust_pipeline.ledger import queries
 from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC, ENRICH, IDENTIFY
 from crust_pipeline.vendors.models import EndpointAccess
-from crust_pipeline.vendors.operations import CONTACT_SYNC, ENRICH, IDENTIFY
 from crust_pipeline_tests.buying.conftest import MONDAY, SAM, TUESDAY, World, people
 
 ASKED = "GET /account/endpoints"
@@ -177,7 +177,7 @@ def test_a_field_that_stays_denied_does_not_go_round_in_circles(
     def denied(**_: object) -> None:
         raise errors.FieldsDenied("denied", fields=("contact.websites",))
 
-    monkeypatch.setattr(world.engine.client, "enrich_contacts", denied)
+    monkeypatch.setattr(world.engine.client, "answer_at_once", denied)
     world.buy(SAM, product=CONTACT_SYNC)
 
     assert world.outcomes(operation="contact") == ["not_permitted"]

@@ -43,7 +43,7 @@ class Buyer:
         pipeline = self.pipeline
         load_upstream(pipeline, start=DAYS[day], end=DAYS[day], run_id="test")
         (batch,) = plan_days(pipeline, "enrich", [DAYS[day]], policy=pipeline.policy).batches
-        fill_slots(pipeline.engine)
+        fill_slots(pipeline.accounts["crustdata"])
         return batch.submission_id
 
     def job(self, number: int) -> Job:
@@ -97,10 +97,10 @@ def test_a_callback_wakes_the_monitor_which_asks_the_vendor_itself(called_back: 
     submission_id = called_back.submit(0)
     with called_back.pipeline.ledger.write() as tx:
         tx.update(submission_id, not_before=utc_now() + timedelta(hours=1))
-    assert poll_jobs(called_back.pipeline.engine).completed == []
+    assert poll_jobs(called_back.pipeline.accounts["crustdata"]).completed == []
     lie = {"batch_id": "somebody-else", "status": "failed"}
     assert called_back.call_back(called_back.job(0), body=lie) is Receipt.KEPT
-    assert poll_jobs(called_back.pipeline.engine).completed == [submission_id]
+    assert poll_jobs(called_back.pipeline.accounts["crustdata"]).completed == [submission_id]
 
 
 def test_a_callback_tells_lost_submits_of_one_size_apart(called_back: Buyer) -> None:
@@ -112,7 +112,7 @@ def test_a_callback_tells_lost_submits_of_one_size_apart(called_back: Buyer) -> 
     with called_back.pipeline.ledger.write() as tx:
         tx.update(first, not_before=utc_now() + timedelta(hours=1))
     called_back.call_back(jobs[1])
-    assert reconcile(called_back.pipeline.engine).adopted == [second]
+    assert reconcile(called_back.pipeline.accounts["crustdata"]).adopted == [second]
     assert called_back.batch_id(second) == jobs[1].batch_id
 
 
@@ -123,7 +123,7 @@ def test_a_made_up_job_is_not_adopted(called_back: Buyer) -> None:
     called_back.sandbox.fail("server_error", times=None, path="/batch")  # its list cannot be had
     for batch_id in ("no-uuid", "00000000-0000-4000-8000-000000000000"):
         called_back.call_back(called_back.job(0), body={"batch_id": batch_id})
-    assert reconcile(called_back.pipeline.engine).adopted == []
+    assert reconcile(called_back.pipeline.accounts["crustdata"]).adopted == []
     assert called_back.batch_id(submission_id) is None
 
 
@@ -135,15 +135,15 @@ def test_a_job_of_another_batch_is_not_adopted(called_back: Buyer) -> None:
     assert taken
     called_back.call_back(called_back.job(1), body={"batch_id": taken})
     called_back.sandbox.fail("server_error", times=None, path="/batch")
-    assert reconcile(called_back.pipeline.engine).adopted == []
+    assert reconcile(called_back.pipeline.accounts["crustdata"]).adopted == []
 
 
 def test_the_token_is_spent_when_the_file_has_landed(called_back: Buyer) -> None:
     called_back.submit(0)
     job = called_back.job(0)
     called_back.call_back(job)
-    poll_jobs(called_back.pipeline.engine)
-    assert len(land_files(called_back.pipeline.engine).landed) == 1
+    poll_jobs(called_back.pipeline.accounts["crustdata"])
+    assert len(land_files(called_back.pipeline.accounts["crustdata"]).landed) == 1
     assert called_back.call_back(job, body={"again": "yes"}) is Receipt.NO_SUCH_ADDRESS
 
 
@@ -154,5 +154,5 @@ def test_an_unknown_submit_without_a_callback_is_still_found_in_the_list(
     submission_id = called_back.submit(0)
     with called_back.pipeline.ledger.write() as tx:
         tx.update(submission_id, not_before=utc_now())
-    assert reconcile(called_back.pipeline.engine).adopted == [submission_id]
+    assert reconcile(called_back.pipeline.accounts["crustdata"]).adopted == [submission_id]
     assert ledger_poll.unknown_submits(called_back.pipeline.ledger) == []

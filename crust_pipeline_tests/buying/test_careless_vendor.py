@@ -8,7 +8,7 @@ import pytest
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline.vendors.operations import CONTACT_SYNC
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC
 from crust_pipeline_tests.buying.conftest import World, person
 
 EMAILS = ("sam@example.com", "ann@example.com")
@@ -27,7 +27,7 @@ def always(monkeypatch: pytest.MonkeyPatch, method: str, **answer: Any) -> None:
 def test_answers_of_one_request_id_are_all_kept(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    always(monkeypatch, "enrich_contacts", request_id="the-same")
+    always(monkeypatch, "answer_at_once", request_id="the-same")
     kept = [world.buy(email, product=CONTACT_SYNC) for email in EMAILS]
     assert [world.state(batch) for batch in kept] == [BatchState.LANDED] * 2
     assert [world.batch(batch)["batch_id"] for batch in kept] == ["the-same", None]
@@ -52,4 +52,5 @@ def test_what_a_job_is_called_is_learned_from_polls_too(
     always(monkeypatch, "submit", action=None)
     always(monkeypatch, "job", action="person_enrichment")
     world.buy(person(0))
-    assert ledger_poll.actions_seen(world.ledger) == [("enrich", "person_enrichment")]
+    seen = ledger_poll.job_kinds_seen(world.ledger)
+    assert seen == {("person", "person_enrichment"): "enrich"}

@@ -12,7 +12,8 @@ from crust_pipeline.buying.decide import Decision, InputRow, Policy, decide
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.plan import Claim, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendors.operations import CONTACT, IDENTIFY
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import IDENTIFY
 from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,

@@ -9,7 +9,8 @@ from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.states import BatchState, Verdict
-from crust_pipeline.vendors.operations import ENRICH, IDENTIFY, Operation
+from crust_pipeline.vendors.crustdata.products import ENRICH, IDENTIFY
+from crust_pipeline.vendors.product import Product
 from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
@@ -71,7 +72,7 @@ def test_a_landing_that_another_process_finished_is_not_declared_expired(world: 
 def test_the_limit_of_a_run_counts_all_that_the_run_plans(world: World) -> None:
     rows = [InputRow(MONDAY, str(number), key) for number, key in enumerate(people(3))]
 
-    def credits_reserved(operation: Operation, run_id: str) -> Decimal:
+    def credits_reserved(operation: Product, run_id: str) -> Decimal:
         return plan(
             world.ledger,
             {"profile_url": operation, "email": operation},

@@ -7,7 +7,7 @@ from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.erase import Erased, erase
 from crust_pipeline.ledger.load import NO_DAY
 from crust_pipeline.ledger.states import BatchState, LedgerError
-from crust_pipeline.vendors.operations import IDENTIFY
+from crust_pipeline.vendors.crustdata.products import IDENTIFY
 from crust_pipeline_tests.buying.conftest import MONDAY, SAM, TUESDAY, World, people, person
 
 PATH = "/batch/person/enrich"

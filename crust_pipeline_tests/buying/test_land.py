@@ -11,8 +11,9 @@ from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import IDENTIFY
 from crust_pipeline.vendors.models import Downloaded
-from crust_pipeline.vendors.operations import CONTACT, IDENTIFY
 from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,

@@ -14,7 +14,7 @@ from crust_pipeline.buying.decide import Decision, InputRow, Policy
 from crust_pipeline.buying.plan import pack
 from crust_pipeline.ledger.plan import NewBatch
 from crust_pipeline.ledger.states import Verdict
-from crust_pipeline.vendors.operations import IDENTIFY
+from crust_pipeline.vendors.crustdata.products import IDENTIFY
 
 POLICY = Policy(refresh_after=timedelta(90), retry_not_found_after=timedelta(30))
 FIRST = date(2026, 1, 1)

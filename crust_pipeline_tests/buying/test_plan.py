@@ -13,7 +13,7 @@ from crust_pipeline.buying.decide import Decision, InputRow, Purchase, decide
 from crust_pipeline.buying.plan import OverBudgetError, afford
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.states import BatchState, Verdict
-from crust_pipeline.vendors.operations import CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
 from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,

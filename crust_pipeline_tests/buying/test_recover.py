@@ -11,7 +11,7 @@ from crust_pipeline.errors import UnitsFailedError
 from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.states import BatchState, LedgerError, OverLimitError
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.operations import CONTACT_SYNC, IDENTIFY
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC, IDENTIFY
 from crust_pipeline_tests.buying.conftest import MONDAY, SAM, TUESDAY, World, people, person
 
 LOST = "connection_lost_after_accept"
@@ -221,16 +221,15 @@ def test_an_answer_that_was_kept_and_could_not_be_settled_is_settled_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.plan("sam@example.com", product=CONTACT_SYNC)
-    read_file = world.engine.read_file
 
     def out_of_memory(*_: object) -> NoReturn:
         raise MemoryError
 
-    world.with_engine(read_file=out_of_memory)
-    with pytest.raises(UnitsFailedError, match="MemoryError"):
-        world.submit()
+    with monkeypatch.context() as patched:
+        patched.setattr("crust_pipeline.buying.land.read_answers", out_of_memory)
+        with pytest.raises(UnitsFailedError, match="MemoryError"):
+            world.submit()
     assert world.states() == {BatchState.UNKNOWN: 1}
-    world.with_engine(read_file=read_file)
     (found,) = world.search().adopted
     assert world.state(found) is BatchState.LANDED
     assert world.sold() == {"sam@example.com": 1}

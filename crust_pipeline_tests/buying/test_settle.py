@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.buying.account import ReadAnswer, ReadFile
 from crust_pipeline.buying.settle import settle
 from crust_pipeline.keys import identifier_of
 from crust_pipeline.ledger.land import Settled
 from crust_pipeline.ledger.states import Answer
+from crust_pipeline.vendors.landed import FileAnswers
+from crust_pipeline.vendors.lines import LineAnswer
 
 WORST = Decimal(7)
 PRICES = {"profile": Decimal(1), "extra": Decimal("0.3")}
@@ -25,7 +26,7 @@ def cost(items: Sequence[str]) -> Decimal:
 
 def settled(
     asked: Sequence[str],
-    read: ReadFile,
+    read: FileAnswers,
     *,
     lines_expected: int | None = None,
     adopted: bool = False,
@@ -42,8 +43,8 @@ def settled(
     )
 
 
-def found(key: str, line: int = 1, *items: str) -> ReadAnswer:
-    return ReadAnswer(identifier_of(key), "matched", items or ("profile",), 1, line)
+def found(key: str, line: int = 1, *items: str) -> LineAnswer:
+    return LineAnswer(identifier_of(key), "matched", items or ("profile",), 1, line)
 
 
 def answers_of(result: list[Settled] | None) -> dict[str, Answer]:
@@ -53,7 +54,7 @@ def answers_of(result: list[Settled] | None) -> dict[str, Answer]:
 
 LINES = st.one_of(
     st.builds(
-        ReadAnswer,
+        LineAnswer,
         st.sampled_from([*map(identifier_of, KEYS), *STRANGERS, "", "no identifier"]),
         st.sampled_from(["matched", "not_found", "redacted", "no_data"]),
         st.sampled_from([(), ("profile",), ("profile", "extra")]),
@@ -72,13 +73,13 @@ LINES = st.one_of(
 )
 def test_everyone_asked_about_has_exactly_one_answer_and_nobody_costs_more_than_reserved(
     asked: list[str],
-    lines: list[ReadAnswer | tuple[int, str | None]],
+    lines: list[LineAnswer | tuple[int, str | None]],
     expected: int | None,
     adopted: bool,
 ) -> None:
-    answers = tuple(line for line in lines if isinstance(line, ReadAnswer))
-    unreadable = tuple(line for line in lines if not isinstance(line, ReadAnswer))
-    read = ReadFile(len(lines), answers, unreadable)
+    answers = tuple(line for line in lines if isinstance(line, LineAnswer))
+    unreadable = tuple(line for line in lines if not isinstance(line, LineAnswer))
+    read = FileAnswers(len(lines), answers, unreadable)
     result = settled(asked, read, lines_expected=expected, adopted=adopted)
     if result is None:
         assert adopted
@@ -96,13 +97,13 @@ def test_everyone_asked_about_has_exactly_one_answer_and_nobody_costs_more_than_
 
 
 def test_whom_the_vendor_leaves_out_was_dropped_and_costs_nothing() -> None:
-    result = settled(KEYS[:2], ReadFile(1, (found(KEYS[0]),), ()), lines_expected=1)
+    result = settled(KEYS[:2], FileAnswers(1, (found(KEYS[0]),), ()), lines_expected=1)
     assert answers_of(result) == {KEYS[0]: Answer.MATCHED, KEYS[1]: Answer.DROPPED}
     assert sum(item.credits for item in result or ()) == 1
 
 
 def test_a_line_that_cannot_be_read_but_says_whom_it_is_about_fails_only_that_one() -> None:
-    read = ReadFile(2, (found(KEYS[0]),), ((2, identifier_of(KEYS[1])),))
+    read = FileAnswers(2, (found(KEYS[0]),), ((2, identifier_of(KEYS[1])),))
     result = settled(KEYS[:3], read, lines_expected=2)
     assert answers_of(result) == {
         KEYS[0]: Answer.MATCHED,
@@ -112,13 +113,15 @@ def test_a_line_that_cannot_be_read_but_says_whom_it_is_about_fails_only_that_on
 
 
 def test_when_as_many_lines_are_lost_as_people_are_missing_they_are_taken_as_delivered() -> None:
-    result = settled(KEYS[:4], ReadFile(2, (found(KEYS[0]), found(KEYS[1])), ()), lines_expected=4)
+    result = settled(
+        KEYS[:4], FileAnswers(2, (found(KEYS[0]), found(KEYS[1])), ()), lines_expected=4
+    )
     assert [item.answer for item in result or ()] == [Answer.MATCHED] * 2 + [Answer.FAILED] * 2
     assert sum(item.credits for item in result or ()) == 2 + 2 * WORST
 
 
 def test_when_few_lines_are_lost_the_many_who_are_missing_were_dropped() -> None:
-    read = ReadFile(2, (found(KEYS[0]),), ((2, None),))
+    read = FileAnswers(2, (found(KEYS[0]),), ((2, None),))
     assert (
         list(answers_of(settled(KEYS, read, lines_expected=2)).values()).count(Answer.DROPPED)
         == len(KEYS) - 1
@@ -135,12 +138,12 @@ def test_when_few_lines_are_lost_the_many_who_are_missing_were_dropped() -> None
     ],
 )
 def test_an_echo_is_recognised_however_it_is_written(echo: str) -> None:
-    read = ReadFile(1, (ReadAnswer(echo, "matched", ("profile",), 1, 1),), ())
+    read = FileAnswers(1, (LineAnswer(echo, "matched", ("profile",), 1, 1),), ())
     assert answers_of(settled(KEYS[:1], read)) == {KEYS[0]: Answer.MATCHED}
 
 
 def test_the_first_of_several_lines_about_somebody_counts() -> None:
-    read = ReadFile(2, (found(KEYS[0], 1), found(KEYS[0], 2, "profile", "extra")), ())
+    read = FileAnswers(2, (found(KEYS[0], 1), found(KEYS[0], 2, "profile", "extra")), ())
     (item,) = settled(KEYS[:1], read) or []
     assert (item.source_line, item.credits) == (1, 1)
 
@@ -148,8 +151,8 @@ def test_the_first_of_several_lines_about_somebody_counts() -> None:
 @pytest.mark.parametrize(("strangers", "ours"), [(0, 1), (1, 10), (0, 12)])
 def test_an_adopted_file_with_few_strangers_is_ours(strangers: int, ours: int) -> None:
     lines = [found(key) for key in KEYS[:ours]]
-    lines += [ReadAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:strangers]]
-    assert settled(KEYS, ReadFile(len(lines), tuple(lines), ()), adopted=True) is not None
+    lines += [LineAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:strangers]]
+    assert settled(KEYS, FileAnswers(len(lines), tuple(lines), ()), adopted=True) is not None
 
 
 @pytest.mark.parametrize(("strangers", "ours"), [(0, 0), (1, 0), (1, 1), (2, 12)])
@@ -157,14 +160,14 @@ def test_an_adopted_file_about_others_or_about_nobody_is_not_ours(
     strangers: int, ours: int
 ) -> None:
     lines = [found(key) for key in KEYS[:ours]]
-    lines += [ReadAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:strangers]]
-    read = ReadFile(len(lines), tuple(lines), ())
+    lines += [LineAnswer(one, "matched", ("profile",), 1, 1) for one in STRANGERS[:strangers]]
+    read = FileAnswers(len(lines), tuple(lines), ())
     assert settled(KEYS, read, adopted=True) is None
     assert settled(KEYS, read, adopted=False) is not None
 
 
 def test_what_came_without_having_been_asked_for_is_named_and_paid_for() -> None:
-    read = ReadFile(1, (found(KEYS[0], 1, "profile", "extra"),), ())
+    read = FileAnswers(1, (found(KEYS[0], 1, "profile", "extra"),), ())
     (item,) = settled(KEYS[:1], read, items_asked_for=frozenset({"profile"})) or []
     assert item.unrequested == ("extra",)
     assert item.credits == Decimal("1.3")

@@ -8,7 +8,7 @@ import pytest
 from crust_pipeline.buying.decide import InputRow
 from crust_pipeline.ledger import spending
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline.vendors.operations import CONTACT_SYNC
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC
 from crust_pipeline_tests.buying.conftest import MONDAY, TUESDAY, World
 
 ROWS = [
@@ -20,11 +20,11 @@ def bought(
     world: World, reported: Decimal | None, monkeypatch: pytest.MonkeyPatch
 ) -> list[Decimal]:
     """Buy three people for two days in one batch; what is reported for each day."""
-    ask = CrustdataClient.enrich_contacts
+    ask = CrustdataClient.answer_at_once
     if reported is not None:
         monkeypatch.setattr(
             CrustdataClient,
-            "enrich_contacts",
+            "answer_at_once",
             lambda *args, **kwargs: replace(ask(*args, **kwargs), credits_used=reported),
         )
     world.plan_rows(ROWS, days=[MONDAY, TUESDAY], product=CONTACT_SYNC)

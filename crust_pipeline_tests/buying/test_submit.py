@@ -14,7 +14,9 @@ from crust_pipeline.ledger import queries
 from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.operations import CONTACT, CONTACT_SYNC, IDENTIFY, Operation
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC, IDENTIFY
+from crust_pipeline.vendors.product import Product
 from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
@@ -254,7 +256,7 @@ def test_one_identifier_that_a_request_is_refused_for_ends_up_alone(
     send = world.engine.client.submit
     bad = f"https://www.{person(number)}"
 
-    def picky(operation: Operation, *, identifiers: tuple[str, ...], **rest: Any) -> object:
+    def picky(operation: Product, *, identifiers: tuple[str, ...], **rest: Any) -> object:
         if bad in identifiers:
             raise errors.InvalidRequest("One of the identifiers is not to the vendor's taste")
         return send(operation, identifiers=identifiers, **rest)

@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from crust_pipeline.vendors.operations import CONTACT, CONTACT_SYNC, Operation
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC
+from crust_pipeline.vendors.product import Product
 from crust_pipeline_tests.buying.conftest import MONDAY, TUESDAY, WEDNESDAY, World, people
 
 PLAIN, VERIFIED = ("business_email",), ("business_email", "verified")
@@ -13,7 +15,7 @@ BOTH = pytest.mark.parametrize("product", [CONTACT, CONTACT_SYNC], ids=["batch",
 
 @BOTH
 def test_verification_is_asked_for_and_paid_for_those_who_get_an_address(
-    world: World, product: Operation
+    world: World, product: Product
 ) -> None:
     bought = world.buy(*people(12), product=product, fields=VERIFIED)
 
@@ -26,7 +28,7 @@ def test_verification_is_asked_for_and_paid_for_those_who_get_an_address(
 
 @BOTH
 def test_what_was_bought_unverified_is_bought_again_verified(
-    world: World, product: Operation
+    world: World, product: Product
 ) -> None:
     world.buy(*people(3), product=product, fields=PLAIN)
     (batch,) = world.plan(*people(3), product=product, fields=VERIFIED, day=TUESDAY).batches
@@ -36,7 +38,7 @@ def test_what_was_bought_unverified_is_bought_again_verified(
 
 
 @BOTH
-def test_what_was_bought_verified_is_not_bought_again(world: World, product: Operation) -> None:
+def test_what_was_bought_verified_is_not_bought_again(world: World, product: Product) -> None:
     world.buy(*people(3), product=product, fields=VERIFIED)
 
     for day, fields in ((TUESDAY, PLAIN), (WEDNESDAY, VERIFIED)):
@@ -65,7 +67,7 @@ def test_without_the_right_to_addresses_there_is_nothing_to_verify(world: World)
 
 
 @BOTH
-def test_people_of_whom_no_address_passes_cost_nothing(world: World, product: Operation) -> None:
+def test_people_of_whom_no_address_passes_cost_nothing(world: World, product: Product) -> None:
     world.buy(*people(25), product=product, fields=VERIFIED)
 
     outcomes = world.outcomes(MONDAY, operation="contact")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -17,8 +17,8 @@ from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.schema import submissions
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.crustdata.products import ENRICH
 from crust_pipeline.vendors.models import Job
-from crust_pipeline.vendors.operations import ENRICH
 from crust_pipeline_tests.databases import new_ledger_url
 
 OPEN = 500
@@ -72,9 +72,8 @@ def engine(vendor: SlowVendor, tmp_path: Path) -> Iterator[Engine]:
     yield Engine(
         ledger=ledger,
         client=cast("CrustdataClient", vendor),
-        products={ENRICH.product: ENRICH},
+        products={ENRICH.name: ENRICH},
         raw=tmp_path,
-        read_file=cast("Any", None),
         max_active=OPEN,
         # Longer than it takes to go round: whoever was asked about waits for all others.
         poll_seconds=OPEN,

@@ -19,7 +19,9 @@ from crust_pipeline.ledger.states import Answer, BatchState
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline.vendors.operations import BULK_CONTACTS, ENRICH, Operation
+from crust_pipeline.vendors.crustdata.products import ENRICH
+from crust_pipeline.vendors.product import Product
+from crust_pipeline.vendors.pronto.products import BULK_CONTACTS, PRONTO
 from crust_pipeline_tests.command_line import crust
 
 MONDAY, TUESDAY = date(2026, 11, 2), date(2026, 11, 3)
@@ -37,11 +39,11 @@ def settings(tmp_path: Path) -> Mapping[str, str]:
 
 
 def planned(
-    settings: Mapping[str, str], product: Operation, *, people: int = 3
+    settings: Mapping[str, str], product: Product, *, people: int = 3
 ) -> tuple[Ledger, str]:
     """One batch: the first person's day is Tuesday, the others' Monday."""
     of = Settings.from_env(settings)
-    account = of.account if product.vendor == "crustdata" else of.pronto_account
+    account = of.account if product.vendor == "crustdata" else PRONTO.account(of)
     ledger = Ledger(of.ledger_url, account=account)
     rows = [
         InputRow(MONDAY if number else TUESDAY, str(number), f"linkedin.com/in/p{number}")

@@ -12,7 +12,7 @@ from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import plan
 from crust_pipeline.cli.main import main
 from crust_pipeline.settings import Settings
-from crust_pipeline.vendors.operations import ENRICH
+from crust_pipeline.vendors.crustdata.products import ENRICH
 
 DAY = date(2026, 1, 5)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline, operations_of
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.orders import operations_of
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline.report.page import write_report

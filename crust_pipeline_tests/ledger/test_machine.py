@@ -43,7 +43,7 @@ from crust_pipeline.ledger.schema import identifiers, submissions
 from crust_pipeline.ledger.states import OWNS_IDENTIFIERS, Answer, BatchState, LedgerError
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.submit import Intent, Pause, PauseKind
-from crust_pipeline.vendors.operations import ENRICH
+from crust_pipeline.vendors.crustdata.products import ENRICH
 from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 
 DAYS = [date(2026, 11, 2), date(2026, 11, 3)]
@@ -88,7 +88,6 @@ class Machine(RuleBasedStateMachine):
             client=cast("Any", None),
             products={"enrich": ENRICH},
             raw=Path(),
-            read_file=cast("Any", None),
             max_active=SLOTS,
             poll_seconds=1,
         )
@@ -202,6 +201,7 @@ class Machine(RuleBasedStateMachine):
                 self.ledger,
                 submission_id,
                 batch_id=f"job-{self.jobs}",
+                entity="person",
                 action="enrich",
                 created_at=None,
                 now=self.now,

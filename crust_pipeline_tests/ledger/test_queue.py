@@ -18,7 +18,7 @@ from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.queue import queue
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.ledger.store import Ledger
-from crust_pipeline.vendors.operations import ENRICH
+from crust_pipeline.vendors.crustdata.products import ENRICH
 from crust_pipeline_tests.databases import new_ledger_url
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from crust_pipeline.app.days import days_between
-from crust_pipeline.app.installation import OPERATIONS
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
+from crust_pipeline.vendors.catalog import OPERATIONS
 from crust_pipeline_tests.command_line import crust
 from crust_pipeline_tests.money.killed import run_and_kill
 

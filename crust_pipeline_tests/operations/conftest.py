@@ -135,7 +135,7 @@ class Bought:
 
     def go_on(self) -> None:
         """Go on until nothing is under way, then fill the tables."""
-        engine = self.pipeline.engine
+        engine = self.pipeline.accounts["crustdata"]
         for _ in range(TURNS):
             reconcile(engine)
             advance(engine)

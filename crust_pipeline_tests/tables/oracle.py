@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from crust_pipeline.tables.spec import Column, Source, Table
+from crust_pipeline.vendors.catalog import line_of
 
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
@@ -20,7 +21,7 @@ def expected_rows(table: Table, operation: str, line: dict[str, Any]) -> list[di
         {column.name: _value(column, source, line, elements) for column in _read_columns(table)}
         | {name: sql == "true" for name, sql in source.constants.items()}
         for source in table.sources
-        if source.operation == operation
+        if source.line is line_of(operation)
         for elements in _elements(source, line)
     ]
 

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crust_pipeline.tables.flatten.answers import read_answers
 from crust_pipeline.tables.flatten.files import LandedFile
 from crust_pipeline.tables.flatten.flattening import flatten
 from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.vendors.catalog import line_of
+from crust_pipeline.vendors.landed import read_answers
 
 DAY = date(2026, 11, 2)
 DELIVERIES: list[Any] = [
@@ -98,12 +99,12 @@ def test_what_nobody_asked_for_is_in_quarantine_only(lake: Lake) -> None:
 
 
 def test_what_was_found_is_read_for_settling(file: Path) -> None:
-    read = read_answers(file, operation="bulk_contact")
-    answers = read.table.select(["identifier", "status", "items"]).to_pylist()
-    assert [tuple(answer.values()) for answer in answers] == [
+    read = read_answers(file, line_of("bulk_contact"))
+    found = [(answer.identifier, answer.status, list(answer.items)) for answer in read.answers]
+    assert found == [
         ("k1", "matched", ["business_email", "phone_number"]),
         ("k2", "matched", ["personal_email", "phone_number"]),
         ("k3", "not_found", []),
         ("never-sent", "matched", ["business_email"]),
     ]
-    assert len(read.quarantined) == 2
+    assert len(read.unreadable) == 2

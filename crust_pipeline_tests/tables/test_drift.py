@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from crust_pipeline.tables.flatten.drift import Drift, unknown_keys
+from crust_pipeline.vendors.catalog import line_of
 from crust_pipeline_tests.tables.landing import enriched, flattened, landed, url
 
 
@@ -63,5 +64,5 @@ def test_all_keys_are_counted_when_asked_for_whatever_the_sample_shows(tmp_path:
 
 def test_what_the_second_vendor_documents_is_no_drift() -> None:
     line = {"custom": {"key": "k"}, "status": "finished", "first_name": "Ada", "shoe_size": 43}
-    found = unknown_keys("bulk_contact", [json.dumps(line).encode()])
+    found = unknown_keys(line_of("bulk_contact"), [json.dumps(line).encode()])
     assert [drift.path for drift in found] == ["shoe_size"]

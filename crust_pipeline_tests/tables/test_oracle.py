@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from crust_pipeline.tables.flatten.shape import Items, Record, Shape, Value, shape_of
 from crust_pipeline.tables.specs import tables_of
+from crust_pipeline.vendors.catalog import line_of
 from crust_pipeline_tests.tables.landing import flattened, key, landed, url
 from crust_pipeline_tests.tables.oracle import expected_rows
 
@@ -48,7 +49,7 @@ def _of_shape(shape: Shape) -> st.SearchStrategy[Any]:
 
 
 def _lines(operation: str) -> st.SearchStrategy[list[dict[str, Any]]]:
-    shape = shape_of(operation)
+    shape = shape_of(line_of(operation))
     data = _of_shape(shape.keys["data"]).filter(lambda value: isinstance(value, dict))
     line = st.fixed_dictionaries(
         {"data": data}, optional={"internal_id": _scalars, "unheard_of": _anything}

@@ -11,7 +11,8 @@ import pytest
 
 from crust_pipeline.tables.flatten.drift import unknown_keys
 from crust_pipeline.tables.spec import Table
-from crust_pipeline.tables.specs import LINES, TABLES, tables_of
+from crust_pipeline.tables.specs import TABLES, tables_of
+from crust_pipeline.vendors.catalog import OPERATIONS, line_of
 from tools.tables_page import tables_page
 
 _PAYLOADS = Path(__file__).parents[1] / "sandbox" / "payloads"
@@ -105,7 +106,7 @@ def test_each_operation_has_its_tables() -> None:
     ],
 )
 def test_every_key_of_the_vendors_examples_is_read(name: str, operation: str) -> None:
-    drift = unknown_keys(operation, (_PAYLOADS / name).read_bytes().splitlines())
+    drift = unknown_keys(line_of(operation), (_PAYLOADS / name).read_bytes().splitlines())
 
     # The contact answer is about whom we asked; no other key is passed over.
     assert [found.path for found in drift] == []
@@ -122,18 +123,18 @@ def test_every_key_of_the_vendors_examples_is_read(name: str, operation: str) ->
 def test_every_key_of_a_synchronous_answer_is_expected(name: str) -> None:
     lines = [json.dumps(row).encode() for row in json.loads((_PAYLOADS / name).read_text())]
 
-    assert unknown_keys("contact", lines) == ()
+    assert unknown_keys(line_of("contact"), lines) == ()
 
 
 def test_every_leaf_of_a_full_record_is_a_column() -> None:
     record = json.loads((_PAYLOADS / "person-record.all-groups.inferred.json").read_text())
     line = {"original_identifier": "x", "internal_id": 1, "data": record}
 
-    assert unknown_keys("enrich", [json.dumps(line).encode()]) == ()
+    assert unknown_keys(line_of("enrich"), [json.dumps(line).encode()]) == ()
 
 
 def test_every_operation_says_what_its_lines_must_hold() -> None:
-    assert set(LINES) == {name for table in TABLES.values() for name in table.operations}
+    assert set(OPERATIONS) == {name for table in TABLES.values() for name in table.operations}
 
 
 def test_the_documentation_of_the_tables_is_current() -> None:

@@ -8,19 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from crust_pipeline.keys import KeyKind
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC, ENRICH, IDENTIFY, LIVE_ENRICH
 from crust_pipeline.vendors.models import Accepted, JobStatus
-from crust_pipeline.vendors.operations import (
-    CONTACT,
-    ENRICH,
-    IDENTIFY,
-    LIVE_ENRICH,
-    IdentifierType,
-    Operation,
-)
+from crust_pipeline.vendors.product import Product
 
 PEOPLE = [f"https://www.linkedin.com/in/person-{number}" for number in range(20)]
 EMAILS = [f"person-{number}@works.example" for number in range(20)]
@@ -45,7 +41,7 @@ def client(sandbox: RunningSandbox) -> Iterator[CrustdataClient]:
         yield client
 
 
-def submit(client: CrustdataClient, operation: Operation = ENRICH) -> Accepted:
+def submit(client: CrustdataClient, operation: Product = ENRICH) -> Accepted:
     return client.submit(
         operation, identifier_type="profile_url", identifiers=PEOPLE, fields=operation.fields
     )
@@ -61,7 +57,7 @@ def submit(client: CrustdataClient, operation: Operation = ENRICH) -> Accepted:
         (CONTACT, "profile_url"),
         (LIVE_ENRICH, "profile_url"),
     ],
-    ids=lambda value: value.name if isinstance(value, Operation) else value,
+    ids=lambda value: value.name if isinstance(value, Product) else value,
 )
 @pytest.mark.parametrize(
     "switches",
@@ -79,7 +75,7 @@ def submit(client: CrustdataClient, operation: Operation = ENRICH) -> Accepted:
     ids=["as documented", "otherwise"],
 )
 def test_a_batch_of_every_operation_comes_back(
-    client: CrustdataClient, operation: Operation, identifier_type: IdentifierType, tmp_path: Path
+    client: CrustdataClient, operation: Product, identifier_type: KeyKind, tmp_path: Path
 ) -> None:
     accepted = client.submit(
         operation,
@@ -93,7 +89,7 @@ def test_a_batch_of_every_operation_comes_back(
     lines = gzip.decompress((tmp_path / "file").read_bytes()).splitlines()
 
     assert job.status is JobStatus.COMPLETED
-    assert job.action in operation.actions
+    assert (job.entity, job.action) in operation.jobs
     assert job.identifier_count == accepted.identifier_count == len(PEOPLE)
     assert downloaded.bytes == (tmp_path / "file").stat().st_size
     assert [type(json.loads(line)) for line in lines] == [dict] * (job.result_count or 0)
@@ -124,8 +120,11 @@ def test_balance_access_and_usage_can_be_read(client: CrustdataClient) -> None:
 
 
 def test_contacts_are_looked_up_at_once(client: CrustdataClient) -> None:
-    answers = client.enrich_contacts(
-        identifier_type="profile_url", identifiers=PEOPLE, fields=["contact.business_emails"]
+    answers = client.answer_at_once(
+        CONTACT_SYNC,
+        identifier_type="profile_url",
+        identifiers=PEOPLE,
+        fields=["contact.business_emails"],
     )
 
     assert [json.loads(line)["matched_on"] for line in answers.lines] == PEOPLE

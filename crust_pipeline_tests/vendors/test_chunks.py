@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.vendors.operations import BULK_CONTACTS, ENRICH, opaque_key
+from crust_pipeline.vendors.crustdata.products import ENRICH
+from crust_pipeline.vendors.known import opaque_key
+from crust_pipeline.vendors.pronto.products import BULK_CONTACTS
 
 BULK_CONTACT = BULK_CONTACTS["bulk_contact"]
 

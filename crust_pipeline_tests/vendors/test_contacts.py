@@ -9,18 +9,20 @@ import pytest
 
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC
 from crust_pipeline.vendors.models import Answers
 from crust_pipeline_tests.vendors.fakes import JANE, Vendor, answer, payload
 
 
 def look_up(client: CrustdataClient, **arguments: Any) -> Answers:
-    return client.enrich_contacts(
+    return client.answer_at_once(
+        CONTACT_SYNC,
         **{
             "identifier_type": "profile_url",
             "identifiers": [JANE],
             "fields": ["contact.business_emails"],
             **arguments,
-        }
+        },
     )
 
 

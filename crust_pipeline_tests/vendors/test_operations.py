@@ -5,20 +5,15 @@ import sys
 
 import pytest
 
-from crust_pipeline.vendors.operations import (
-    CONTACT,
-    CONTACT_SYNC,
-    ENRICH,
-    IDENTIFY,
-    LIVE_ENRICH,
-    Operation,
-)
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC, ENRICH, IDENTIFY, LIVE_ENRICH
+from crust_pipeline.vendors.product import Product
 
 OPERATIONS = [ENRICH, IDENTIFY, CONTACT, LIVE_ENRICH, CONTACT_SYNC]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.path)
-def test_what_is_asked_by_default_can_be_asked(operation: Operation) -> None:
+def test_what_is_asked_by_default_can_be_asked(operation: Product) -> None:
     assert operation.unknown_fields(operation.fields) == ()
 
 

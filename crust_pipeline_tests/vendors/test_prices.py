@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crust_pipeline.vendors.operations import CONTACT, ENRICH, IDENTIFY, LIVE_ENRICH, Operation
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import ENRICH, IDENTIFY, LIVE_ENRICH
 from crust_pipeline.vendors.prices import PRICES, PriceError, Prices, prices_from_file
+from crust_pipeline.vendors.product import Product
 
 TODAY = date(2026, 11, 21)
 ROW: dict[str, Any] = {
@@ -42,9 +44,9 @@ ROW: dict[str, Any] = {
     ],
 )
 def test_the_worst_case_is_what_one_identifier_can_cost(
-    operation: Operation, fields: tuple[str, ...], expected: str
+    operation: Product, fields: tuple[str, ...], expected: str
 ) -> None:
-    assert PRICES.worst_case(operation.product, fields, on=TODAY) == Decimal(expected)
+    assert PRICES.worst_case(operation.name, fields, on=TODAY) == Decimal(expected)
 
 
 def test_verified_contacts_cost_half_a_credit_more() -> None:

@@ -7,13 +7,16 @@ import httpx
 import pytest
 
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType, Found, ProntoClient
+from crust_pipeline.vendors.known import KnownPerson
+from crust_pipeline.vendors.pronto.client import EnrichmentType, ProntoClient
+from crust_pipeline.vendors.pronto.lines import RESULT
+from crust_pipeline.vendors.pronto.products import lacks
 from crust_pipeline_tests.vendors.fakes import KEY, NOW, Vendor
 
 ID = "5cf0a0c2-5b0c-4c5c-9f51-2a3f1a5f9a10"
 HOOK = "https://inbox.example/hooks/secret"
-ADA = Contact(firstname="Ada", lastname="Example", domain="example.com", key="k1")
-BOB = Contact(firstname="Bob", lastname="Example", company_name="Example Ltd", key="k2")
+ADA = KnownPerson(firstname="Ada", lastname="Example", domain="example.com", key="k1")
+BOB = KnownPerson(firstname="Bob", lastname="Example", company_name="Example Ltd", key="k2")
 
 
 def client(vendor: Vendor, base_url: str = "https://pronto.example/api/v2") -> ProntoClient:
@@ -102,27 +105,24 @@ def test_a_bulk_request_of_another_size_is_not_sent(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("contact", "kind", "problem"),
+    ("person", "contact_type", "problem"),
     [
-        (Contact(firstname="", lastname="E", domain="d", key="k"), "email", "name"),
-        (Contact(firstname="A", lastname="", domain="d", key="k"), "email", "name"),
-        (Contact(firstname="A", lastname="E", key="k"), "email", "company"),
-        (Contact(firstname="A", lastname="E", domain="d", key="k"), "phone", "URL"),
-        (Contact(firstname="A", lastname="E", domain="d", key="k"), "personal_email", "URL"),
+        (KnownPerson(firstname="", lastname="E", domain="d", key="k"), "business_email", "name"),
+        (KnownPerson(firstname="A", lastname="", domain="d", key="k"), "business_email", "name"),
+        (KnownPerson(firstname="A", lastname="E", key="k"), "business_email", "company"),
+        (KnownPerson(firstname="A", lastname="E", domain="d", key="k"), "phone_number", "URL"),
+        (KnownPerson(firstname="A", lastname="E", domain="d", key="k"), "personal_email", "URL"),
     ],
 )
-def test_a_contact_that_lacks_something_is_not_sent(
-    contact: Contact, kind: str, problem: str
+def test_what_is_missing_to_look_for_a_person_is_said(
+    person: KnownPerson, contact_type: str, problem: str
 ) -> None:
-    vendor = started()
-    with pytest.raises(ValueError, match=problem):
-        client(vendor).single_enrich(contact, kind=EnrichmentType(kind))
-    assert vendor.requests == []
+    assert problem in (lacks(contact_type, person) or "")
 
 
 def test_phone_countries_go_with_phones_only() -> None:
     vendor = started()
-    who = Contact(firstname="A", lastname="E", domain="d", linkedin_url="https://x", key="k")
+    who = KnownPerson(firstname="A", lastname="E", domain="d", linkedin_url="https://x", key="k")
     for kind in (EnrichmentType.PHONE, EnrichmentType.EMAIL):
         client(vendor).single_enrich(who, kind=kind, phone_countries=("FR", "DE"))
     phone, email = (json.loads(request.content) for request in vendor.requests)
@@ -199,32 +199,28 @@ def test_the_balance_is_found_in_whatever_shape(body: Any, balance: float | None
 
 
 @pytest.mark.parametrize(
-    ("body", "phones"),
+    "body",
     [
-        ({"phone": ["+33612345678"]}, ("+33612345678",)),
-        ({"phones": ["+33612345678"]}, ("+33612345678",)),
-        ({"phones": [{"number": "+33612345678", "type": "mobile"}]}, ("+33612345678",)),
-        ({"phone": "+33612345678"}, ("+33612345678",)),
-        ({"phone": []}, ()),
-        ({}, ()),
+        {"phone": ["+33612345678"]},
+        {"phones": ["+33612345678"]},
+        {"phones": [{"number": "+33612345678", "type": "mobile"}]},
+        {"phone": "+33612345678"},
     ],
 )
-def test_phones_are_read_in_every_shape(body: dict[str, Any], phones: tuple[str, ...]) -> None:
-    assert Found.read(body).phones == phones
+def test_phones_are_read_in_every_shape(body: dict[str, Any]) -> None:
+    line = json.dumps({**body, "custom": {"key": "k1"}}).encode()
+    assert RESULT.read(line).items == ("phone_number",)
 
 
 def test_a_result_is_read_with_our_key() -> None:
-    found = Found.read(
-        {
-            "enrichment_id": ID,
-            "first_name": "Ada",
-            "status": "finished",
-            "email": "ada@example.com",
-            "email_status": "deliverable",
-            "personal_email_status": "N/A",
-            "custom": {"key": "k1"},
-        }
-    )
-    assert (found.key, found.finished, found.email) == ("k1", True, "ada@example.com")
-    assert not Found.read({"status": "pending"}).finished
-    assert Found.read({"status": "success", "custom": "odd"}).key is None
+    body = {
+        "enrichment_id": ID,
+        "first_name": "Ada",
+        "status": "finished",
+        "email": "ada@example.com",
+        "email_status": "deliverable",
+        "personal_email_status": "N/A",
+        "custom": {"key": "k1"},
+    }
+    found = RESULT.read(json.dumps(body).encode())
+    assert (found.identifier, found.items) == ("k1", ("business_email",))

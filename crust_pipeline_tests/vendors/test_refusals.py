@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.operations import CONTACT
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
 from crust_pipeline_tests.vendors.fakes import JANE, KEY, Vendor, answer
 
 

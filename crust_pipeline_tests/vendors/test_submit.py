@@ -7,17 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from crust_pipeline.keys import KeyKind
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import ENRICH, IDENTIFY, LIVE_ENRICH
 from crust_pipeline.vendors.models import Accepted, JobStatus
-from crust_pipeline.vendors.operations import (
-    CONTACT,
-    ENRICH,
-    IDENTIFY,
-    LIVE_ENRICH,
-    IdentifierType,
-    Operation,
-)
+from crust_pipeline.vendors.product import Product
 from crust_pipeline_tests.vendors.fakes import (
     BATCH_ID,
     JANE,
@@ -50,7 +46,7 @@ def submit(client: CrustdataClient, identifiers: Sequence[str] = (JANE,)) -> Acc
     ids=["enrich", "identify", "contact"],
 )
 def test_the_request_is_as_documented(
-    operation: Operation, name: str, identifier_type: IdentifierType
+    operation: Product, name: str, identifier_type: KeyKind
 ) -> None:
     documented = payload(name)
     vendor = Vendor(answer(ACCEPTED))
@@ -122,6 +118,7 @@ def test_every_2xx_with_a_batch_id_is_an_accepted_job(name: str, action: str, st
     assert accepted == Accepted(
         batch_id=payload(name)["batch_id"],
         status=JobStatus.PENDING,
+        entity=payload(name).get("entity"),
         action=action,
         identifier_count=payload(name)["identifier_count"],
         entities_requested=payload(name)["entities_requested"],
@@ -215,7 +212,7 @@ def test_a_refused_submit_is_not_sent_again() -> None:
     ],
 )
 def test_a_request_that_cannot_be_right_is_not_sent(
-    operation: Operation, arguments: dict[str, Any], reason: str
+    operation: Product, arguments: dict[str, Any], reason: str
 ) -> None:
     vendor = Vendor(answer(ACCEPTED))
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from crust_pipeline.app.days import plan_days
-from crust_pipeline.app.installation import operations_of
+from crust_pipeline.app.orders import operations_of
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import running_sandbox

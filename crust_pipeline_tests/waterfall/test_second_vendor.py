@@ -152,7 +152,7 @@ def test_lost_deliveries_are_unknown_when_the_deadline_has_passed(
     now = installation.clock()
     kept = inbox.keep(installation.pipeline.ledger, [Delivery(token, body)], now=now)
     assert kept == [Receipt.KEPT]
-    assert len(land_files(installation.pipeline.pronto).landed) == 1
+    assert len(land_files(installation.pipeline.accounts["pronto"]).landed) == 1
     after = installation.run("bulk_contact")
     unknown = report.outcomes["bulk_contact"]["unknown"]
     assert after.outcomes["bulk_contact"]["unknown"] == unknown - 1
@@ -251,7 +251,7 @@ def test_a_waterfall_without_a_key_is_said_before_anything_is_bought(
 ) -> None:
     pipeline = installed(settings, sandbox, PRONTO_API_KEY="").pipeline
     with pytest.raises(SettingsError, match="PRONTO_API_KEY"):
-        _ = pipeline.engines
+        _ = list(pipeline.accounts.values())
 
 
 def test_status_tells_each_account_by_itself(

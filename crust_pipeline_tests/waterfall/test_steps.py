@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from crust_pipeline.app.days import load_results, load_upstream, plan_days
-from crust_pipeline.app.installation import Pipeline, operations_before, operations_of
+from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.orders import operations_before, operations_of
 from crust_pipeline.app.waterfall import found_already
 from crust_pipeline.buying.advance import advance_all
 from crust_pipeline.buying.poll import poll_jobs
@@ -19,7 +20,6 @@ from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.store.lake import Lake
-from crust_pipeline.vendors.operations import BULK_CONTACTS
 from crust_pipeline_tests.people import DAYS, write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,
@@ -131,15 +131,15 @@ def test_a_row_that_waits_because_of_one_type_waits_with_the_others(
     installation = installed(settings, sandbox, **inbox, **WITH_PERSONAL)
     planned(installation, "bulk_contact", "contact")
     pending = [one for one in outcomes(installation, "contact").values() if one == "pending"]
-    fill_slots(installation.pipeline.engine)
+    fill_slots(installation.pipeline.accounts["crustdata"])
     assert len(pending) == people
     assert sandbox.state.account.spent <= 4  # the one without a name
 
 
 def land_everything(pipeline: Pipeline) -> None:
     while set(queries.summary(pipeline.ledger, now=pipeline.clock()).batches) != {"landed"}:
-        advance_all(pipeline.engines, run_id="test")
-        poll_jobs(pipeline.engine)
+        advance_all(list(pipeline.accounts.values()), run_id="test")
+        poll_jobs(pipeline.accounts["crustdata"])
 
 
 def test_whoever_was_found_on_another_day_is_found(
@@ -247,9 +247,3 @@ def test_operations_are_those_that_a_setting_names_each_after_what_it_needs(
         needed = set(operations_before(settings, operation))
         # A name comes from enrich only where Pronto asks by it.
         assert needed <= set(operations[:place])
-
-
-def test_the_tables_read_the_lines_of_every_operation_of_pronto() -> None:
-    from crust_pipeline.tables.specs.contact import PRONTO_OPERATIONS
-
-    assert tuple(BULK_CONTACTS) == PRONTO_OPERATIONS

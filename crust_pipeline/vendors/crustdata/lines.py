@@ -20,7 +20,7 @@ PROFILE: Final = Line(
         # An empty shell is delivered, and billed, like any other profile.
         Delivered("profile"),
         Delivered("dev_platform_profiles", "data.dev_platform_profiles[]"),
-        Delivered("social_posts", "data.social_posts[]"),
+        Delivered("social_posts", "data.social_posts"),
     ),
     subject_id=("data.crustdata_person_id", "internal_id"),
     content="data",

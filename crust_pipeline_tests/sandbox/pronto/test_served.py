@@ -14,10 +14,14 @@ from starlette.routing import Route
 
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import Listener, RunningSandbox, SandboxConfig, running_sandbox
-from crust_pipeline.vendors.pronto.client import Contact, EnrichmentType, Found, ProntoClient
+from crust_pipeline.vendors.known import KnownPerson
+from crust_pipeline.vendors.pronto.client import EnrichmentType, ProntoClient
+from crust_pipeline.vendors.pronto.lines import RESULT
 
 CONTACTS = [
-    Contact(firstname="Ada", lastname=f"Example{number}", domain="example.com", key=f"k{number}")
+    KnownPerson(
+        firstname="Ada", lastname=f"Example{number}", domain="example.com", key=f"k{number}"
+    )
     for number in range(10)
 ]
 
@@ -85,9 +89,9 @@ def test_our_client_understands_every_switch(path: str, shape: str) -> None:
         )
         assert client.credits() == running.pronto.balance
         enrichment_id = client.single_enrich(CONTACTS[0], kind=EnrichmentType.EMAIL)
-        found = Found.read(client.contact(enrichment_id).document)
+        found = RESULT.read(client.contact(enrichment_id).response.content)
         client.close()
-    assert (found.key, found.finished) == ("k0", True)
+    assert found.identifier == "k0"
 
 
 def test_every_result_is_delivered(pronto: RunningSandbox, hook: str, receiver: Receiver) -> None:

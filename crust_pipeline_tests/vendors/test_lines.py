@@ -1,24 +1,26 @@
 """What landed files answer: the facts that outcomes and credits are settled by."""
 
 import gzip
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crust_pipeline.tables.flatten.answers import Answers, read_answers
+from crust_pipeline.vendors.catalog import line_of
+from crust_pipeline.vendors.landed import FileAnswers, read_answers
 from crust_pipeline_tests.tables.landing import enriched, landed, url
 
 _PAYLOADS = Path(__file__).parents[1] / "sandbox" / "payloads"
 
 
-def _read(folder: Path, *lines: object, operation: str = "enrich") -> Answers:
-    return read_answers(landed(folder, lines, asked=[]).path, operation=operation)
+def _read(folder: Path, *lines: object, operation: str = "enrich") -> FileAnswers:
+    return read_answers(landed(folder, lines, asked=[]).path, line_of(operation))
 
 
 def _answer(folder: Path, line: object, operation: str = "enrich") -> dict[str, Any]:
-    (answer,) = _read(folder, line, operation=operation).table.to_pylist()
-    return answer
+    (answer,) = _read(folder, line, operation=operation).answers
+    return asdict(answer)
 
 
 def test_an_enriched_person_is_a_profile(tmp_path: Path) -> None:
@@ -29,7 +31,7 @@ def test_an_enriched_person_is_a_profile(tmp_path: Path) -> None:
         "identifier": url("ada"),
         "person_id": 7,
         "status": "matched",
-        "items": ["profile"],
+        "items": ("profile",),
         "profile_url": None,
     }
 
@@ -46,7 +48,7 @@ def test_an_enriched_person_is_a_profile(tmp_path: Path) -> None:
 def test_only_what_was_delivered_counts_as_delivered(
     tmp_path: Path, data: dict[str, Any], items: list[str]
 ) -> None:
-    assert _answer(tmp_path, enriched("ada", **data))["items"] == items
+    assert _answer(tmp_path, enriched("ada", **data))["items"] == tuple(sorted(items))
 
 
 def test_an_empty_shell_is_no_data(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_an_empty_shell_is_no_data(tmp_path: Path) -> None:
 
     answer = _answer(tmp_path, line)
 
-    assert (answer["status"], answer["items"]) == ("no_data", ["profile"])
+    assert (answer["status"], answer["items"]) == ("no_data", ("profile",))
 
 
 @pytest.mark.parametrize(
@@ -67,19 +69,19 @@ def test_an_empty_shell_is_no_data(tmp_path: Path) -> None:
 def test_identify_tells_who_was_found(name: str, statuses: list[str]) -> None:
     path = _PAYLOADS / f"results-batch-person-identify.{name}.jsonl"
 
-    answers = read_answers(path, operation="identify").table.to_pylist()
+    answers = read_answers(path, line_of("identify")).answers
 
-    assert [answer["status"] for answer in answers] == statuses
-    assert [answer["items"] for answer in answers] == [["match"], [], []][: len(statuses)]
-    assert answers[0]["person_id"] == 900001
+    assert [answer.status for answer in answers] == statuses
+    assert [answer.items for answer in answers] == [("match",), (), ()][: len(statuses)]
+    assert answers[0].person_id == 900001
 
 
 def test_identify_tells_the_profile_url_of_who_was_found() -> None:
     path = _PAYLOADS / "results-batch-person-identify.current.inferred.jsonl"
 
-    answers = read_answers(path, operation="identify").table
+    answers = read_answers(path, line_of("identify")).answers
 
-    assert answers["profile_url"].to_pylist() == [url("sam-sandbox"), None, None]
+    assert [answer.profile_url for answer in answers] == [url("sam-sandbox"), None, None]
 
 
 def test_the_person_of_several_matches_is_the_surest(tmp_path: Path) -> None:
@@ -95,13 +97,13 @@ def test_the_person_of_several_matches_is_the_surest(tmp_path: Path) -> None:
 def test_contact_tells_which_types_came_back() -> None:
     path = _PAYLOADS / "results-batch-person-contact-enrich.envelope.inferred.jsonl"
 
-    full, empty = read_answers(path, operation="contact").table.to_pylist()
+    full, empty = read_answers(path, line_of("contact")).answers
 
-    assert (full["status"], full["items"]) == (
+    assert (full.status, full.items) == (
         "matched",
-        ["business_email", "personal_email", "phone_number"],
+        ("business_email", "personal_email", "phone_number"),
     )
-    assert (empty["status"], empty["items"]) == ("no_data", [])
+    assert (empty.status, empty.items) == ("no_data", ())
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_an_email_among_the_phone_numbers_is_no_phone_number(tmp_path: Path) -> 
     contact = {"personal_contact_info": {"phone_numbers": ["a@b.example"]}}
 
     assert (
-        _answer(tmp_path, {"original_identifier": "x", "data": contact}, "contact")["items"] == []
+        _answer(tmp_path, {"original_identifier": "x", "data": contact}, "contact")["items"] == ()
     )
 
 
@@ -137,13 +139,8 @@ def test_good_lines_are_read_beside_bad_ones(tmp_path: Path) -> None:
     )
 
     assert answers.lines == 5
-    assert answers.table["identifier"].to_pylist() == [url("ada")]
-    assert [(bad.source_line, bad.reason.split(":")[0]) for bad in answers.quarantined] == [
-        (1, "not JSON"),
-        (3, "empty line"),
-        (4, "no identifier"),
-        (5, "data is missing, null or no object"),
-    ]
+    assert [answer.identifier for answer in answers.answers] == [url("ada")]
+    assert answers.unreadable == ((1, None), (3, None), (4, None), (5, "x"))
 
 
 def test_of_a_file_that_is_cut_off_the_whole_lines_are_answers(tmp_path: Path) -> None:
@@ -151,17 +148,17 @@ def test_of_a_file_that_is_cut_off_the_whole_lines_are_answers(tmp_path: Path) -
     content = gzip.decompress(file.path.read_bytes())
     file.path.write_bytes(gzip.compress(content, compresslevel=0)[:-20])
 
-    answers = read_answers(file.path, operation="enrich")
+    answers = read_answers(file.path, line_of("enrich"))
 
-    assert answers.table["identifier"].to_pylist() == [url("ada")]
-    assert [bad.source_line for bad in answers.quarantined] == [0]
+    assert [answer.identifier for answer in answers.answers] == [url("ada")]
+    assert answers.unreadable == ((0, None),)
 
 
 def test_no_line_of_a_damaged_file_is_an_answer(tmp_path: Path) -> None:
     file = landed(tmp_path, [enriched("ada")], asked=[])
     file.path.write_bytes(file.path.read_bytes()[:-8] + b"\0" * 8)
 
-    answers = read_answers(file.path, operation="enrich")
+    answers = read_answers(file.path, line_of("enrich"))
 
-    assert answers.table.num_rows == 0
-    assert [bad.source_line for bad in answers.quarantined] == [0]
+    assert answers.answers == ()
+    assert answers.unreadable == ((0, None),)
