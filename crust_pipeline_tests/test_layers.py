@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "keys": {"errors"},
     "settings": {"errors"},
-    "ledger": {"errors", "keys"},
+    "ledger": {"errors"},
     "vendors": {*_BASE, "ledger"},
     "buying": {*_BASE, "vendors", "ledger"},
     "tables": {*_BASE, "vendors", "ledger"},

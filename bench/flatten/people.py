@@ -249,7 +249,7 @@ def landed_file(path: Path, people: int, seed: int, days: list[date]) -> LandedF
     asked = pa.table(
         {
             "identifier": [f"https://www.linkedin.com/in/{name}" for name in slugs],
-            "profile_key": [f"linkedin.com/in/{name}" for name in slugs],
+            "subject_key": [f"linkedin.com/in/{name}" for name in slugs],
             "partition_date": [days[index % len(days)] for index in range(people)],
         }
     )

@@ -75,7 +75,7 @@ def landed(
         asked=pa.table(
             {
                 "identifier": pa.array([row[0] for row in rows], pa.string()),
-                "profile_key": pa.array([row[1] for row in rows], pa.string()),
+                "subject_key": pa.array([row[1] for row in rows], pa.string()),
                 "partition_date": pa.array([row[2] for row in rows], pa.date32()),
             }
         ),
