@@ -42,7 +42,7 @@ def _describe(endpoint: Endpoint, switches: Switches) -> dict[str, Any]:
     locked = [name for name in switches.denied_fields if name in endpoint.fields]
     return {
         "path": endpoint.path,
-        "category": "Person",
+        "category": endpoint.entity.title(),
         "status": "enabled" if enabled else "not_enabled",
         "effective_rate_limit_rpm": _rpm(endpoint.path, switches),
         "fields": {

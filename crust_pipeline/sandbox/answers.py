@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from crust_pipeline.sandbox import fields
+from crust_pipeline.sandbox import companies, fields, people
+from crust_pipeline.sandbox.companies import Company
 from crust_pipeline.sandbox.endpoints import EMAILS, URLS
 from crust_pipeline.sandbox.groups import Json
 from crust_pipeline.sandbox.people import Contacts, Fate, Match, contacts, match, person_of_slug
@@ -30,12 +31,28 @@ class Delivery:
         match: Whom it leads to; None when to nobody or to somebody who is not delivered.
         status: `matched`, `not_found` or `redacted`.
         items: Billed items, keys of `PRICES`; empty: free.
+        company: The company it leads to, when companies are sold.
     """
 
     identifier: str
     match: Match | None
     status: str
     items: tuple[str, ...]
+    company: Company | None = None
+
+    @property
+    def internal_id(self) -> int | None:
+        """The vendor's id of whom or what is delivered; None when nothing is."""
+        if self.company is not None:
+            return self.company.company_id
+        return self.match.person.person_id if self.match is not None else None
+
+
+def key_of(order: Order, identifier: str) -> str:
+    """What counts as one identifier in the accounts, however it is written."""
+    if order.endpoint.entity == "company":
+        return companies.key_of(order.identifier_type, identifier)
+    return people.key_of(identifier)
 
 
 class Answers:
@@ -49,13 +66,19 @@ class Answers:
         self._tiers = self._asked_tiers()
         asked = order.fields or ()
         defaults = fields.ENRICH_DEFAULTS
-        if not order.endpoint.batch and asked and switches.sync_fields == "whitelist":
+        self._id_name = f"crustdata_{order.endpoint.entity}_id"
+        if order.endpoint.entity == "company":
+            defaults = () if asked else fields.COMPANY_DEFAULTS
+        elif not order.endpoint.batch and asked and switches.sync_fields == "whitelist":
             defaults = ()
         self._tree = fields.tree_of((*defaults, *asked))
         self._whole = all(below is None for below in self._tree.values())
 
     def delivery(self, identifier: str) -> Delivery:
         """What an identifier yields."""
+        if self._order.endpoint.entity == "company":
+            company = companies.find(self._order.identifier_type, identifier)
+            return self._of_company(identifier, company)
         found = match(identifier, personal_emails=self._product == "identify")
         if found is not None and found.person.fate is Fate.REDACTED:
             return Delivery(identifier, None, "redacted", ())
@@ -63,29 +86,44 @@ class Answers:
             return Delivery(identifier, None, "not_found", ())
         return Delivery(identifier, found, "matched", self._items(found))
 
+    def stranger(self, number: int) -> Delivery:
+        """The delivery of somebody, or a company, that nobody asked for."""
+        if self._order.endpoint.entity == "company":
+            company = companies.stranger(number)
+            return self._of_company(company.written(self._order.identifier_type), company)
+        candidates = (f"stranger-{number}-{n}" for n in range(1000))
+        slug = next(slug for slug in candidates if person_of_slug(slug).found)
+        return self.delivery(f"https://www.linkedin.com/in/{slug}")
+
+    def _of_company(self, identifier: str, company: Company | None) -> Delivery:
+        if company is None:
+            return Delivery(identifier, None, "not_found", ())
+        return Delivery(identifier, None, "matched", ("company",), company)
+
     def has_line(self, delivery: Delivery) -> bool:
         """Whether a file has a line for it; enrich drops what it cannot resolve."""
-        return delivery.match is not None or not self._product.startswith("enrich")
+        return delivery.internal_id is not None or self._product in ("identify", "contact_enrich")
 
     def line(self, delivery: Delivery) -> Json:
         """The line of a batch file."""
         if self._product == "identify":
             return self.entry(delivery)
-        someone = delivery.match.person if delivery.match else None
-        person_id = someone.person_id if someone else None
         if self._product != "contact_enrich":
             return {
                 "original_identifier": delivery.identifier,
-                "internal_id": person_id,
+                "internal_id": delivery.internal_id,
                 "data": self._record(delivery),
             }
         data = self._contact_line(delivery)
         if self._switches.contact_lines == "flat":
-            ids = {"professional_network_url": delivery.identifier, "person_id": person_id}
-            return ids | data
+            return {
+                "professional_network_url": delivery.identifier,
+                "person_id": delivery.internal_id,
+                **data,
+            }
         return {
             "original_identifier": delivery.identifier,
-            "internal_id": person_id,
+            "internal_id": delivery.internal_id,
             "data": data,
         }
 
@@ -222,13 +260,15 @@ class Answers:
         return identity
 
     def _record(self, delivery: Delivery) -> Json:
-        if delivery.match is None:
-            return {}
         groups = ("basic_profile",) if self._order.preview else tuple(self._tree)
-        data = record(delivery.match.person, groups)
+        if delivery.company is not None:
+            data = companies.record(delivery.company, groups)
+        elif delivery.match is not None:
+            data = record(delivery.match.person, groups)
+        else:
+            return {}
         if not self._whole:
-            person_id = data["crustdata_person_id"]
-            data = {"crustdata_person_id": person_id, **fields.prune(data, self._tree)}
+            data = {self._id_name: data[self._id_name], **fields.prune(data, self._tree)}
         for path in self._switches.denied_fields:
             data = fields.without(data, path)
         return data

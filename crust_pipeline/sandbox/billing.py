@@ -15,16 +15,17 @@ PRICES: dict[str, Decimal] = {
     "dev_platform_profiles": Decimal(1),
     "social_posts": Decimal(5),
     "match": Decimal(1),
+    "company": Decimal(2),
     "business_email": Decimal(1),
     "personal_email": Decimal(2),
     "phone_number": Decimal(2),
     "verified": Decimal("0.5"),
 }
-"""Credits per person and item delivered."""
+"""Credits per item delivered for one person or company."""
 
 
 def price(items: Iterable[str]) -> Decimal:
-    """Credits for the items delivered for one person."""
+    """Credits for the items delivered for one identifier."""
     return sum((PRICES[item] for item in items), Decimal(0))
 
 
@@ -38,9 +39,9 @@ class Purchase:
     """One item bought for one identifier.
 
     Attributes:
-        key: The person meant: slug or address, however the identifier was written.
+        key: Who is meant: slug, address or id, however the identifier was written.
         identifier: As submitted.
-        product: `enrich`, `enrich_live`, `contact_enrich`, `identify`.
+        product: `enrich`, `enrich_live`, `contact_enrich`, `identify`, `company_enrich`.
         item: A key of `PRICES`.
         credits: What it cost.
         source: The batch id, or the request id of a sync call.

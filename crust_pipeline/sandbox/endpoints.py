@@ -1,4 +1,4 @@
-"""The paths that sell people, and what each accepts; validation and permissions read this list."""
+"""The paths that sell, and what each accepts; validation and permissions read this list."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,26 @@ URLS = "professional_network_profile_urls"
 BUSINESS_EMAILS = "business_emails"
 EMAILS = "emails"
 SCHOLAR_URLS = "research_profile_urls"
+DOMAINS = "domains"
+NAMES = "names"
+COMPANY_IDS = "crustdata_company_ids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A path that sells people.
+    """A path that sells people or companies.
 
     Attributes:
         path: Path of the request.
-        product: What is delivered: `enrich`, `enrich_live`, `contact_enrich` or `identify`.
+        product: What is delivered: `enrich`, `enrich_live`, `contact_enrich`,
+            `identify` or `company_enrich`.
         identifier_types: Body keys that may carry the identifiers; a request has exactly one.
         cap: Most identifiers in one request.
         batch: Whether it starts a job (otherwise it answers at once).
         fields: Values that `fields` may have; empty: the key `fields` is not known here.
         fields_required: Whether `fields` must be given.
         options: Further body keys.
+        entity: `person` or `company`.
         usual_rpm: Requests per minute the vendor's table names; None where it names none.
     """
 
@@ -34,6 +39,7 @@ class Endpoint:
     fields: tuple[str, ...] = ()
     fields_required: bool = False
     options: frozenset[str] = frozenset()
+    entity: str = "person"
     usual_rpm: int | None = None
 
 
@@ -68,6 +74,15 @@ BATCH_IDENTIFY = Endpoint(
     identifier_types=(EMAILS, BUSINESS_EMAILS, URLS),
     cap=300,
     options=frozenset(("webhook_url",)),
+)
+BATCH_COMPANY = Endpoint(
+    path="/batch/company/enrich",
+    product="company_enrich",
+    identifier_types=(DOMAINS, NAMES, URLS, COMPANY_IDS),
+    cap=10_000,
+    fields=fields.COMPANY_FIELDS,
+    options=frozenset(("webhook_url", "chunk_size")),
+    entity="company",
 )
 SYNC_CONTACT = Endpoint(
     path="/person/contact/enrich",
@@ -105,6 +120,7 @@ BY_PATH = {
         BATCH_LIVE,
         BATCH_CONTACT,
         BATCH_IDENTIFY,
+        BATCH_COMPANY,
         SYNC_CONTACT,
         SYNC_ENRICH,
         SYNC_IDENTIFY,

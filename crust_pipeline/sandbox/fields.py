@@ -165,6 +165,71 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "updated_at": (),
 }
 
+_COMPANY_GROUPS: dict[str, tuple[str, ...]] = {
+    "basic_info": (
+        "name",
+        "primary_domain",
+        "all_domains",
+        "website",
+        "professional_network_url",
+        "professional_network_id",
+        "company_type",
+        "year_founded",
+        "employee_count_range",
+        "industries",
+        "markets",
+        "description",
+    ),
+    "headcount": (
+        "total",
+        *_under("growth_percent", ("1m", "3m", "6m", "12m")),
+        "largest_headcount_country",
+        "by_role_absolute",
+    ),
+    "funding": (
+        "total_investment_usd",
+        "last_round_amount_usd",
+        "last_fundraise_date",
+        "last_round_type",
+        "investors",
+    ),
+    "locations": (
+        "country",
+        "state",
+        "city",
+        "hq_country",
+        "hq_state",
+        "hq_city",
+        "headquarters",
+    ),
+    "taxonomy": (
+        "professional_network_industry",
+        "professional_network_specialities",
+        "categories",
+    ),
+    "revenue": (
+        *_under("estimated", ("lower_bound_usd", "upper_bound_usd")),
+        "acquisition_status",
+    ),
+    "hiring": ("openings_count",),
+    "followers": ("count", "yoy_percent"),
+    "competitors": ("company_ids", "websites"),
+    **dict.fromkeys(
+        (
+            "roles",
+            "social_profiles",
+            "web_traffic",
+            "seo",
+            "employee_reviews",
+            "software_reviews",
+            "news",
+            "people",
+            "crustdata_company_id",
+        ),
+        (),
+    ),
+}
+
 ENRICH_DEFAULTS = ("basic_profile", "social_handles")
 """What enrich returns when `fields` is left out (vendor documents, batch enrich)."""
 
@@ -181,6 +246,12 @@ def _with_branches(groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
 
 ENRICH_FIELDS = _with_branches(_GROUPS)
 """Every group, branch and leaf that enrich accepts."""
+
+COMPANY_DEFAULTS = ("basic_info",)
+"""What company enrich returns when `fields` is left out; else it returns only what they name."""
+
+COMPANY_FIELDS = _with_branches(_COMPANY_GROUPS)
+"""Every family, branch and leaf that company enrich accepts."""
 
 BATCH_CONTACT_FIELDS = (
     "business_email",

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, cast
@@ -13,7 +14,6 @@ from urllib.parse import parse_qs, urlencode
 
 from crust_pipeline.sandbox.answers import Answers, Delivery
 from crust_pipeline.sandbox.jobs import Job, Row
-from crust_pipeline.sandbox.people import Match, person_of_slug
 from crust_pipeline.sandbox.switches import FaultKind, Switches
 from crust_pipeline.sandbox.validate import Order
 
@@ -83,19 +83,13 @@ def _lines(order: Order, rows: list[Row], switches: Switches) -> Iterator[bytes]
         identifiers = tuple(dict.fromkeys(identifiers))
     for index, fault in rows:
         if fault is FaultKind.UNASKED_LINES:
-            stranger = f"https://www.linkedin.com/in/{_stranger(index)}"
-            yield _encode(answers.line(answers.delivery(stranger)))
+            yield _encode(answers.line(answers.stranger(index)))
             continue
         delivery = answers.delivery(identifiers[index])
         if fault is None:
             yield _encode(answers.line(delivery))
         else:
             yield _spoil(answers, delivery, index, fault)
-
-
-def _stranger(number: int) -> str:
-    candidates = (f"stranger-{number}-{n}" for n in range(1000))
-    return next(slug for slug in candidates if person_of_slug(slug).found)
 
 
 def _encode(line: dict[str, Any]) -> bytes:
@@ -105,9 +99,8 @@ def _encode(line: dict[str, Any]) -> bytes:
 
 def _spoil(answers: Answers, delivery: Delivery, index: int, fault: FaultKind) -> bytes:
     if fault is FaultKind.WRONG_PERSON:
-        found = Match(person_of_slug(_stranger(index)), 1.0)
-        wrong = Delivery(delivery.identifier, found, "matched", delivery.items)
-        return _encode(answers.line(wrong))
+        wrong = answers.stranger(index)
+        return _encode(answers.line(replace(wrong, identifier=delivery.identifier)))
     good = _encode(answers.line(delivery))
     if fault is FaultKind.MALFORMED_LINES:
         return good[: len(good) * 2 // 3] + b"\n"

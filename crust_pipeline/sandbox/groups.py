@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from crust_pipeline.sandbox.companies import FIRST_ID, FIRST_NETWORK_ID
 from crust_pipeline.sandbox.people import Dice, Person
 from crust_pipeline.sandbox.words import (
     CODE_LANGUAGES,
@@ -170,7 +171,7 @@ def _role(
     company = COMPANIES.index(who.company) if main else dice.below(len(COMPANIES))
     name, domain = COMPANIES[company]
     title = who.title if main else dice.pick(TITLES)
-    number = 10_000_001 + company
+    number = FIRST_NETWORK_ID + company
     years = (last_year or CURRENT_YEAR) - first_year
     role: Json = {
         "name": name,
@@ -184,7 +185,7 @@ def _role(
         "function_category": title[3],
         "position_id": 1_000_000_001 + (dice.below(65536) << 12),
         "professional_network_id": str(number),
-        "crustdata_company_id": 700_001 + company,
+        "crustdata_company_id": FIRST_ID + company,
         "company_professional_network_profile_url": f"https://linkedin.com/company/{number}",
         "company_profile_picture_permalink": "https://pictures.example/c.jpg"
         if dice.chance(0.6)

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crust_pipeline.sandbox.answers import Answers, Delivery
+from crust_pipeline.sandbox.answers import Answers, Delivery, key_of
 from crust_pipeline.sandbox.billing import PRICES, Purchase, price
 from crust_pipeline.sandbox.clock import iso
-from crust_pipeline.sandbox.people import key_of
 from crust_pipeline.sandbox.switches import Fault, FaultKind, Switches
 from crust_pipeline.sandbox.validate import Order
 
@@ -26,7 +25,7 @@ class Job:
 
     Attributes:
         batch_id: UUID.
-        entity: `person`, or another for jobs of other users of the account.
+        entity: `person` or `company`.
         action: What the API calls the work.
         order: What was asked; None for jobs of other users.
         identifier_count: Identifiers submitted.
@@ -108,6 +107,8 @@ def worst_case(order: Order) -> Decimal:
     match order.endpoint.product:
         case "identify":
             each = PRICES["match"]
+        case "company_enrich":
+            each = PRICES["company"]
         case "enrich_live":
             each = PRICES["live_profile"]
         case "enrich":
@@ -121,7 +122,7 @@ def worst_case(order: Order) -> Decimal:
 
 def purchases_of(order: Order, delivery: Delivery, *, source: str) -> list[Purchase]:
     """What is bought with one delivery, in the batch or sync request `source`."""
-    key = key_of(delivery.identifier)
+    key = key_of(order, delivery.identifier)
     product = order.endpoint.product
     return [
         Purchase(key, delivery.identifier, product, item, PRICES[item], source)

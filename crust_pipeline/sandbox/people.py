@@ -126,8 +126,8 @@ class Contacts:
 
 
 @lru_cache(maxsize=65536)
-def slug_of(url: str) -> str | None:
-    """The slug of a profile URL however it is written, or None when it is none."""
+def slug_of(url: str, *, kind: str = "in") -> str | None:
+    """The slug of a profile URL however it is written, or None when it is none of this kind."""
     text = url.strip()
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
@@ -136,7 +136,7 @@ def slug_of(url: str) -> str | None:
     if not _HOST.fullmatch(parts.netloc.lower()):
         return None
     segments = parts.path.split("/")
-    if len(segments) < 3 or segments[1].lower() != "in":
+    if len(segments) < 3 or segments[1].lower() != kind:
         return None
     slug = segments[2]
     while (decoded := unquote(slug)) != slug:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from crust_pipeline.sandbox.answers import Answers
+from crust_pipeline.sandbox.answers import Answers, key_of
 from crust_pipeline.sandbox.billing import Account
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.files import MERGED, Files, part_names, sign
@@ -30,7 +30,6 @@ from crust_pipeline.sandbox.journal import (
     order_to_json,
 )
 from crust_pipeline.sandbox.limits import RateLimits
-from crust_pipeline.sandbox.people import key_of
 from crust_pipeline.sandbox.switches import JOB_FAULTS, LINE_FAULTS, FaultKind, Faults, Switches
 from crust_pipeline.sandbox.usage import Usage
 from crust_pipeline.sandbox.validate import Order, Refused, invalid
@@ -124,13 +123,18 @@ class Sandbox:
             return job
 
     def add_foreign_job(
-        self, *, seconds: float | None = None, identifier_count: int = 100, action: str = "search"
+        self,
+        *,
+        seconds: float | None = None,
+        identifier_count: int = 100,
+        entity: str = "company",
+        action: str = "search",
     ) -> Job:
         """Let another user of the account start a job that takes `seconds` (None: never ends)."""
         with self._lock:
             job = Job(
                 batch_id=str(uuid.uuid4()),
-                entity="company",
+                entity=entity,
                 action=action,
                 order=None,
                 identifier_count=identifier_count,
@@ -280,14 +284,15 @@ class Sandbox:
         self._journal = journal
 
     def _new_job(self, order: Order, now: datetime, request_id: str) -> Job:
-        path = order.endpoint.path
+        path, product = order.endpoint.path, order.endpoint.product
         bad = {kind: self.faults.take(kind, path) for kind in (*JOB_FAULTS, *LINE_FAULTS)}
-        product = order.endpoint.product
+        # People and companies share the word `enrich`: a list tells them apart by the entity.
+        action = product.removeprefix("company_")
         never = bad[FaultKind.JOB_NEVER_ENDS] is not None
         return Job(
             batch_id=str(uuid.uuid4()),
-            entity="person",
-            action=self._switches.identify_action if product == "identify" else product,
+            entity=order.endpoint.entity,
+            action=self._switches.identify_action if product == "identify" else action,
             order=order,
             identifier_count=len(order.identifiers),
             created_at=now,
@@ -315,7 +320,8 @@ class Sandbox:
             raise Refused(self._switches.no_credits_status, kind, "Insufficient credits")
 
     def _note_submitted(self, order: Order) -> None:
-        self.account.note_submitted(order.endpoint.product, map(key_of, order.identifiers))
+        keys = (key_of(order, identifier) for identifier in order.identifiers)
+        self.account.note_submitted(order.endpoint.product, keys)
 
     def _link(self, job: Job, name: str, now: datetime) -> str:
         path = f"/{job.batch_id}/output/{name}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from crust_pipeline.sandbox.endpoints import Endpoint
+from crust_pipeline.sandbox.endpoints import COMPANY_IDS, Endpoint
 from crust_pipeline.sandbox.fields import denied
 from crust_pipeline.sandbox.switches import Switches
 
@@ -44,12 +44,12 @@ def invalid(message: str, *, metadata: Any = None) -> Refused:  # noqa: ANN401 -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A valid request for people.
+    """A valid request for people or companies.
 
     Attributes:
         endpoint: Where it was sent.
         identifier_type: The body key that carried the identifiers.
-        identifiers: As sent, in order.
+        identifiers: As sent, in order; ids as text.
         fields: As sent; None when left out.
         chunk_size: Identifiers per processing unit, which is also the rows per part of the result.
         webhook_url: Whom to call when the job ends.
@@ -159,6 +159,14 @@ def _list(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _ids(given: Mapping[str, Any]) -> tuple[str, ...]:
+    # Only lists of texts may come as one text (vendor documents, batch company enrich).
+    ids: Any = given[COMPANY_IDS]
+    if not isinstance(ids, list) or not all(type(item) is int for item in cast("list[Any]", ids)):
+        raise invalid(f"{COMPANY_IDS} must be a list of integers")
+    return tuple(str(item) for item in cast("list[int]", ids))
+
+
 def _identifiers(endpoint: Endpoint, given: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     sent = [name for name in endpoint.identifier_types if given.get(name) is not None]
     choice = " or ".join(endpoint.identifier_types)
@@ -166,7 +174,7 @@ def _identifiers(endpoint: Endpoint, given: Mapping[str, Any]) -> tuple[str, tup
         raise invalid(f"Provide exactly one identifier type: {choice}. None was provided.")
     if len(sent) > 1:
         raise invalid(f"Provide exactly one identifier type: {choice}. Got: {sent}")
-    identifiers = _list(given, sent[0])
+    identifiers = _ids(given) if sent[0] == COMPANY_IDS else _list(given, sent[0])
     if not identifiers:
         raise invalid(f"{sent[0]} must not be empty")
     if not all(identifier.strip() for identifier in identifiers):

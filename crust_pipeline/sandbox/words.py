@@ -20,6 +20,8 @@ COMPANIES: tuple[tuple[str, str], ...] = (
     ("Quarry Lane Partners", "quarrylane.example"),
 )
 
+INVESTORS = ("Example Ventures", "Plover Capital", "Fonds d'Exemple", "Sample & Sons")
+
 FIRST_NAMES = (
     "Ada",
     "Zoë",

@@ -23,6 +23,7 @@ HEADERS = {"authorization": f"Bearer {DEFAULT_KEY}", "x-api-version": "2025-11-0
 ENRICH = "/batch/person/enrich"
 IDENTIFY = "/batch/person/identify"
 CONTACT = "/batch/person/contact/enrich"
+COMPANY = "/batch/company/enrich"
 LIVE = "/batch/person/professional_network/enrich/live"
 SYNC_CONTACT = "/person/contact/enrich"
 SYNC_ENRICH = "/person/enrich"
@@ -31,6 +32,8 @@ SYNC_IDENTIFY = "/person/identify"
 SAM = "https://www.linkedin.com/in/sam-sandbox"
 NOBODY = "https://www.linkedin.com/in/no-such-person"
 REMOVED = "https://www.linkedin.com/in/removed-person"
+WORKS = 700_001  # where Sam works
+UNHEARD_OF = 700_007  # where some people work, though the vendor has no record of it
 NO_CONTACT = "https://www.linkedin.com/in/no-contact-person"
 
 

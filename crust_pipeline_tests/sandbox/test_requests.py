@@ -3,6 +3,7 @@
 import pytest
 
 from crust_pipeline_tests.sandbox.conftest import (
+    COMPANY,
     CONTACT,
     ENRICH,
     HEADERS,
@@ -19,6 +20,7 @@ URLS = "professional_network_profile_urls"
 BODIES = {
     ENRICH: {},
     LIVE: {},
+    COMPANY: {},
     IDENTIFY: {},
     CONTACT: {"fields": ["business_email"]},
     SYNC_CONTACT: {},
@@ -108,6 +110,7 @@ def test_an_identifier_type_the_endpoint_does_not_take_is_refused(
     ("path", "cap"),
     [
         (ENRICH, 10_000),
+        (COMPANY, 10_000),
         (LIVE, 300),
         (IDENTIFY, 300),
         (CONTACT, 300),
