@@ -24,6 +24,8 @@ def list_endpoints(
         }
         for free in _FREE_PATHS
     ]
+    if status != "enabled" and status is not None:
+        status = switches.refused_word  # both words ask for the same
     wanted = {"path": path, "category": category, "status": status}
     return {
         "api_version": API_VERSION,
@@ -43,7 +45,7 @@ def _describe(endpoint: Endpoint, switches: Switches) -> dict[str, Any]:
     return {
         "path": endpoint.path,
         "category": endpoint.entity.title(),
-        "status": "enabled" if enabled else "not_enabled",
+        "status": "enabled" if enabled else switches.refused_word,
         "effective_rate_limit_rpm": _rpm(endpoint.path, switches),
         "fields": {
             "enabled": [name for name in groups if enabled and name not in locked],

@@ -281,7 +281,7 @@ class Api:
             raise Refused(404, "not_found", "Not found")
         query = call.request.query_params
         status = query.get("status")
-        if status not in (None, "enabled", "not_enabled"):
+        if status not in (None, "enabled", "not_enabled", "disabled"):
             raise invalid("status must be 'enabled' or 'not_enabled'")
         return JSONResponse(
             list_endpoints(

@@ -115,14 +115,14 @@ def _spoil(answers: Answers, delivery: Delivery, index: int, fault: FaultKind) -
         if isinstance(held[name], dict | list):
             held[name] = "not what the documents say"
             break
-    if "internal_id" in line:
-        line["internal_id"] = f"id-{line['internal_id']}"
+    for name in {"internal_id", "person_id"} & set(line):
+        line[name] = f"id-{line[name]}"
     return _encode(line)
 
 
 def _append_to_a_text(value: dict[str, Any], suffix: str) -> bool:
     for name, item in value.items():
-        if name in ("matched_on", "match_type", "match_status"):
+        if name in ("matched_on", "match_type", "match_status", "professional_network_url"):
             continue
         if isinstance(item, str):
             value[name] = item + suffix

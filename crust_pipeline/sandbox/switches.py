@@ -17,7 +17,7 @@ class Switches:
 
     Attributes:
         submit_status: HTTP status of an accepted batch.
-        contact_lines: Shape of a contact line: the documented envelope, or flat as observed.
+        contact_lines: Shape of a contact line: flat as observed, or the documented envelope.
         contact_unrequested: What a contact line holds for fields nobody asked for.
         contact_emails: How a contact line writes addresses: objects, texts, or one text for one.
         contact_phones: Whether users' finding holds that there are addresses among the numbers.
@@ -45,6 +45,7 @@ class Switches:
         unknown_keys: What happens to a body with keys the documents do not name.
         preview_enabled: Whether the account has the preview feature.
         disabled_endpoints: Paths that answer 403.
+        refused_word: What the list of endpoints calls one that is not on the plan.
         endpoints_listed: Whether the account may list its endpoints.
         denied_fields: Fields that make a request naming them answer 403.
         max_active_jobs: Pending and processing jobs allowed per account.
@@ -58,7 +59,7 @@ class Switches:
     """
 
     submit_status: Literal[200, 202] = 200
-    contact_lines: Literal["envelope", "flat"] = "envelope"
+    contact_lines: Literal["flat", "envelope"] = "flat"
     contact_unrequested: Literal["absent", "empty"] = "absent"
     contact_emails: Literal["objects", "texts", "one_text"] = "objects"
     contact_phones: Literal["clean", "with_emails"] = "clean"
@@ -86,6 +87,7 @@ class Switches:
     unknown_keys: Literal["rejected", "ignored"] = "rejected"
     preview_enabled: bool = False
     disabled_endpoints: tuple[str, ...] = ()
+    refused_word: Literal["not_enabled", "disabled"] = "not_enabled"
     endpoints_listed: bool = True
     denied_fields: tuple[str, ...] = ()
     max_active_jobs: int = 5

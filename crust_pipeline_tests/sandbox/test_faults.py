@@ -179,7 +179,8 @@ def test_lines_may_be_for_identifiers_nobody_asked_for(
     fail("unasked_lines", value=2)
     fields = {"fields": ["business_email"]} if path == CONTACT else {}
     done, file = content(caller, path, **{URLS: MANY}, **fields)
-    echoed = {line.get("original_identifier", line.get("matched_on")) for line in lines_of(file)}
+    echoes = ("original_identifier", "matched_on", "professional_network_url")
+    echoed = {line[name] for line in lines_of(file) for name in echoes if name in line}
     assert len(echoed - set(MANY)) == 2
     assert done["result_count"] == len(lines_of(file))
 

@@ -135,7 +135,7 @@ def test_a_change_of_shape_changes_files_not_yet_made(caller: Caller) -> None:
     body = {URLS: [SAM], "fields": ["business_email"]}
     done = caller.finish(caller.submit(CONTACT, **body))
     (before,) = lines_of(caller.storage.get(done["download_url"]).content)
-    caller.sandbox.change(contact_lines="flat")
+    caller.sandbox.change(contact_lines="envelope")
     (after,) = lines_of(caller.storage.get(done["download_url"]).content)
-    assert "data" in before
-    assert "business_email" in after
+    assert "business_email" in before
+    assert "data" in after

@@ -207,6 +207,7 @@ def test_contact_lines_in_the_envelope(caller: Caller) -> None:
     asked = [line["original_identifier"] for line in payload(name)]
     assert asked == [SAM, NO_CONTACT]
     fields = ["business_email", "personal_contact_info"]
+    caller.sandbox.change(contact_lines="envelope")
     assert_same_shape(caller.lines(CONTACT, **{URLS: asked, "fields": fields}), name)
 
 

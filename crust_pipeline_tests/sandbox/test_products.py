@@ -184,14 +184,17 @@ def test_identify_rows_may_be_of_the_older_shape(caller: Caller) -> None:
 def test_contact_lists_everybody_with_empty_values_for_those_without(caller: Caller) -> None:
     lines = by(
         caller.lines(CONTACT, **{URLS: [SAM, NO_CONTACT, NOBODY], "fields": ALL_CONTACT}),
-        "original_identifier",
+        "professional_network_url",
     )
     empty = {
         "business_email": [],
         "personal_contact_info": {"personal_emails": [], "phone_numbers": []},
     }
-    assert lines[NO_CONTACT]["data"] == lines[NOBODY]["data"] == empty
-    assert lines[SAM]["data"] == {
+    assert lines[NO_CONTACT].items() >= empty.items()
+    assert lines[NOBODY] == {"professional_network_url": NOBODY, "person_id": None, **empty}
+    assert lines[SAM] == {
+        "professional_network_url": SAM,
+        "person_id": person_of_slug("sam-sandbox").person_id,
         "business_email": [{"email": "sam@example.com", "status": "deliverable"}],
         "personal_contact_info": {
             "personal_emails": [{"email": "sam.sandbox@mail.example", "status": "catch_all"}],
@@ -219,14 +222,14 @@ def test_only_the_contact_fields_asked_for_come_and_cost(
     caller: Caller, fields: list[str], data: set[str], credits_used: int
 ) -> None:
     (line,) = caller.lines(CONTACT, **{URLS: [SAM], "fields": fields})
-    assert set(line["data"]) == data
+    assert set(line) == {"professional_network_url", "person_id"} | data
     assert caller.sandbox.account.spent == credits_used
 
 
 def test_contact_fields_nobody_asked_for_may_be_empty_instead_of_absent(caller: Caller) -> None:
     caller.sandbox.change(contact_unrequested="empty")
     (line,) = caller.lines(CONTACT, **{URLS: [SAM], "fields": ["business_email"]})
-    assert line["data"]["personal_contact_info"] == {"personal_emails": [], "phone_numbers": []}
+    assert line["personal_contact_info"] == {"personal_emails": [], "phone_numbers": []}
     assert caller.sandbox.account.spent == 1
 
 
@@ -236,17 +239,6 @@ def test_contact_may_bring_and_bill_every_tier_whatever_was_asked(caller: Caller
     contact = response.json()[0]["matches"][0]["person_data"]["contact"]
     assert contact["phone_numbers"]
     assert response.headers["x-credits-used"] == "5"
-
-
-def test_a_contact_line_may_be_flat(caller: Caller) -> None:
-    caller.sandbox.change(contact_lines="flat")
-    (line,) = caller.lines(CONTACT, **{URLS: [SAM], "fields": ALL_CONTACT})
-    assert set(line) == {
-        "professional_network_url",
-        "person_id",
-        "business_email",
-        "personal_contact_info",
-    }
 
 
 def test_sync_contact_without_fields_is_the_dearest_call(caller: Caller) -> None:

@@ -225,6 +225,17 @@ def test_an_endpoint_that_is_not_enabled_answers_403(caller: Caller) -> None:
     assert caller.post(ENRICH, **{URLS: [SAM]}).status_code == 200
 
 
+@pytest.mark.parametrize("word", ["not_enabled", "disabled"])
+@pytest.mark.parametrize("asked", ["not_enabled", "disabled"])
+def test_an_endpoint_that_is_not_enabled_is_listed_under_either_word(
+    caller: Caller, word: str, asked: str
+) -> None:
+    caller.sandbox.change(disabled_endpoints=[CONTACT], refused_word=word)
+    listed = caller.api.get("/account/endpoints", params={"status": asked}).json()["endpoints"]
+    assert [(row["path"], row["status"]) for row in listed] == [(CONTACT, word)]
+    assert caller.api.get("/account/endpoints", params={"status": "off"}).status_code == 400
+
+
 @pytest.mark.parametrize(
     "asked", ["basic_profile.summary", "basic_profile", "certifications", "certifications.name"]
 )

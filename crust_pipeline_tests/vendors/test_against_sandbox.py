@@ -68,7 +68,7 @@ def submit(client: CrustdataClient, operation: Product = ENRICH) -> Accepted:
             submit_status=202,
             completed_at_before_end="absent",
             parts="one",
-            contact_lines="flat",
+            contact_lines="envelope",
             identify_lines="old",
         ),
     ],
