@@ -84,11 +84,6 @@ def test_an_instant_job_is_pending_at_submit_and_completed_at_the_first_look(
     assert caller.status(response.json()["batch_id"])["status"] == "completed"
 
 
-def test_the_status_of_a_submission_may_be_202(caller: Caller) -> None:
-    caller.sandbox.change(submit_status=202)
-    assert caller.post(ENRICH, **{URLS: [SAM]}).status_code == 202
-
-
 def test_the_action_names_the_work(caller: Caller) -> None:
     fields = {"fields": ["business_email"]}
     actions = [
@@ -101,14 +96,6 @@ def test_the_action_names_the_work(caller: Caller) -> None:
 def test_the_action_of_identify_may_be_another(caller: Caller) -> None:
     caller.sandbox.change(identify_action="reverse_lookup")
     assert caller.post(IDENTIFY, **{URLS: [SAM]}).json()["action"] == "reverse_lookup"
-
-
-def test_links_come_only_with_completion(caller: Caller) -> None:
-    batch_id = caller.submit(ENRICH, **{URLS: [SAM]})
-    assert "download_url" not in caller.status(batch_id)
-    done = caller.finish(batch_id)
-    assert len(done["download_urls"]) == 1
-    assert "error_message" not in done
 
 
 def test_an_unknown_batch_is_404(caller: Caller) -> None:

@@ -169,15 +169,6 @@ def test_a_match_by_email_claims_how_sure_it_is(caller: Caller) -> None:
     assert max(claims) <= 1
 
 
-def test_identify_rows_may_be_of_the_older_shape(caller: Caller) -> None:
-    caller.sandbox.change(identify_lines="old")
-    (row,) = caller.lines(IDENTIFY, **{URLS: [SAM]})
-    assert "match_status" not in row
-    data = row["matches"][0]["person_data"]
-    assert set(data) == {"crustdata_person_id", "basic_profile", "updated_at"}
-    assert "location" not in data["basic_profile"]
-
-
 # Contact
 
 

@@ -162,12 +162,6 @@ def test_an_unsupported_field_is_refused_with_the_list_of_available_ones(
     assert len(error["metadata"][0]["available_fields"]) >= 4
 
 
-def test_the_available_fields_may_come_in_an_object(caller: Caller) -> None:
-    caller.sandbox.change(bad_fields_metadata="object")
-    error = caller.error(CONTACT, **{URLS: [SAM], "fields": ["contact"]})
-    assert "business_email" in error["metadata"]["available_fields"]
-
-
 def test_sync_and_batch_contact_do_not_share_field_names(caller: Caller) -> None:
     assert caller.error(SYNC_CONTACT, **{URLS: [SAM], "fields": ["business_email"]})
     assert caller.error(CONTACT, **{URLS: [SAM], "fields": ["contact.business_emails"]})
