@@ -18,7 +18,7 @@ import pytest
 
 from crust_pipeline.cli.main import main
 from crust_pipeline.definitions import defs
-from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES
+from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Outcome
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
@@ -190,7 +190,7 @@ def test_each_way_to_fail_has_its_recovery() -> None:
     named = set(re.findall(r"`(\w+)`", table))
     well = {BatchState.LANDED, BatchState.LOADED}
     assert {state.value for state in BatchState} - well <= named
-    assert TROUBLED_OUTCOMES | OPEN_OUTCOMES | {"over_budget", "not_permitted"} <= named
+    assert TROUBLED_OUTCOMES | OPEN_OUTCOMES | {Outcome.OVER_BUDGET, Outcome.NOT_PERMITTED} <= named
     graph = defs.resolve_asset_graph()
     checks = {key.name for key in graph.asset_check_keys}
     # These stop a run because of an error of ours: there is nothing that a person could do.

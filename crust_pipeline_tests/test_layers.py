@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "vendors": {*_BASE, "ledger"},
     "buying": {*_BASE, "vendors", "ledger"},
     "tables": {*_BASE, "vendors", "ledger"},
-    "marts": set[str](),
+    "marts": {"ledger"},
     "inbox": {"errors", "ledger"},
     "sandbox": {"vendors"},
     "local_dagster": {"errors"},

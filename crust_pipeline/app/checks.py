@@ -13,6 +13,7 @@ from crust_pipeline.buying.land import LINK_LIVES
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.outcomes import ROWS_ANSWERED, ROWS_FOUND
 from crust_pipeline.tables.flatten.files import FileReport
 from crust_pipeline.tables.spec import Table
 from crust_pipeline.vendors.catalog import OPERATIONS
@@ -156,9 +157,8 @@ def fill_rate_is_usual(pipeline: Pipeline, operation: str, days: Sequence[date])
     return _compare_shares(
         pipeline,
         "fill_rate",
-        "SELECT count(*) FILTER (outcome IN ('matched', 'reused')), count(*) "  # noqa: S608 - our own names
-        f"FROM {{outcomes}} WHERE operation = '{operation}' "
-        "AND outcome IN ('matched', 'reused', 'not_found', 'dropped', 'no_data', 'redacted')",
+        f"SELECT {ROWS_FOUND}, {ROWS_ANSWERED} "  # noqa: S608 - our own names
+        f"FROM {{outcomes}} WHERE operation = '{operation}'",
         days,
     )
 

@@ -338,7 +338,7 @@ def load_accounts(
     return written
 
 
-def _as_row(item: queries.Outcome | spending.CreditUsage) -> Mapping[str, object]:
+def _as_row(item: queries.RowOutcome | spending.CreditUsage) -> Mapping[str, object]:
     # `asdict` copies deeply, which for a year of outcomes takes longer than writing them.
     return {spec.name: getattr(item, spec.name) for spec in fields(item)}
 

@@ -28,8 +28,13 @@ from crust_pipeline.keys import InvalidIdentifier, key_of
 from crust_pipeline.ledger import lookup as ledger_lookup
 from crust_pipeline.ledger import plan as ledger_plan
 from crust_pipeline.ledger.lookup import Fate
+from crust_pipeline.ledger.outcomes import (
+    ANSWERED_OUTCOMES,
+    NOT_PERMITTED,
+    Outcome,
+    outcome_of,
+)
 from crust_pipeline.ledger.plan import PlannedRow
-from crust_pipeline.ledger.queries import NOT_PERMITTED, TROUBLED_OUTCOMES, outcome_of
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.ledger.submit import PauseKind, end_pause, pause_of
 from crust_pipeline.tables.flatten.flattening import flatten
@@ -38,13 +43,8 @@ from crust_pipeline.vendors.crustdata.products import CONTACT_SYNC
 
 OPERATION = CONTACT_SYNC.operation
 TABLES_SHOWN = ("contact_emails", "contact_phones", "contact_websites")
-# Outcomes that answer the question, if only with "nobody knows".
-ANSWERED = frozenset(
-    {
-        *("matched", "reused", "duplicate", "not_found", "dropped", "no_data"),
-        *("redacted", "suppressed"),
-    }
-)
+# With these outcomes a lookup has done what it can, if only to learn that nobody is known.
+COMPLETE_OUTCOMES = ANSWERED_OUTCOMES | {Outcome.DUPLICATE, Outcome.SUPPRESSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Card:
 
     identifier: str
     profile_key: str | None
-    outcome: str
+    outcome: Outcome
     detail: str | None = None
     submission_id: str | None = None
     crustdata_person_id: int | None = None
@@ -298,7 +298,7 @@ def _card(
     detail = row.detail
     if row.verdict is Verdict.AWAIT:
         detail = "it is being identified whose address this is"
-    if outcome in TROUBLED_OUTCOMES | {"not_permitted"}:
+    if outcome.troubled or outcome is Outcome.NOT_PERMITTED:
         detail = detail or error or None
     return Card(
         identifier=identifier,

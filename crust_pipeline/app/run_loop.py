@@ -28,7 +28,8 @@ from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import queries
-from crust_pipeline.ledger.queries import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Summary
+from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES
+from crust_pipeline.ledger.queries import Summary
 from crust_pipeline.ledger.states import IN_PROGRESS
 from crust_pipeline.ledger.submit import PauseKind, end_pause
 from crust_pipeline.tables.store.warehouse import LoadReport

@@ -18,7 +18,7 @@ from crust_pipeline.buying.replan import replacements
 from crust_pipeline.errors import Failures, in_words, one_pass
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import submit as ledger_submit
-from crust_pipeline.ledger.queries import NOT_PERMITTED
+from crust_pipeline.ledger.outcomes import NOT_PERMITTED
 from crust_pipeline.ledger.submit import Intent, Pause, PauseKind, Unsellable, backoff
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.product import Product, under

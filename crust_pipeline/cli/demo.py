@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from crust_pipeline.app.run_loop import Progress
 from crust_pipeline.cli.display import ProgressDisplay, open_console, print_table
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES, fill_rate
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.local_dagster.client import InstanceError
 from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
@@ -93,7 +94,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
                 open_console(stderr=True), max_active=settings.max_active_batches
             ) as display:
                 _follow(instance, ledger, display, operations=operations_of(settings))
-            done = _print_summary(console, settings)
+            done = print_summary(console, settings)
             console.print(
                 f"\nDone in {time.monotonic() - began:.0f} s. Tables: {settings.warehouse}"
             )
@@ -175,7 +176,7 @@ def _follow(
     )
 
 
-def _print_summary(console: Console, settings: Settings) -> bool:
+def print_summary(console: Console, settings: Settings) -> bool:
     """Print what the warehouse holds; say whether every row has an outcome, none in trouble."""
     import duckdb
 
@@ -200,21 +201,17 @@ def _print_summary(console: Console, settings: Settings) -> bool:
         console,
         "Credits",
         ["operation", "reserved", "computed", "fill rate"],
-        [(name, *spent, _fill_rate(outcomes, name.split()[0])) for name, *spent in credit],
+        [(name, *spent, _fill_rate_in_words(outcomes, name.split()[0])) for name, *spent in credit],
     )
     counted = sum(count for _, _, count in outcomes)
     expected = rows["profile_urls"] * len(operations_of(settings))
-    bad = {"pending"} | queries.TROUBLED_OUTCOMES
+    bad = OPEN_OUTCOMES | TROUBLED_OUTCOMES
     return counted == expected and not any(outcome in bad for _, outcome, _ in outcomes)
 
 
-def _fill_rate(outcomes: list[tuple[str, str, int]], operation: str) -> str:
-    counts: Mapping[str, int] = {
-        outcome: count for name, outcome, count in outcomes if name == operation
-    }
-    matched = counts.get("matched", 0)
-    asked = matched + sum(counts.get(name, 0) for name in ("dropped", "not_found", "no_data"))
-    return f"{matched / asked:.1%}" if asked else ""
+def _fill_rate_in_words(outcomes: list[tuple[str, str, int]], operation: str) -> str:
+    rate = fill_rate({outcome: count for name, outcome, count in outcomes if name == operation})
+    return "" if rate is None else f"{rate:.1%}"
 
 
 def _until_interrupted(instance: DagsterInstance) -> None:

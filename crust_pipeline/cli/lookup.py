@@ -16,6 +16,7 @@ from crust_pipeline.cli.common import (
     readable_errors,
     yes_option,
 )
+from crust_pipeline.ledger.outcomes import Outcome
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -37,7 +38,7 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     first. What is asked for is what CRUST_BUSINESS_EMAIL_VENDORS and the like ask crustdata for.
     Ends 0 when everybody has an answer, if only that the vendor knows nobody.
     """
-    from crust_pipeline.app.lookup import ANSWERED, load_lookups, look_up, quote
+    from crust_pipeline.app.lookup import COMPLETE_OUTCOMES, load_lookups, look_up, quote
     from crust_pipeline.cli.display import open_console, print_json
 
     pipeline = open_pipeline()
@@ -63,7 +64,7 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
         console.print(_spent_in_words(done))
     if price.people:
         load_lookups(pipeline, run_id=run_id)
-    return DONE if all(card.outcome in ANSWERED for card in done.cards) else FAILED
+    return DONE if all(card.outcome in COMPLETE_OUTCOMES for card in done.cards) else FAILED
 
 
 def _in_words(price: "Quote") -> str:
@@ -86,7 +87,7 @@ def _amount(number: "Decimal") -> str:
 def _show(console: "Console", card: "Card") -> None:
     console.print(card.identifier)
     told = f"{card.outcome}: {card.detail}" if card.detail else card.outcome
-    if card.outcome == "reused" and card.bought_at:
+    if card.outcome is Outcome.REUSED and card.bought_at:
         told = f"{told}: bought {card.bought_at:%Y-%m-%d}"
     elif card.credits is None:
         told = f"{told}; what it cost is not known"
@@ -105,7 +106,7 @@ def _show(console: "Console", card: "Card") -> None:
     lines += [("website", website) for website in card.websites]
     if card.withheld:
         lines.append(("not shown", f"{card.withheld} personal values, for lack of consent"))
-    if card.outcome in {"unknown", "pending"}:
+    if card.outcome in {Outcome.UNKNOWN, Outcome.PENDING}:
         lines.append(("batch", f"{card.submission_id}: see `crust-pipeline status`"))
     for name, value in lines:
         console.print(f"  {name:<15} {value}")

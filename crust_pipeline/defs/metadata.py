@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from crust_pipeline.app.days import DayAccount
+from crust_pipeline.ledger.outcomes import fill_rate
 from crust_pipeline.tables.flatten.drift import Drift
 from crust_pipeline.tables.spec import Column, Table
 from crust_pipeline.tables.store.lake import Lake, open_duckdb
@@ -61,18 +62,14 @@ def column_lineage(table: Table, upstream: dg.AssetKey) -> dg.TableColumnLineage
 
 def day_metadata(account: DayAccount, *, prefix: str = "crust") -> dict[str, Any]:
     """What one day came to for one operation, as numbers that Dagster can plot."""
-    answered = account.outcomes["matched"]
-    asked = answered + sum(
-        account.outcomes[name] for name in ("dropped", "not_found", "redacted", "no_data")
-    )
     metadata: dict[str, Any] = {
         f"{prefix}/rows": account.outcomes.total(),
         f"{prefix}/credits_reserved": float(account.credits_reserved),
         f"{prefix}/credits_computed": float(account.credits_computed),
         f"{prefix}/batch_ids": list(account.batch_ids),
     }
-    if asked:
-        metadata[f"{prefix}/fill_rate"] = round(answered / asked, 4)
+    if (rate := fill_rate(account.outcomes)) is not None:
+        metadata[f"{prefix}/fill_rate"] = round(rate, 4)
     return metadata | {
         f"{prefix}/outcome_{name}": count for name, count in sorted(account.outcomes.items())
     }

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, assert_never
+from typing import Any
 
 import sqlalchemy as sa
 
+from crust_pipeline.ledger.outcomes import NOT_PERMITTED, Outcome, outcome_of
 from crust_pipeline.ledger.schema import days, identifiers, rows, submission_days, submissions
 from crust_pipeline.ledger.states import (
     AT_VENDOR,
@@ -22,21 +23,16 @@ from crust_pipeline.ledger.states import (
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.submit import Pause, pause_of, slots_held
 
-# Outcomes that a later run can still change without anybody's doing.
-OPEN_OUTCOMES = frozenset({"pending"})
-# Outcomes that need a person: money may be lost or spent twice.
-TROUBLED_OUTCOMES = frozenset({"unknown", "failed", "expired"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one input row for one operation."""
+class RowOutcome:
+    """What became of one input row for one operation: a row of the table `outcomes`."""
 
     partition_date: date
     row_id: str
     operation: str
     profile_key: str | None
-    outcome: str
+    outcome: Outcome
     submission_id: str | None
     batch_id: str | None
     detail: str | None
@@ -57,52 +53,6 @@ class Summary:
     next_submit: datetime | None
 
 
-def outcome_of(  # noqa: PLR0911 - one return for each kind of case
-    verdict: Verdict,
-    state: BatchState | None,
-    answer: Answer | None,
-    *,
-    not_permitted: bool = False,
-) -> str:
-    """The outcome of a row, from the plan's verdict and what became of the batch it points at."""
-    match verdict:
-        case (
-            Verdict.DUPLICATE
-            | Verdict.INVALID_INPUT
-            | Verdict.SUPPRESSED
-            | Verdict.OVER_BUDGET
-            | Verdict.NOT_PERMITTED
-        ):
-            return verdict.value
-        case Verdict.AWAIT:
-            return "unknown" if state is BatchState.UNKNOWN else "pending"
-        case Verdict.ASK | Verdict.REUSE:
-            pass
-        case _:
-            assert_never(verdict)
-    match state:
-        case None:
-            return "pending"
-        case (
-            BatchState.PLANNED
-            | BatchState.SUBMITTING
-            | BatchState.PENDING
-            | BatchState.PROCESSING
-            | BatchState.COMPLETED
-        ):
-            return "pending"
-        case BatchState.UNKNOWN | BatchState.EXPIRED | BatchState.FAILED:
-            return state.value
-        case BatchState.REJECTED:
-            return "not_permitted" if not_permitted else "failed"
-        case BatchState.LANDED | BatchState.LOADED:
-            if verdict is Verdict.REUSE and answer is Answer.MATCHED:
-                return "reused"
-            return (answer or Answer.DROPPED).value
-        case _:
-            assert_never(state)
-
-
 def rows_in_progress(
     ledger: Ledger, operation: str, partitions: Sequence[date]
 ) -> dict[tuple[date, str], str]:
@@ -120,12 +70,7 @@ def rows_in_progress(
         return {(row.partition_date, row.row_id): row.submission_id for row in con.execute(query)}
 
 
-# A rejected batch whose reason begins so was refused for lack of permission, not for what was in
-# it.
-NOT_PERMITTED = "not permitted: "
-
-
-def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iterator[Outcome]:
+def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iterator[RowOutcome]:
     """One outcome for each input row of the days, in the order of days and rows."""
     query = (
         sa.select(
@@ -159,12 +104,12 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
                 not_permitted=(row.error or "").startswith(NOT_PERMITTED),
             )
             detail = row.detail
-            if outcome in TROUBLED_OUTCOMES or outcome == "not_permitted":
+            if outcome.troubled or outcome is Outcome.NOT_PERMITTED:
                 detail = detail or row.error
             elif row.covers != row.field_set:
                 left_out = ", ".join(fields_not_permitted(row.covers, row.field_set))
-                detail = detail or f"not_permitted: {left_out}"
-            yield Outcome(
+                detail = detail or f"{Outcome.NOT_PERMITTED}: {left_out}"
+            yield RowOutcome(
                 partition_date=row.partition_date,
                 row_id=row.row_id,
                 operation=operation,

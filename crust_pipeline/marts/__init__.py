@@ -1,6 +1,7 @@
 """Marts: what analysts ask for most, one SQL file each. Views, so that they are never stale.
 
 The comment that opens a file is the mart's documentation: what a row is, then one line per column.
+Outcomes stand in it as `$name`, and their words come from the enum (ledger/outcomes.py).
 """
 
 import hashlib
@@ -9,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Final
+
+from crust_pipeline.ledger.outcomes import SQL_FRAGMENTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +28,7 @@ class Mart:
 
     Args:
         name: Its name as a view.
-        sql: Its file: a comment and one SELECT.
+        sql: A comment and one SELECT, ready to run.
     """
 
     name: str
@@ -52,8 +56,13 @@ class Mart:
         return tuple(dict.fromkeys(_READS.findall(self.sql)))
 
 
+def _read(name: str) -> Mart:
+    text = Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8")
+    return Mart(name, Template(text).substitute(SQL_FRAGMENTS))
+
+
 MARTS: Final[Mapping[str, Mart]] = {
-    name: Mart(name, Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8"))
+    name: _read(name)
     for name in (
         "people_latest",
         "contactable_people",

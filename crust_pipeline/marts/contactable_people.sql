@@ -19,7 +19,7 @@ WITH bought AS (
 left_out AS (
     SELECT DISTINCT profile_key
     FROM outcomes
-    WHERE outcome IN ('redacted', 'suppressed') AND profile_key IS NOT NULL
+    WHERE outcome IN ($redacted, $suppressed) AND profile_key IS NOT NULL
 ),
 -- What was bought last says how an address stands today: deliverable may have become invalid.
 newest AS (

@@ -10,10 +10,10 @@
 -- credits_per_result: credits divided by results.
 -- credits_per_row: credits divided by asked.
 WITH answers AS (
-    SELECT outcomes.partition_date, submission_id, source, outcome = 'matched' AS is_result
+    SELECT outcomes.partition_date, submission_id, source, outcome = $matched AS is_result
     FROM outcomes
     LEFT JOIN profile_urls USING (partition_date, row_id)
-    WHERE outcome IN ('matched', 'not_found', 'dropped', 'no_data', 'redacted')
+    WHERE outcome IN ($answered_outcomes) AND outcome <> $reused
 ),
 shares AS (
     SELECT

@@ -21,12 +21,12 @@ counted AS (
     SELECT
         partition_date, operation, source,
         count(*) AS input_rows,
-        count(*) FILTER (outcome = 'invalid_input') AS invalid,
-        count(*) FILTER (outcome IN ('duplicate', 'suppressed')) AS not_needed,
-        count(*) FILTER (outcome IN ('over_budget', 'not_permitted')) AS not_allowed,
-        count(*) FILTER (outcome IN ('pending', 'unknown', 'failed', 'expired')) AS unanswered,
-        count(*) FILTER (outcome IN ('matched', 'reused')) AS found,
-        count(*) FILTER (outcome = 'reused') AS reused
+        count(*) FILTER (outcome IN ($invalid_outcomes)) AS invalid,
+        count(*) FILTER (outcome IN ($not_needed_outcomes)) AS not_needed,
+        count(*) FILTER (outcome IN ($not_allowed_outcomes)) AS not_allowed,
+        $rows_answered AS answered,
+        $rows_found AS found,
+        count(*) FILTER (outcome = $reused) AS reused
     FROM labelled
     GROUP BY ALL
 )
@@ -35,8 +35,7 @@ SELECT
     input_rows - invalid AS identifiable,
     identifiable - not_needed AS distinct_people,
     distinct_people - not_allowed AS allowed,
-    allowed - unanswered AS answered,
-    found, reused,
+    answered, found, reused,
     found / nullif(answered, 0) AS fill_rate
 FROM counted
 ORDER BY ALL

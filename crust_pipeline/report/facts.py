@@ -7,6 +7,12 @@ from typing import Any
 from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import slots
+from crust_pipeline.ledger.outcomes import (
+    OPEN_OUTCOMES,
+    TROUBLED_OUTCOMES,
+    Outcome,
+    sql_words,
+)
 
 Row = dict[str, Any]
 
@@ -42,20 +48,22 @@ SELECT vendor, operation, coalesce(source, 'not given') AS source, asked, result
     round(credits_per_result, 2) AS credits_per_result
 FROM cost_per_result ORDER BY ALL
 """
-_DAYS = """
+# A later run can still buy these rows, or a person has to look.
+_UNFINISHED = OPEN_OUTCOMES | TROUBLED_OUTCOMES | {Outcome.OVER_BUDGET}
+_DAYS = f"""
 SELECT partition_date::VARCHAR AS day, operation,
     CASE
-        WHEN bool_or(outcome IN ('unknown', 'failed', 'expired')) THEN 'needs a decision'
-        WHEN bool_or(outcome = 'pending') THEN 'waiting'
-        WHEN bool_or(outcome = 'over_budget') THEN 'over budget'
+        WHEN bool_or(outcome IN ({sql_words(TROUBLED_OUTCOMES)})) THEN 'needs a decision'
+        WHEN bool_or(outcome IN ({sql_words(OPEN_OUTCOMES)})) THEN 'waiting'
+        WHEN bool_or(outcome = '{Outcome.OVER_BUDGET}') THEN 'over budget'
         ELSE 'complete'
     END AS state,
     count(*) AS "rows",
     count(*) FILTER (
-        outcome IN ('pending', 'unknown', 'failed', 'expired', 'over_budget')
+        outcome IN ({sql_words(_UNFINISHED)})
     ) AS "open"
 FROM outcomes GROUP BY ALL ORDER BY ALL
-"""
+"""  # noqa: S608 - the words of the enum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

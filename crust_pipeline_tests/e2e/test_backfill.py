@@ -13,6 +13,7 @@ import pytest
 from crust_pipeline.keys import identifier_of
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries
+from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline.sandbox.records import person
@@ -151,7 +152,7 @@ def assert_every_row_has_one_final_outcome(backfill: Backfill) -> None:
     ids = {(row["partition_date"], row["row_id"]) for row in outcomes}
     assert len(ids) == len(outcomes)
     assert Counter(as_date(row["partition_date"]) for row in outcomes) == asked
-    assert not {row["outcome"] for row in outcomes} & {"pending", *queries.TROUBLED_OUTCOMES}
+    assert not {row["outcome"] for row in outcomes} & (OPEN_OUTCOMES | TROUBLED_OUTCOMES)
 
 
 def assert_tables_say_what_the_vendor_said(backfill: Backfill) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from crust_pipeline.ledger.outcomes import Outcome
 from crust_pipeline.marts import MARTS
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.lake import Lake
@@ -133,24 +134,7 @@ def test_who_asked_to_be_left_out_is_not_contactable(shop: Shop, outcome_name: s
 
 
 def test_the_stages_of_the_funnel_follow_from_the_outcomes(shop: Shop) -> None:
-    names = [
-        "matched",
-        "matched",
-        "reused",
-        "dropped",
-        "not_found",
-        "no_data",
-        "redacted",
-        "duplicate",
-        "invalid_input",
-        "suppressed",
-        "over_budget",
-        "not_permitted",
-        "failed",
-        "unknown",
-        "expired",
-        "pending",
-    ]
+    names = [*Outcome, Outcome.MATCHED]
     shop.put("outcomes", [outcome(str(row), name) for row, name in enumerate(names)])
     (stages,) = shop.ask(
         "SELECT input_rows, identifiable, distinct_people, allowed, answered, found, reused "

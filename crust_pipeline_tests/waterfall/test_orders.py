@@ -9,6 +9,7 @@ import pytest
 from crust_pipeline.app.days import plan_days
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.ledger import queries, spending
+from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.state import DEFAULT_CREDITS
@@ -142,7 +143,7 @@ def test_at_each_step_the_rows_add_up(bought: Bought, contact_type: str, order: 
     for operation in steps(installation):
         (counts,) = queries.outcome_counts(ledger, operation, [DAY]).values()
         assert counts.total() == len(PEOPLE)
-        assert not counts.keys() & (queries.OPEN_OUTCOMES | queries.TROUBLED_OUTCOMES)
+        assert not counts.keys() & (OPEN_OUTCOMES | TROUBLED_OUTCOMES)
 
 
 @EVERY_TYPE
