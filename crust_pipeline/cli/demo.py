@@ -29,7 +29,7 @@ from crust_pipeline.local_dagster.processes import TetheredProcess
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.specs import TABLES
 
-SAMPLE = Path(__file__).parent.parent / "data" / "profile_urls.csv"
+SAMPLE = Path(__file__).parents[2] / "data" / "profile_urls.csv"
 SAMPLE_DAYS = days_between(date(2026, 11, 2), date(2026, 11, 8))
 FOLDER = Path(".demo")
 API_KEY = "sandbox-key"

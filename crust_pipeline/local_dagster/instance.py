@@ -23,7 +23,7 @@ from crust_pipeline.local_dagster.client import (
 )
 from crust_pipeline.local_dagster.processes import TetheredProcess
 
-CONFIG = Path(__file__).parent.parent / "dagster.yaml"
+CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 MODULE = "crust_pipeline.definitions"
 LOCATION = "crust_pipeline"
 START_SECONDS = 120.0

@@ -10,7 +10,7 @@ from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.marts import MARTS
 from crust_pipeline_tests.marts.conftest import DAY, EARLY, LATE, NEXT_DAY, Shop
 
-PAGE = (Path(__file__).parent.parent / "docs" / "analytics.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "analytics.md").read_text(encoding="utf-8")
 QUESTIONS = dict(
     re.findall(r"^## (\d+\. [^\n]+)$.*?```sql\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
 )
