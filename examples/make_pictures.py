@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import run_to_end
-from crust_pipeline.local_dagster.instance import running_instance
+from crust_pipeline.local_dagster.instance import DagsterInstance
 from crust_pipeline.report.page import write_report
 from crust_pipeline.sandbox.serve import running_sandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -27,7 +27,7 @@ DRAWING_MS = 4000
 
 def picture_graph(page: Page, folder: Path, environment: dict[str, str]) -> None:
     """The asset graph, as Dagster shows it first."""
-    with running_instance(
+    with DagsterInstance.running(
         home=folder / "dagster", environment=environment, log_dir=folder / "logs", daemon=False
     ) as instance:
         page.goto(f"{instance.ui_url}/asset-groups")

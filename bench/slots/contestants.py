@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.slots.account import KEY, Account
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.store import Ledger
-from crust_pipeline.local_dagster.instance import running_instance
+from crust_pipeline.local_dagster.instance import DagsterInstance
 from crust_pipeline.settings import Settings
 
 Contestant = Callable[[Account], None]
@@ -32,7 +32,7 @@ def daemon(account: Account) -> None:
         account=Settings.from_env(account.environment).account,
     )
     began = time.monotonic()
-    with running_instance(
+    with DagsterInstance.running(
         home=account.folder / "dagster",
         environment=account.environment,
         log_dir=account.folder,

@@ -24,7 +24,7 @@ from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES, fill_rate
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.local_dagster.client import InstanceError
-from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
+from crust_pipeline.local_dagster.instance import DagsterInstance
 from crust_pipeline.local_dagster.processes import TetheredProcess
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.specs import TABLES
@@ -79,7 +79,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
         )
         (environment["CRUST_INBOX_URL"],) = inbox.first_lines(1)
         settings = Settings.from_env(environment)
-        with running_instance(
+        with DagsterInstance.running(
             home=FOLDER / "dagster", environment=environment, log_dir=logs, daemon=False
         ) as instance:
             console.print(f"Dagster's UI: {instance.ui_url}")
@@ -112,7 +112,7 @@ def run_dev(console: Console, *, port: int, module: str) -> None:
     """Run Dagster on the environment's settings, with a module's definitions, until Ctrl-C."""
     _end_on_sigterm()
     folder = Settings.from_env().data_dir
-    with running_instance(
+    with DagsterInstance.running(
         home=folder / "dagster",
         environment=dict(os.environ),
         # Not in the home: Dagster 1.13 takes its folder `logs` for telemetry, moves and uploads it.

@@ -4,7 +4,7 @@ Every query we send stands in this file. Dagster itself is not imported: what ha
 happens when a person clicks in the UI.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,11 @@ import httpx
 
 from crust_pipeline.errors import CrustError
 
-# The names Dagster gives to what a `Definitions` object does not name.
+# The name Dagster gives to the repository of a `Definitions` object.
 REPOSITORY = "__repository__"
-ASSET_JOB = "__ASSET_JOB"
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-PARTITION_TAG = "dagster/partition"
 BACKFILL_TAG = "dagster/backfill"
 
 _LOCATION = """
@@ -40,42 +38,11 @@ mutation LaunchBackfill($params: LaunchBackfillParams!) {
     ... on Error { message }
   }
 }"""
-_BACKFILL = """
-query Backfill($id: String!) {
-  partitionBackfillOrError(backfillId: $id) {
-    __typename
-    ... on PartitionBackfill { id status numPartitions error { message } }
-    ... on Error { message }
-  }
-}"""
-_LAUNCH_RUN = """
-mutation LaunchRun($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { id } }
-    ... on Error { message }
-    ... on RunConfigValidationInvalid { errors { message } }
-  }
-}"""
 _RUNS = """
 query Runs($filter: RunsFilter, $limit: Int) {
   runsOrError(filter: $filter, limit: $limit) {
     __typename
     ... on Runs { results { id jobName status creationTime startTime endTime tags { key value } } }
-    ... on Error { message }
-  }
-}"""
-_RUN_EVENTS = """
-query RunEvents($id: ID!) {
-  logsForRun(runId: $id) {
-    __typename
-    ... on EventConnection {
-      events {
-        __typename
-        ... on MessageEvent { message }
-        ... on EngineEvent { metadataEntries { label ... on TextMetadataEntry { text } } }
-      }
-    }
     ... on Error { message }
   }
 }"""
@@ -91,10 +58,6 @@ _START_SENSOR = """
 mutation StartSensor($selector: SensorSelector!) {
   startSensor(sensorSelector: $selector) { __typename ... on Error { message } }
 }"""
-_STOP_SENSOR = """
-mutation StopSensor($id: String!) {
-  stopSensor(id: $id) { __typename ... on Error { message } }
-}"""
 
 
 class InstanceError(CrustError, RuntimeError):
@@ -103,21 +66,6 @@ class InstanceError(CrustError, RuntimeError):
 
 class InstanceUnreachableError(InstanceError):
     """The web server does not answer: it is starting, or gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backfill:
-    """A backfill as the daemon sees it; `error` is set when the daemon gave it up."""
-
-    backfill_id: str
-    status: str
-    partitions: int
-    error: str | None
-
-    @property
-    def ended(self) -> bool:
-        """Whether the daemon is done with it; it looks every 30 s, so its runs end earlier."""
-        return self.status not in {"REQUESTED", "CANCELING", "FAILING"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +84,6 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing more will happen in this run."""
         return self.status in {"SUCCESS", "FAILURE", "CANCELED"}
-
-    @property
-    def partitions(self) -> tuple[str, str] | None:
-        """First and last partition of the run, None for a run without partitions."""
-        single = self.tags.get(PARTITION_TAG)
-        first, last = self.tags.get(RANGE_START_TAG, single), self.tags.get(RANGE_END_TAG, single)
-        return (first, last) if first and last else None
 
 
 class DagsterClient:
@@ -184,54 +125,13 @@ class DagsterClient:
 
         The daemon looks for backfills at its start, then every 30 s (fixed in Dagster 1.13).
         """
-        params = {"assetSelection": _asset_keys(assets), "partitionNames": list(partitions)}
+        params = {"assetSelection": asset_keys(assets), "partitionNames": list(partitions)}
         return self._ask(_LAUNCH_BACKFILL, params=params)["backfillId"]
-
-    def backfill(self, backfill_id: str) -> Backfill:
-        """Return how a backfill stands."""
-        found = self._ask(_BACKFILL, id=backfill_id)
-        return Backfill(
-            backfill_id=found["id"],
-            status=found["status"],
-            partitions=found["numPartitions"] or 0,
-            error=found["error"] and found["error"]["message"],
-        )
-
-    def materialize(self, assets: Sequence[str], partitions: Sequence[str] = ()) -> str:
-        """Launch one run of these assets over the range from the first to the last of `partitions`.
-
-        Does not wait for the backfill daemon. Every asset of the range must have
-        `BackfillPolicy.single_run`. Returns the run's id.
-        """
-        tags: dict[str, str] = {}
-        if partitions:
-            tags = {RANGE_START_TAG: partitions[0], RANGE_END_TAG: partitions[-1]}
-        return self._launch(ASSET_JOB, tags, assetSelection=_asset_keys(assets))
-
-    def launch_run(self, job: str, *, tags: Mapping[str, str] | None = None) -> str:
-        """Launch a run of a job; return the run's id."""
-        return self._launch(job, tags or {})
-
-    def run(self, run_id: str) -> Run:
-        """Return how a run stands.
-
-        Raises:
-            InstanceError: also when there is no such run.
-        """
-        found = self._runs({"runIds": [run_id]}, limit=1)
-        if not found:
-            raise InstanceError(f"Dagster knows no run {run_id}.")
-        return found[0]
 
     def runs(self, *, backfill_id: str | None = None, limit: int = 100) -> list[Run]:
         """Return the latest runs, newest first, of one backfill if it is given."""
         tags = [{"key": BACKFILL_TAG, "value": backfill_id}] if backfill_id else []
         return self._runs({"tags": tags}, limit=limit)
-
-    def run_worker_pids(self) -> set[int]:
-        """Return the process ids of the runs that are being executed."""
-        running = self._runs({"statuses": ["STARTING", "STARTED", "CANCELING"]}, limit=100)
-        return {pid for run in running for pid in self._pids_of(run.run_id)}
 
     def sensor_state(self, sensor: str) -> str:
         """Return 'RUNNING' or 'STOPPED'."""
@@ -240,17 +140,6 @@ class DagsterClient:
     def start_sensor(self, sensor: str) -> None:
         """Let the sensor tick."""
         self._ask(_START_SENSOR, selector=self._selector(sensorName=sensor))
-
-    def stop_sensor(self, sensor: str) -> None:
-        """Let the sensor tick no more."""
-        self._ask(_STOP_SENSOR, id=self._sensor(sensor)["id"])
-
-    def _launch(self, job: str, tags: Mapping[str, str], **selection: object) -> str:
-        params = {
-            "selector": self._selector(jobName=job, **selection),
-            "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
-        }
-        return self._ask(_LAUNCH_RUN, params=params)["run"]["id"]
 
     def _runs(self, chosen: Mapping[str, object], *, limit: int) -> list[Run]:
         results: list[dict[str, Any]] = self._ask(_RUNS, filter=chosen, limit=limit)["results"]
@@ -266,12 +155,6 @@ class DagsterClient:
             )
             for found in results
         ]
-
-    def _pids_of(self, run_id: str) -> Iterable[int]:
-        for event in self._ask(_RUN_EVENTS, id=run_id)["events"]:
-            for entry in event.get("metadataEntries", ()):
-                if entry["label"] == "pid":
-                    yield int(entry["text"])
 
     def _sensor(self, sensor: str) -> dict[str, str]:
         return self._ask(_SENSOR, selector=self._selector(sensorName=sensor))["sensorState"]
@@ -298,5 +181,6 @@ class DagsterClient:
         return answer
 
 
-def _asset_keys(assets: Sequence[str]) -> list[dict[str, list[str]]]:
+def asset_keys(assets: Sequence[str]) -> list[dict[str, list[str]]]:
+    """Return assets, named by their paths, as GraphQL wants them."""
     return [{"path": asset.split("/")} for asset in assets]

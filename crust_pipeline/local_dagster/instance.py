@@ -1,13 +1,11 @@
-"""A Dagster instance of our own: start it, stop it, crash it.
+"""A Dagster instance of our own: start it, stop it, see that it lives.
 
 Three processes (code server, web server, daemon), none of which outlives us. How to talk to it is
-in `dagster_client`; how its processes are held is in `processes`.
+in `client`; how its processes are held is in `processes`.
 """
 
 import json
-import os
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -15,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from crust_pipeline.local_dagster.client import (
     DagsterClient,
@@ -32,7 +31,7 @@ START_SECONDS = 120.0
 class DagsterInstance(DagsterClient):
     """A running Dagster: a client of the web server that also owns the processes behind it.
 
-    Made by `running_instance`. One code server serves both others: the code is imported once.
+    Made by `running`. One code server serves both others: the code is imported once.
     """
 
     def __init__(
@@ -56,6 +55,55 @@ class DagsterInstance(DagsterClient):
         server = {"grpc_server": {"socket": str(self._socket), "location_name": LOCATION}}
         self._workspace.write_text(json.dumps({"load_from": [server]}))
         self._processes: dict[str, TetheredProcess] = {}
+
+    @classmethod
+    @contextmanager
+    def running(
+        cls,
+        *,
+        home: Path,
+        environment: Mapping[str, str],
+        log_dir: Path,
+        port: int | None = None,
+        daemon: bool = True,
+        module: str = MODULE,
+        config: Path = CONFIG,
+    ) -> Iterator[Self]:
+        """Run Dagster for the length of a `with` block.
+
+        Args:
+            home: where Dagster keeps its history; a later start with the same home goes on from it.
+            environment: laid over this process's own.
+            log_dir: gets one log file for each process.
+            port: of the web server on the loopback address; a free one when not given.
+            daemon: False to start it later: what has been launched by then is picked up at once.
+            module: the module with the Dagster definitions.
+            config: the dagster.yaml to copy into `home`, so that Dagster stores its data there.
+
+        Raises:
+            InstanceError: it did not come up; nothing is left running.
+        """
+        home = home.resolve()
+        home.mkdir(parents=True, exist_ok=True)
+        log_dir.mkdir(parents=True, exist_ok=True)
+        with suppress(shutil.SameFileError):
+            shutil.copyfile(config, home / "dagster.yaml")
+        # Not in `home`, whose path may be long: a socket's may have some 100 characters.
+        with tempfile.TemporaryDirectory(prefix="crust-") as scratch:
+            instance = cls(
+                home=home,
+                environment=environment,
+                log_dir=log_dir,
+                port=port or _free_port(),
+                module=module,
+                scratch=Path(scratch),
+            )
+            try:
+                instance.start(daemon=daemon)
+                yield instance
+            finally:
+                instance.stop()
+                instance.close()
 
     def start(self, *, daemon: bool) -> None:
         """Start the processes and wait until the code location can be used.
@@ -85,31 +133,9 @@ class DagsterInstance(DagsterClient):
         )
         self._wait_until_loaded()
 
-    def kill_web_server(self) -> None:
-        """Kill the web server as a crash would. Daemon and runs go on."""
-        self._processes.pop("webserver").kill()
-
     def start_daemon(self) -> None:
         """Start the daemon. Its first look for queued runs and backfills is at its start."""
         self._start_process("daemon", "dagster._daemon", "run", f"--workspace={self._workspace}")
-
-    def kill_daemon(self) -> None:
-        """Kill the daemon as a crash would. Runs go on; nothing new starts."""
-        self._processes.pop("daemon").kill()
-
-    def kill_run_workers(self) -> int:
-        """Kill the processes of the runs being executed; return how many there were."""
-        pids = self.run_worker_pids()
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return len(pids)
-
-    def kill(self) -> None:
-        """Kill everything, as a power cut would."""
-        for process in self._processes.values():
-            process.kill()
-        self._processes.clear()
 
     def check(self) -> None:
         """Do nothing while all is well.
@@ -157,54 +183,6 @@ class DagsterInstance(DagsterClient):
         raise InstanceError(
             f"Dagster was not ready after {START_SECONDS:.0f} s; its logs are in {self._log_dir}."
         )
-
-
-@contextmanager
-def running_instance(
-    *,
-    home: Path,
-    environment: Mapping[str, str],
-    log_dir: Path,
-    port: int | None = None,
-    daemon: bool = True,
-    module: str = MODULE,
-    config: Path = CONFIG,
-) -> Iterator[DagsterInstance]:
-    """Run Dagster for the length of a `with` block.
-
-    Args:
-        home: where Dagster keeps its history. The next start with the same home goes on from there.
-        environment: laid over this process's own.
-        log_dir: gets one log file for each process.
-        port: of the web server on the loopback address; a free one when not given.
-        daemon: False to start it later: what has been launched by then is picked up at once.
-        module: the module with the Dagster definitions.
-        config: the dagster.yaml to copy into `home`, so that Dagster stores its data there.
-
-    Raises:
-        InstanceError: it did not come up; nothing is left running.
-    """
-    home = home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    log_dir.mkdir(parents=True, exist_ok=True)
-    with suppress(shutil.SameFileError):
-        shutil.copyfile(config, home / "dagster.yaml")
-    # Not in `home`, whose path may be long: a socket's may have some 100 characters.
-    with tempfile.TemporaryDirectory(prefix="crust-") as scratch:
-        instance = DagsterInstance(
-            home=home,
-            environment=environment,
-            log_dir=log_dir,
-            port=port or _free_port(),
-            module=module,
-            scratch=Path(scratch),
-        )
-        try:
-            instance.start(daemon=daemon)
-            yield instance
-        finally:
-            instance.stop()
-            instance.close()
 
 
 def _free_port() -> int:

@@ -15,12 +15,12 @@ from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES
 from crust_pipeline.ledger.store import Ledger
-from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
 from crust_pipeline.sandbox.records import person
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline_tests.e2e.crashable_instance import CrashableInstance
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
 from crust_pipeline_tests.everybody import bytes_of, everybody, named_in
 from crust_pipeline_tests.people import DAYS, write_people
@@ -55,7 +55,7 @@ def upstream(tmp_path: Path) -> Path:
 class Backfill:
     """A backfill of enrich over three days, that the daemon has just picked up."""
 
-    instance: DagsterInstance
+    instance: CrashableInstance
     settings: Settings
     ledger: Ledger
 
@@ -81,7 +81,7 @@ def backfill(
     sandbox.fail("slow_after_accept", value=8)
     settings = settings | {"CRUST_POLL_SECONDS": "0.5"}
     installation = Settings.from_env(settings)
-    with running_instance(
+    with CrashableInstance.running(
         home=tmp_path / "dagster", environment=settings, log_dir=tmp_path / "logs", daemon=False
     ) as instance:
         instance.launch_backfill(

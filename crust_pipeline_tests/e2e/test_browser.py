@@ -14,7 +14,7 @@ import pytest
 from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.ledger import load as ledger_load
-from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
+from crust_pipeline.local_dagster.instance import DagsterInstance
 from crust_pipeline.report.page import write_report
 from crust_pipeline.settings import Settings
 from crust_pipeline_tests.e2e.conftest import FAILED
@@ -29,7 +29,7 @@ PATIENCE_MS = 30_000
 
 @pytest.fixture
 def instance(settings: dict[str, str], tmp_path: Path) -> Iterator[DagsterInstance]:
-    with running_instance(
+    with DagsterInstance.running(
         home=tmp_path / "dagster", environment=settings, log_dir=tmp_path / "logs", daemon=False
     ) as instance:
         yield instance

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.local_dagster.client import PARTITION_TAG, InstanceError, Run
-from crust_pipeline.local_dagster.instance import DagsterInstance, running_instance
+from crust_pipeline.local_dagster.client import InstanceError, Run
+from crust_pipeline_tests.e2e.crashable_instance import (
+    PARTITION_TAG,
+    CrashableInstance,
+    partitions_of,
+)
 from crust_pipeline_tests.e2e.instance_helpers import family_of, living, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -24,9 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start(folder: Path) -> Callable[..., AbstractContextManager[DagsterInstance]]:
+def start(folder: Path) -> Callable[..., AbstractContextManager[CrashableInstance]]:
     return partial(
-        running_instance,
+        CrashableInstance.running,
         home=folder / "home",
         environment={"PYTHONPATH": str(PROJECT), "TOY_FOLDER": str(folder)},
         log_dir=folder / "logs",
@@ -36,8 +40,8 @@ def start(folder: Path) -> Callable[..., AbstractContextManager[DagsterInstance]
 
 @pytest.fixture(scope="module")
 def instance(
-    start: Callable[..., AbstractContextManager[DagsterInstance]],
-) -> Iterator[DagsterInstance]:
+    start: Callable[..., AbstractContextManager[CrashableInstance]],
+) -> Iterator[CrashableInstance]:
     with start() as instance:
         yield instance
 
@@ -51,28 +55,28 @@ def gate(folder: Path) -> Iterator[Path]:
     gate.touch()
 
 
-def ended(instance: DagsterInstance, run_id: str) -> Run:
+def ended(instance: CrashableInstance, run_id: str) -> Run:
     wait_for(f"run {run_id} ends", lambda: instance.run(run_id).ended, instance=instance)
     return instance.run(run_id)
 
 
-def waits_at_gate(instance: DagsterInstance, run_id: str, folder: Path) -> None:
+def waits_at_gate(instance: CrashableInstance, run_id: str, folder: Path) -> None:
     # Not earlier: killed inside `upstream`, the run would keep its place in the pool for a while.
     wait_for(f"run {run_id} waits", (folder / f"{run_id}-waits").exists, instance=instance)
 
 
 def test_a_range_of_days_is_materialised_in_one_run(
-    instance: DagsterInstance, gate: Path, folder: Path
+    instance: CrashableInstance, gate: Path, folder: Path
 ) -> None:
     gate.touch()
     run = ended(instance, instance.materialize(["upstream", "downstream"], DAYS))
     assert run.status == "SUCCESS"
-    assert run.partitions == ("2026-01-01", "2026-01-03")
+    assert partitions_of(run) == ("2026-01-01", "2026-01-03")
     assert (folder / run.run_id).read_text().split() == DAYS
 
 
 def test_a_backfill_launched_before_the_daemon_runs_when_the_daemon_starts(
-    instance: DagsterInstance, folder: Path
+    instance: CrashableInstance, folder: Path
 ) -> None:
     instance.kill_daemon()
     backfill_id = instance.launch_backfill(["upstream"], DAYS)
@@ -86,15 +90,15 @@ def test_a_backfill_launched_before_the_daemon_runs_when_the_daemon_starts(
     assert (backfill.partitions, backfill.error) == (3, None)
 
 
-def test_a_job_is_run_with_the_tags_it_is_given(instance: DagsterInstance, gate: Path) -> None:
+def test_a_job_is_run_with_the_tags_it_is_given(instance: CrashableInstance, gate: Path) -> None:
     gate.touch()
     run_id = instance.launch_run("all_assets", tags={PARTITION_TAG: "2026-01-05"})
     run = ended(instance, run_id)
     assert (run.job, run.status) == ("all_assets", "SUCCESS")
-    assert run.partitions == ("2026-01-05", "2026-01-05")
+    assert partitions_of(run) == ("2026-01-05", "2026-01-05")
 
 
-def test_a_sensor_is_stopped_and_started(instance: DagsterInstance) -> None:
+def test_a_sensor_is_stopped_and_started(instance: CrashableInstance) -> None:
     assert instance.sensor_state("ticker") == "STOPPED"
     instance.start_sensor("ticker")
     assert instance.sensor_state("ticker") == "RUNNING"
@@ -103,7 +107,7 @@ def test_a_sensor_is_stopped_and_started(instance: DagsterInstance) -> None:
 
 
 def test_a_killed_run_worker_is_a_failed_run(
-    instance: DagsterInstance, gate: Path, folder: Path
+    instance: CrashableInstance, gate: Path, folder: Path
 ) -> None:
     run_id = instance.materialize(["upstream", "downstream"], DAYS)
     waits_at_gate(instance, run_id, folder)
@@ -112,7 +116,7 @@ def test_a_killed_run_worker_is_a_failed_run(
 
 
 def test_after_a_power_cut_the_queued_run_is_done_by_the_next_start(
-    instance: DagsterInstance,
+    instance: CrashableInstance,
 ) -> None:
     instance.kill_daemon()
     run_id = instance.materialize(["upstream"], DAYS)
@@ -122,7 +126,7 @@ def test_after_a_power_cut_the_queued_run_is_done_by_the_next_start(
 
 
 def test_stopping_in_the_middle_of_a_run_leaves_no_process_behind(
-    instance: DagsterInstance, gate: Path, folder: Path
+    instance: CrashableInstance, gate: Path, folder: Path
 ) -> None:
     run_id = instance.materialize(["upstream", "downstream"], DAYS)
     waits_at_gate(instance, run_id, folder)
@@ -134,7 +138,7 @@ def test_stopping_in_the_middle_of_a_run_leaves_no_process_behind(
     assert instance.run(run_id).ended
 
 
-def test_a_process_that_died_is_named_with_the_end_of_its_log(instance: DagsterInstance) -> None:
+def test_a_process_that_died_is_named_with_the_end_of_its_log(instance: CrashableInstance) -> None:
     daemon = instance._processes["daemon"]
     daemon.kill()
     with pytest.raises(InstanceError, match="daemon ended with exit code 137"):
@@ -143,7 +147,7 @@ def test_a_process_that_died_is_named_with_the_end_of_its_log(instance: DagsterI
     instance.check()
 
 
-def test_a_refusal_says_what_dagster_said(instance: DagsterInstance) -> None:
+def test_a_refusal_says_what_dagster_said(instance: CrashableInstance) -> None:
     with pytest.raises(InstanceError, match="no_such_job"):
         instance.launch_run("no_such_job")
     with pytest.raises(InstanceError, match="no_such_sensor"):
@@ -153,7 +157,7 @@ def test_a_refusal_says_what_dagster_said(instance: DagsterInstance) -> None:
 
 
 def test_definitions_that_do_not_load_are_an_error_that_says_why(
-    start: Callable[..., AbstractContextManager[DagsterInstance]], folder: Path
+    start: Callable[..., AbstractContextManager[CrashableInstance]], folder: Path
 ) -> None:
     with (
         pytest.raises(InstanceError, match="No module named 'no_such_module'"),
