@@ -198,7 +198,7 @@ def expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -
         tx.move(
             submission_id, BatchState.EXPIRED, now=now, reason=reason, error=reason[:ERROR_CHARS]
         )
-        tx.has_news(submission_id)
+        tx.mark_days_stale(submission_id)
 
 
 def landed(
@@ -297,7 +297,7 @@ def landed(
             .where(claims.c.submission_id == submission_id)
             .values(answer=answer_of, answered_at=now)
         )
-        tx.has_news(submission_id)
+        tx.mark_days_stale(submission_id)
     return True
 
 

@@ -152,7 +152,7 @@ def withdraw(ledger: Ledger, lines: Sequence[str], *, reason: str, now: datetime
                 error=reason[:ERROR_CHARS],
             )
             tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
-            tx.has_news(submission_id)
+            tx.mark_days_stale(submission_id)
 
 
 def _planned_in(lines: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -223,14 +223,16 @@ def add_batch(
             for key, sent, day in batch.identifiers
         ],
     )
-    own(tx, batch.operation, covers, batch.submission_id, [key for key, _, _ in batch.identifiers])
-    tx.happened(BatchState.PLANNED, batch.submission_id, batch.operation)
+    take_claims(
+        tx, batch.operation, covers, batch.submission_id, [key for key, _, _ in batch.identifiers]
+    )
+    tx.log_event(BatchState.PLANNED, batch.submission_id, batch.operation)
     # A day whose rows are gone from the upstream table by now still gets what it bought.
     days_asking = {(batch.submission_id, day) for _, _, day in batch.identifiers}
     _note_waiting(tx, batch.operation, days_asking)
 
 
-def own(
+def take_claims(
     tx: Transaction, operation: str, asked: str, submission_id: str, keys: Sequence[str]
 ) -> None:
     """Make this batch the owner of its keys, in place of a purchase that is stale or failed."""

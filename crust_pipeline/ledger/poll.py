@@ -264,7 +264,7 @@ def failed(
         end_pause(tx, PauseKind.SLOTS)  # a slot is free again
         if out_of_credits_until is not None:
             start_pause(tx, Pause(PauseKind.CREDITS, out_of_credits_until, reason), takes_slot=True)
-        tx.has_news(submission_id)
+        tx.mark_days_stale(submission_id)
     return True
 
 
@@ -383,7 +383,7 @@ def adopt(
             vendor_created_at=created_at,
             error=None,
         )
-        tx.has_news(submission_id)
+        tx.mark_days_stale(submission_id)
     return True
 
 
@@ -426,7 +426,7 @@ def _unknown_again(tx: Transaction, submission_id: str, *, reason: str, now: dat
         refused_sha256=None,
         error=reason[:ERROR_CHARS],
     )
-    tx.has_news(submission_id)
+    tx.mark_days_stale(submission_id)
 
 
 def revision(ledger: Ledger) -> int:

@@ -152,9 +152,9 @@ class Transaction:
             )
         )
         batch_id = values.get("batch_id") or batch.batch_id
-        self.happened(to, submission_id, batch.operation, batch_id=batch_id)
+        self.log_event(to, submission_id, batch.operation, batch_id=batch_id)
 
-    def happened(
+    def log_event(
         self, event: str, submission_id: str, operation: str, *, batch_id: str | None = None
     ) -> None:
         """One line for the log, with ids only: errors and reasons are in the ledger."""
@@ -171,7 +171,7 @@ class Transaction:
             .values(**values)
         )
 
-    def has_news(self, submission_id: str) -> None:
+    def mark_days_stale(self, submission_id: str) -> None:
         """Mark the days that wait for this batch: their tables would come out different now."""
         waiting = sa.select(submission_days.c.partition_date)
         waiting = waiting.where(

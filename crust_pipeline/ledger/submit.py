@@ -343,7 +343,7 @@ def _reject(
     tx.move(submission_id, BatchState.REJECTED, now=now, reason=reason, error=reason[:ERROR_CHARS])
     tx.con.execute(claims.delete().where(claims.c.submission_id == submission_id))
     re_plan(tx, instead, parent=submission_id, now=now, not_before=now)
-    tx.has_news(submission_id)
+    tx.mark_days_stale(submission_id)
 
 
 def submit_again(
@@ -387,7 +387,7 @@ def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: da
         tx.move(
             submission_id, BatchState.UNKNOWN, now=now, reason=reason, error=reason[:ERROR_CHARS]
         )
-        tx.has_news(submission_id)
+        tx.mark_days_stale(submission_id)
     return True
 
 

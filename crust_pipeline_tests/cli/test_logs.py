@@ -65,7 +65,7 @@ def test_what_was_rolled_back_is_not_logged(
 
     def fail_halfway() -> None:
         with pipeline.ledger.write() as tx:
-            tx.happened(BatchState.PLANNED, "s", "enrich")
+            tx.log_event(BatchState.PLANNED, "s", "enrich")
             tx.submission("nobody's")
 
     with pytest.raises(LedgerError):
