@@ -288,7 +288,7 @@ def load_results(
     return report
 
 
-def landed_file(pipeline: Pipeline, source: ledger_load.Source) -> LandedFile:
+def landed_file(pipeline: Pipeline, source: ledger_load.LandedSource) -> LandedFile:
     """A landed file as flattening takes it."""
     return LandedFile(
         submission_id=source.submission_id,

@@ -28,7 +28,7 @@ class DueDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class LandedSource:
     """A landed file, and who in it belongs to which day: (identifier, profile_key, day)."""
 
     submission_id: str
@@ -225,7 +225,7 @@ def load_requested(ledger: Ledger, due: Sequence[DueDay], *, now: datetime) -> N
         )
 
 
-def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[Source]:
+def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[LandedSource]:
     """The landed files that the tables of these days are made of.
 
     A day's tables hold the latest answered purchase of each key and set of fields that it made;
@@ -252,7 +252,7 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
             .order_by(submissions.c.landed_at, submissions.c.submission_id)
         ).all()
     return [
-        Source(
+        LandedSource(
             submission_id=file.submission_id,
             batch_id=file.batch_id or "",
             operation=operation,

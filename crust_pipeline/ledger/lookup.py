@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.erase import suppressed_keys
-from crust_pipeline.ledger.load import NO_DAY, Source
+from crust_pipeline.ledger.load import NO_DAY, LandedSource
 from crust_pipeline.ledger.schema import claims, identifiers, submissions
 from crust_pipeline.ledger.states import Answer, BatchState
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger
@@ -79,7 +79,7 @@ def _fate(row: sa.Row[Any]) -> Fate:
     )
 
 
-def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) -> list[Source]:
+def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) -> list[LandedSource]:
     """The landed files that hold what is bought of these people, the oldest first.
 
     Whoever was erased is in none of them, as in no table.
@@ -110,7 +110,7 @@ def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) ->
             shown = NO_DAY if row.profile_key in suppressed else day
             asked.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, shown))
         return [
-            Source(
+            LandedSource(
                 submission_id=file.submission_id,
                 batch_id=file.batch_id or "",
                 operation=operation,
