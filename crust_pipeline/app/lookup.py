@@ -27,7 +27,7 @@ from crust_pipeline.buying.submit import send_at_once, settle_orphans
 from crust_pipeline.keys import InvalidIdentifier, key_of
 from crust_pipeline.ledger import lookup as ledger_lookup
 from crust_pipeline.ledger import plan as ledger_plan
-from crust_pipeline.ledger.lookup import Fate
+from crust_pipeline.ledger.lookup import LastPurchase
 from crust_pipeline.ledger.outcomes import (
     ANSWERED_OUTCOMES,
     NOT_PERMITTED,
@@ -140,7 +140,7 @@ def look_up(
     lines = [batch.submission_id for batch in decided.batches]
     _send(pipeline, lines, run_id=run_id, sleep=sleep)
     rows = sorted(decided.rows, key=lambda row: row.row_id)
-    found = ledger_lookup.fates(
+    found = ledger_lookup.last_purchases(
         pipeline.ledger,
         {
             row.profile_key: row.submission_id
@@ -214,7 +214,7 @@ def _send(
             end_pause(tx, kind, takes_slot=False)
     reason = "the lookup ended before it was sent"
     try:
-        while ledger_lookup.wait_to_be_sent(ledger, lines):
+        while ledger_lookup.any_planned(ledger, lines):
             send_at_once(engine, lines, run_id=run_id)
             with ledger.read() as con:
                 pause = pause_of(con, ledger.account, now=engine.now(), takes_slot=False)
@@ -240,7 +240,7 @@ class _Contents:
 def _contents(pipeline: Pipeline, keys: Sequence[str]) -> _Contents:
     """Read what is bought of people out of the landed files, as the tables do."""
     today = today_of(pipeline)
-    sources = ledger_lookup.bought(pipeline.ledger, OPERATION, keys, day=today)
+    sources = ledger_lookup.sources_of_people(pipeline.ledger, OPERATION, keys, day=today)
     with TemporaryDirectory(prefix="lookup-") as folder:
         lake = Lake(Path(folder))
         flatten(
@@ -281,7 +281,7 @@ def _card(
     row: PlannedRow,
     identifier: str,
     *,
-    fate: Fate | None,
+    fate: LastPurchase | None,
     contents: _Contents,
 ) -> Card:
     key = row.profile_key or ""

@@ -19,7 +19,7 @@ from crust_pipeline.ledger.store import ERROR_CHARS, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class LastPurchase:
     """What became of one person in the last batch of a line that asked for them.
 
     Attributes:
@@ -36,12 +36,12 @@ class Fate:
     error: str | None
 
 
-def fates(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, Fate]:
+def last_purchases(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, LastPurchase]:
     """What became of people: {profile_key: the batch that asks for them, or the first of its line}.
 
     A batch that is halved or tried again has others in its place; the last of them counts.
     """
-    found: dict[str, Fate] = {}
+    found: dict[str, LastPurchase] = {}
     with ledger.read() as con:
         for key, submission_id in asked.items():
             line = sa.select(submissions.c.root_submission_id).where(
@@ -63,12 +63,12 @@ def fates(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, Fate]:
                 .limit(1)
             )
             if row := con.execute(query).one_or_none():
-                found[key] = _fate(row)
+                found[key] = _last_purchase(row)
     return found
 
 
-def _fate(row: sa.Row[Any]) -> Fate:
-    return Fate(
+def _last_purchase(row: sa.Row[Any]) -> LastPurchase:
+    return LastPurchase(
         submission_id=row.submission_id,
         state=BatchState(row.state),
         answer=row.answer and Answer(row.answer),
@@ -79,7 +79,9 @@ def _fate(row: sa.Row[Any]) -> Fate:
     )
 
 
-def bought(ledger: Ledger, operation: str, keys: Sequence[str], *, day: date) -> list[LandedSource]:
+def sources_of_people(
+    ledger: Ledger, operation: str, keys: Sequence[str], *, day: date
+) -> list[LandedSource]:
     """The landed files that hold what is bought of these people, the oldest first.
 
     Whoever was erased is in none of them, as in no table.
@@ -132,7 +134,7 @@ def credits_reported(ledger: Ledger, lines: Sequence[str]) -> Decimal | None:
         return con.execute(query).scalar_one()
 
 
-def wait_to_be_sent(ledger: Ledger, lines: Sequence[str]) -> bool:
+def any_planned(ledger: Ledger, lines: Sequence[str]) -> bool:
     """Whether a batch of these lines is still planned."""
     query = sa.select(sa.func.count()).where(_planned_in(lines))
     with ledger.read() as con:
