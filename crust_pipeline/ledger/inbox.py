@@ -22,9 +22,9 @@ from crust_pipeline.ledger.states import Answer, BatchState
 from crust_pipeline.ledger.store import Ledger, Transaction
 
 # A batch in one of these has nothing more to hear: its tokens are spent ...
-HEARS_NOTHING = frozenset({BatchState.FAILED, BatchState.REJECTED})
+NO_MORE_DELIVERIES = frozenset({BatchState.FAILED, BatchState.REJECTED})
 # ... and in one of these it has only while somebody's answer is missing.
-HEARS_THE_MISSING = frozenset({BatchState.LANDED, BatchState.LOADED})
+MISSING_DELIVERIES_ONLY = frozenset({BatchState.LANDED, BatchState.LOADED})
 # A job that has not ended in this time is not called back for either (links live 5 days).
 TOKEN_LIVES = timedelta(days=30)
 # Bounds what a token that leaked can fill the disk with.
@@ -212,8 +212,8 @@ def _batches_by_token(con: sa.Connection, tokens: set[str], *, now: datetime) ->
         .where(
             hooks.c.token_sha256.in_(by_hash),
             hooks.c.issued_at > now - TOKEN_LIVES,
-            submissions.c.state.not_in(HEARS_NOTHING),
-            submissions.c.state.not_in(HEARS_THE_MISSING) | _answer_missing(),
+            submissions.c.state.not_in(NO_MORE_DELIVERIES),
+            submissions.c.state.not_in(MISSING_DELIVERIES_ONLY) | _answer_missing(),
         )
     )
     return {by_hash[row.token_sha256]: row.submission_id for row in con.execute(query)}
@@ -268,7 +268,7 @@ def _wake(tx: Transaction, batches: set[str], *, now: datetime) -> None:
         .values(not_before=now)
     )
     landed = sa.select(submissions.c.submission_id).where(
-        submissions.c.submission_id.in_(batches), submissions.c.state.in_(HEARS_THE_MISSING)
+        submissions.c.submission_id.in_(batches), submissions.c.state.in_(MISSING_DELIVERIES_ONLY)
     )
     for submission_id in list(tx.con.execute(landed).scalars()):
         reason = "an answer that had been given up was delivered"

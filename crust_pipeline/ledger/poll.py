@@ -16,7 +16,7 @@ from crust_pipeline.ledger.submit import Pause, PauseKind, end_pause, start_paus
 # From so many finished jobs of a product it is learned how long its jobs take.
 LATEST_JOBS = 50
 # A job just accepted may not be known everywhere at once; after this it is believed to be gone.
-MISSING_BELIEVED = timedelta(hours=1)
+JOB_MISSING_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def job_missing(
         if batch.state not in AT_VENDOR:
             return False  # another process was faster
         since = batch.missing_since or now
-        if now - since < MISSING_BELIEVED:
+        if now - since < JOB_MISSING_AFTER:
             tx.update(
                 submission_id, not_before=ask_at, missing_since=since, error=error[:ERROR_CHARS]
             )

@@ -22,7 +22,7 @@ from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError, Ov
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 
 # Plans change; a field that was locked may be open later. Asking again costs one refused request.
-DENIAL_REMEMBERED = timedelta(days=7)
+DENIAL_LASTS = timedelta(days=7)
 
 
 class PauseKind(StrEnum):
@@ -296,7 +296,7 @@ def fields_denied(
     query = sa.select(denied_fields.c.field).where(
         denied_fields.c.account == account,
         denied_fields.c.operation == operation,
-        denied_fields.c.seen_at > now - DENIAL_REMEMBERED,
+        denied_fields.c.seen_at > now - DENIAL_LASTS,
     )
     return frozenset(con.execute(query).scalars())
 

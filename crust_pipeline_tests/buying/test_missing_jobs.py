@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from crust_pipeline.ledger import poll as ledger_poll
-from crust_pipeline.ledger.poll import MISSING_BELIEVED
+from crust_pipeline.ledger.poll import JOB_MISSING_AFTER
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline_tests.buying.conftest import World, people
 
@@ -38,7 +38,7 @@ def test_a_job_that_is_not_known_for_an_hour_is_of_unknown_fate_and_keeps_its_sl
     world: World,
 ) -> None:
     batch = forgotten(world)
-    ask_for(world, MISSING_BELIEVED + FEW_MINUTES)
+    ask_for(world, JOB_MISSING_AFTER + FEW_MINUTES)
     assert world.state(batch) is BatchState.UNKNOWN
     assert world.held() == 1
     assert world.outcomes() == ["unknown", "unknown"]
@@ -64,7 +64,7 @@ def test_another_answer_in_between_starts_the_hour_anew(world: World) -> None:
 
 def test_a_job_that_is_in_the_list_all_the_same_is_adopted_and_landed(world: World) -> None:
     batch = forgotten(world)
-    ask_for(world, MISSING_BELIEVED + FEW_MINUTES)
+    ask_for(world, JOB_MISSING_AFTER + FEW_MINUTES)
     world.sandbox.state.faults.set([])
     assert world.search().adopted == [batch]
     world.until_quiet()
@@ -74,8 +74,8 @@ def test_a_job_that_is_in_the_list_all_the_same_is_adopted_and_landed(world: Wor
 
 def test_a_job_that_is_listed_but_never_known_is_not_adopted_for_ever(world: World) -> None:
     batch = forgotten(world)
-    ask_for(world, MISSING_BELIEVED + FEW_MINUTES)
+    ask_for(world, JOB_MISSING_AFTER + FEW_MINUTES)
     assert world.search().adopted == [batch]
-    ask_for(world, MISSING_BELIEVED + FEW_MINUTES)
+    ask_for(world, JOB_MISSING_AFTER + FEW_MINUTES)
     assert world.search().held == [batch]
     assert max(world.sold().values()) == 1
