@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from crust_pipeline.inbox.app import Limits
+from crust_pipeline.inbox.app import RequestLimits
 from crust_pipeline.inbox.serve import serve
 from crust_pipeline.inbox.store import Store
 from crust_pipeline.ledger import inbox
@@ -133,7 +133,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.serve_nothing:
         ledger = Ledger(given.serve_nothing, account="bench")
-        unlimited = Limits(requests_at_once=1e9)
+        unlimited = RequestLimits(requests_at_once=1e9)
         serve(KeepsNothing(ledger), host="127.0.0.1", port=0, limits=unlimited)
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ _CLIENTS_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RequestLimits:
     """What one request, and one client, may take.
 
     Attributes:
@@ -55,7 +55,7 @@ class _Allowance:
 class Rate:
     """Counts requests by client address."""
 
-    limits: Limits
+    limits: RequestLimits
     monotonic: Callable[[], float] = time.monotonic
     _clients: dict[str, _Allowance] = field(default_factory=dict[str, _Allowance])
 
@@ -80,7 +80,7 @@ class _TooLargeError(Exception):
 def build_app(
     store: Store,
     *,
-    limits: Limits | None = None,
+    limits: RequestLimits | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """The inbox as an ASGI application.
@@ -90,7 +90,7 @@ def build_app(
         limits: what requests may take.
         monotonic: seconds, for the rate.
     """
-    chosen = limits or Limits()
+    chosen = limits or RequestLimits()
     rate = Rate(chosen, monotonic)
 
     async def receive(request: Request) -> Response:

@@ -5,14 +5,14 @@ import sys
 
 import uvicorn
 
-from crust_pipeline.inbox.app import Limits, build_app
+from crust_pipeline.inbox.app import RequestLimits, build_app
 from crust_pipeline.inbox.store import Store
 
 # Who sends headers a byte at a time holds one of these, and nothing else.
 CONNECTIONS_AT_ONCE = 1_000
 
 
-def serve(store: Store, *, host: str, port: int, limits: Limits | None = None) -> None:
+def serve(store: Store, *, host: str, port: int, limits: RequestLimits | None = None) -> None:
     """Serve until SIGINT or SIGTERM; print the address first.
 
     Args:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from crust_pipeline.inbox.app import Limits, build_app
+from crust_pipeline.inbox.app import RequestLimits, build_app
 from crust_pipeline.inbox.store import Store
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger.inbox import Delivery, Receipt
@@ -17,7 +17,7 @@ from crust_pipeline_tests.inbox.conftest import NOW, Batches
 
 
 def answers(
-    ledger: Ledger, requests: Sequence[tuple[str, str, object]], limits: Limits | None = None
+    ledger: Ledger, requests: Sequence[tuple[str, str, object]], limits: RequestLimits | None = None
 ) -> list[httpx.Response]:
     """The responses to (method, path, body), all sent at the same time."""
 
@@ -69,7 +69,7 @@ def test_a_token_that_was_never_issued_is_not_found(batches: Batches, token: str
 def test_a_body_announced_too_large_is_refused(batches: Batches) -> None:
     _, token = batches.pending()
     path = f"/hooks/{token}"
-    small = Limits(body_bytes=10)
+    small = RequestLimits(body_bytes=10)
     long, fits = answers(
         batches.ledger, [("POST", path, b"x" * 11), ("POST", path, b"x" * 10)], small
     )
@@ -85,7 +85,7 @@ def test_a_body_that_turns_out_too_large_is_refused(batches: Batches) -> None:
             yield b"x" * 5
 
     requests = [("POST", f"/hooks/{token}", chunks())]
-    (response,) = answers(batches.ledger, requests, Limits(body_bytes=10))
+    (response,) = answers(batches.ledger, requests, RequestLimits(body_bytes=10))
     assert response.status_code == 413
 
 
@@ -97,14 +97,14 @@ def test_a_body_that_does_not_come_is_not_waited_for(batches: Batches) -> None:
         await asyncio.Event().wait()
 
     requests = [("POST", f"/hooks/{token}", never_ends())]
-    (response,) = answers(batches.ledger, requests, Limits(body_seconds=0.01))
+    (response,) = answers(batches.ledger, requests, RequestLimits(body_seconds=0.01))
     assert response.status_code == 408
     assert inbox.deliveries_kept(batches.ledger) == 0
 
 
 def test_a_client_that_asks_too_often_is_told_to_wait(batches: Batches) -> None:
     _, token = batches.pending()
-    limits = Limits(requests_per_second=1, requests_at_once=3)
+    limits = RequestLimits(requests_per_second=1, requests_at_once=3)
     requests = [("POST", f"/hooks/{token}", str(number).encode()) for number in range(5)]
     responses = answers(batches.ledger, requests, limits)
     assert sorted(response.status_code for response in responses) == [200, 200, 200, 429, 429]
