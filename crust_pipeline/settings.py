@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment.
+"""Every setting, read once from the environment and a `.env` file, then handed down.
 
 A setting is one line in `Settings`; docs/settings.md and Dagster's config fields are made of them.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,15 +16,44 @@ from zoneinfo import ZoneInfo
 
 from crust_pipeline.errors import CrustError
 
+# In the working folder.
+ENV_FILE = Path(".env")
+
 
 class SettingsError(CrustError, ValueError):
     """A setting cannot be used as it is. The message names the variable and what to give."""
 
 
-def setting(variable: str, default: Any, parse: Callable[[str], Any], text: str) -> Any:  # noqa: ANN401
-    """Declare a dataclass field that comes from the environment variable `variable`."""
+def setting(
+    variable: str,
+    default: Any,  # noqa: ANN401
+    parse: Callable[[str], Any],
+    text: str,
+    *,
+    shapes_graph: bool = False,
+    secret: bool = False,
+) -> Any:  # noqa: ANN401
+    """Declare a dataclass field that comes from the environment variable `variable`.
+
+    Args:
+        variable: The variable's name.
+        default: Its value where the variable is not set.
+        parse: Makes a value of the text.
+        text: What the setting is for.
+        shapes_graph: Whether Dagster's assets, jobs, days or hours follow from it: a run that has
+            started can change none of them.
+        secret: Whether it may be shown to nobody, and so is kept in no run's records.
+    """
     return field(
-        default=default, metadata={"variable": variable, "parse": parse, "description": text}
+        default=default,
+        repr=not secret,
+        metadata={
+            "variable": variable,
+            "parse": parse,
+            "description": text,
+            "shapes_graph": shapes_graph,
+            "secret": secret,
+        },
     )
 
 
@@ -115,14 +145,12 @@ def expected(parse: Callable[[str], Any]) -> str:
 class Settings:
     """All settings, typed. Paths that are not set follow `data_dir`."""
 
-    api_key: str | None = field(
-        default=None,
-        repr=False,
-        metadata={
-            "variable": "CRUSTDATA_API_KEY",
-            "parse": str,
-            "description": "The Crustdata API key. Needed for everything that asks the vendor.",
-        },
+    api_key: str | None = setting(
+        "CRUSTDATA_API_KEY",
+        None,
+        str,
+        "The Crustdata API key. Needed for everything that asks the vendor.",
+        secret=True,
     )
     base_url: str = setting(
         "CRUSTDATA_BASE_URL", "https://api.crustdata.com", _url, "Where the Crustdata API is."
@@ -220,21 +248,28 @@ class Settings:
         date(2026, 1, 1),
         date.fromisoformat,
         "The first day that is a partition.",
+        shapes_graph=True,
     )
     daily_hour: int = setting(
-        "CRUST_DAILY_HOUR", 6, _hour, "The hour at which the schedule daily_plan plans yesterday."
+        "CRUST_DAILY_HOUR",
+        6,
+        _hour,
+        "The hour at which the schedule daily_plan plans yesterday.",
+        shapes_graph=True,
     )
     daily_time_zone: str = setting(
         "CRUST_DAILY_TIME_ZONE",
         "UTC",
         _time_zone,
         "The time zone of that hour, and of what counts as yesterday.",
+        shapes_graph=True,
     )
     operations: tuple[str, ...] = setting(
         "CRUST_OPERATIONS",
         ("identify", "contact", "enrich"),
         _in_order,
         "What is bought. There is also company_enrich: the companies of people enriched.",
+        shapes_graph=True,
     )
     enrich_fields: tuple[str, ...] = setting(
         "CRUST_ENRICH_FIELDS",
@@ -254,18 +289,21 @@ class Settings:
         _in_order,
         "Who is asked for business e-mail addresses, in order, as in `crustdata,pronto`; each only "
         "for people of whom those before it have none. Or none.",
+        shapes_graph=True,
     )
     personal_email_vendors: tuple[str, ...] = setting(
         "CRUST_PERSONAL_EMAIL_VENDORS",
         (),
         _in_order,
         "The same for personal e-mail addresses. Needs consent.",
+        shapes_graph=True,
     )
     phone_number_vendors: tuple[str, ...] = setting(
         "CRUST_PHONE_NUMBER_VENDORS",
         (),
         _in_order,
         "The same for phone numbers. Needs consent.",
+        shapes_graph=True,
     )
     contact_verified: bool = setting(
         "CRUST_CONTACT_VERIFIED",
@@ -293,14 +331,12 @@ class Settings:
         _choice("emails", "business_emails"),
         "What identify calls a list of e-mail addresses: emails, or business_emails as of old.",
     )
-    pronto_api_key: str | None = field(
-        default=None,
-        repr=False,
-        metadata={
-            "variable": "PRONTO_API_KEY",
-            "parse": str,
-            "description": "The Pronto API key. Needed when pronto is asked for contact data.",
-        },
+    pronto_api_key: str | None = setting(
+        "PRONTO_API_KEY",
+        None,
+        str,
+        "The Pronto API key. Needed when pronto is asked for contact data.",
+        secret=True,
     )
     pronto_base_url: str = setting(
         "PRONTO_BASE_URL",
@@ -351,8 +387,14 @@ class Settings:
         }
 
     def __post_init__(self) -> None:
-        """Fill in the paths that follow the data folder."""
-        fill = {
+        """Fill in what follows the data folder and the API's address."""
+        for name, value in self._followers().items():
+            if getattr(self, name) in ("", Path()):
+                object.__setattr__(self, name, value)
+
+    def _followers(self) -> dict[str, Any]:
+        """What follows from other settings, where it is not set itself."""
+        return {
             "upstream": str(self.data_dir / "profile_urls.csv"),
             "ledger_url": f"sqlite:///{self.data_dir / 'ledger.db'}",
             "warehouse": self.data_dir / "warehouse.duckdb",
@@ -360,29 +402,84 @@ class Settings:
             "raw": self.data_dir / "raw",
             "account": urlsplit(self.base_url).hostname,
         }
-        for name, value in fill.items():
-            if getattr(self, name) in ("", Path()):
-                object.__setattr__(self, name, value)
+
+    def with_texts(self, texts: Mapping[str, str]) -> "Settings":
+        """Lay values over these settings, as text, by variable; what follows them follows again.
+
+        Raises:
+            SettingsError: a text is something that cannot be used.
+        """
+        followers = self._followers()
+        own = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        kept = {
+            name: value
+            for name, value in own.items()
+            if name not in followers or value != followers[name]
+        }
+        return Settings(**{**kept, **_parsed(texts)})
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings.
+        """Read the settings: from a mapping, else from the environment and the `.env` file.
+
+        What is in both is taken from the environment, even when it is set to nothing there.
 
         Raises:
-            SettingsError: a variable is set to something that cannot be used.
+            SettingsError: a variable is set to something that cannot be used, or the file cannot
+                be read.
         """
-        environment = os.environ if environment is None else environment
-        values: dict[str, Any] = {}
-        for spec in fields(cls):
-            # Keys copied from a web page often end in a newline, which no HTTP header may hold.
-            text = environment.get(spec.metadata["variable"], "").strip()
-            if not text:
-                continue
-            parse = spec.metadata["parse"]
-            try:
-                values[spec.name] = parse(text)
-            except (ValueError, KeyError, InvalidOperation):
-                variable = spec.metadata["variable"]
-                message = f"{variable} cannot be used as it is set: give {expected(parse)}."
-                raise SettingsError(message) from None
-        return cls(**values)
+        if environment is not None:
+            return cls(**_parsed(environment))
+        from_file = {
+            name: assigned
+            for name, assigned in _read_env_file(ENV_FILE).items()
+            if name not in os.environ
+        }
+        texts = {name: text for name, (text, _) in from_file.items()}
+        places = {name: f" in {ENV_FILE}, line {line}" for name, (_, line) in from_file.items()}
+        return cls(**_parsed({**texts, **os.environ}, places))
+
+
+def _parsed(texts: Mapping[str, str], places: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Make values of the texts that are settings, by the name of the field."""
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        variable, parse = spec.metadata["variable"], spec.metadata["parse"]
+        # Keys copied from a web page often end in a newline, which no HTTP header may hold.
+        text = texts.get(variable, "").strip()
+        if not text:
+            continue
+        try:
+            values[spec.name] = parse(text)
+        except (ValueError, KeyError, InvalidOperation):
+            place = (places or {}).get(variable, "")
+            message = f"{variable} cannot be used as it is set{place}: give {expected(parse)}."
+            raise SettingsError(message) from None
+    return values
+
+
+def _read_env_file(path: Path) -> dict[str, tuple[str, int]]:
+    """Read what a `.env` file assigns, each with its line; nothing where there is no file."""
+    # A folder of this name is a virtual environment of somebody's.
+    if not path.exists() or path.is_dir():
+        return {}
+    # Here, because most have no such file, and `--help` must be quick.
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        message = f"{path} cannot be read: make it a text file in UTF-8 that this user may read."
+        raise SettingsError(message) from None
+    lines: dict[str, int] = {}
+    for binding in parse_stream(StringIO(text)):
+        blank = len(binding.original.string) - len(binding.original.string.lstrip())
+        line = binding.original.line + binding.original.string[:blank].count("\n")
+        if binding.error:
+            raise SettingsError(f"{path}, line {line} cannot be read: write NAME=value.")
+        if binding.key:
+            lines[binding.key] = line
+    # Not taken from the parser, because here `${NAME}` is filled in, as Dagster does with the file.
+    values = dotenv_values(stream=StringIO(text))
+    return {name: (value, lines[name]) for name, value in values.items() if value is not None}

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from crust_pipeline.app.days import load_upstream, plan_days, rows_in_lake
 from crust_pipeline.buying.submit import fill_slots
-from crust_pipeline.defs.graph import assets_before, sharing
+from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.metadata import EVERY_DAY, OWNER, ROWS, add_by_day, table_schema
-from crust_pipeline.defs.partitions import daily, days_of, one_run
+from crust_pipeline.defs.partitions import days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.tables.specs import TABLES
@@ -34,61 +34,67 @@ class BuyingConfig(dg.Config):
     )
 
 
-@dg.asset(
-    partitions_def=daily,
-    backfill_policy=one_run,
-    group_name="upstream",
-    owners=[OWNER],
-    freshness_policy=EVERY_DAY,
-    kinds={"parquet"},
-    code_version=TABLES["profile_urls"].version,
-    metadata={"dagster/column_schema": table_schema(TABLES["profile_urls"])},
-    check_specs=[
-        dg.AssetCheckSpec(
-            "rows_have_a_day",
-            asset="profile_urls",
-            description=(
-                "Rows dated before the first partition, after today or not at all are in no day."
-            ),
-        )
-    ],
-)
-def profile_urls(
-    context: dg.AssetExecutionContext, crust: PipelineResource
-) -> dg.MaterializeResult:
-    """The people to ask about: one row per input row, with its canonical profile key."""
-    days = days_of(context)
-    with told_as_failure():
-        pipeline = crust.get_pipeline()
-        upstream = load_upstream(pipeline, start=days[0], end=days[-1], run_id=context.run.run_id)
-    rows = rows_in_lake(pipeline, "profile_urls", days)
-    add_by_day(context, "profile_urls", {day: {ROWS: rows[day]} for day in days})
-    return dg.MaterializeResult(
-        metadata={
-            "crust/notes": list(upstream.notes),
-            "crust/lines_quarantined": len(upstream.quarantined),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                passed=upstream.unplaced == 0,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"rows_in_no_partition": upstream.unplaced},
+def build_upstream_asset(graph: Graph) -> dg.AssetsDefinition:
+    """Build the asset that reads the upstream table, as `CRUST_UPSTREAM` names it."""
+
+    @dg.asset(
+        partitions_def=graph.daily,
+        backfill_policy=one_run,
+        group_name="upstream",
+        owners=[OWNER],
+        freshness_policy=EVERY_DAY,
+        kinds={"parquet"},
+        code_version=TABLES["profile_urls"].version,
+        metadata={"dagster/column_schema": table_schema(TABLES["profile_urls"])},
+        check_specs=[
+            dg.AssetCheckSpec(
+                "rows_have_a_day",
+                asset="profile_urls",
+                description="Rows dated before the first partition, after today or not at all are "
+                "in no day.",
             )
         ],
     )
+    def profile_urls(
+        context: dg.AssetExecutionContext, crust: PipelineResource
+    ) -> dg.MaterializeResult:
+        """The people to ask about: one row per input row, with its canonical profile key."""
+        days = days_of(context)
+        with told_as_failure():
+            pipeline = crust.get_pipeline()
+            upstream = load_upstream(
+                pipeline, start=days[0], end=days[-1], run_id=context.run.run_id
+            )
+        rows = rows_in_lake(pipeline, "profile_urls", days)
+        add_by_day(context, "profile_urls", {day: {ROWS: rows[day]} for day in days})
+        return dg.MaterializeResult(
+            metadata={
+                "crust/notes": list(upstream.notes),
+                "crust/lines_quarantined": len(upstream.quarantined),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=upstream.unplaced == 0,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"rows_in_no_partition": upstream.unplaced},
+                )
+            ],
+        )
+
+    return profile_urls
 
 
-def build_batches_asset(operation: str) -> dg.AssetsDefinition:
-    """The asset that plans an operation's batches and submits those for which slots are free."""
+def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
+    """Build the asset that plans an operation's batches and submits what there are slots for."""
     name = f"{operation}_batches"
 
     @dg.asset(
         name=name,
-        deps=["profile_urls", *assets_before(operation)],
-        partitions_def=daily,
+        deps=["profile_urls", *graph.assets_before(operation)],
+        partitions_def=graph.daily,
         backfill_policy=one_run,
         # Beside the tables that it fills: with them elsewhere the graph would have ways back.
-        group_name=sharing(operation)[0],
+        group_name=graph.sharing(operation)[0],
         owners=[OWNER],
         kinds={vendor_of(operation).name},
         description=(

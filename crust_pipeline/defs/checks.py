@@ -4,9 +4,10 @@ Money, loss and double counting stop a run before the warehouse is loaded; the r
 asks each question once for all of its days, so that a backfill does not drown the event log.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 import dagster as dg
 
@@ -14,7 +15,7 @@ from crust_pipeline.app import checks as questions
 from crust_pipeline.app.checks import Finding
 from crust_pipeline.app.days import days_between
 from crust_pipeline.app.installation import Pipeline
-from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS
+from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.local_dagster.client import RANGE_END_TAG, RANGE_START_TAG
 from crust_pipeline.tables.spec import Table
@@ -105,100 +106,105 @@ def _fill_rate(operation: str) -> Check:
     )
 
 
-# By the step that asks them: each runs right after what it asks about.
-CHECKS: Mapping[str, Sequence[Check]] = {
-    "upstream_checks": _of_table(TABLES["profile_urls"]),
-    **{
-        f"{operation}_checks": [
-            check for table in tables_of(operation) for check in _of_table(table)
-        ]
-        for operation in FILLS_TABLES
-    },
-    "email_checks": [
-        Check(
-            name="statuses_are_usual",
-            asset="contact_emails",
-            description="As many addresses are deliverable as in the four weeks before; no status "
-            "is a word that the vendor's documents do not know.",
-            ask=questions.email_statuses_are_usual,
-        )
-    ],
-    "account_checks": [
-        *(
-            check
-            for name in ("outcomes", "credit_usage", "batches")
-            for check in _of_table(TABLES[name])
-        ),
-        *map(_fill_rate, OPERATIONS),
-        Check(
-            name="computed_as_reported",
-            asset="credit_usage",
-            description="The vendor took the credits that we computed, where it tells.",
-            ask=questions.credits_are_as_reported,
-        ),
-        Check(
-            name="costs_are_within_reserved",
-            asset="credit_usage",
-            description="No batch cost more than was set aside for it, by our prices and by the "
-            "vendor's word.",
-            ask=questions.costs_are_within_what_was_reserved,
-            blocks=True,
-        ),
-        Check(
-            name="files_are_complete",
-            asset="batches",
-            description="No landed file has fewer lines than the vendor announced.",
-            ask=questions.files_are_as_long_as_the_vendor_says,
-            blocks=True,
-        ),
-        Check(
-            name="outcomes_add_up",
-            asset="outcomes",
-            description="Every row that was planned has exactly one outcome for that operation.",
-            ask=questions.outcomes_add_up,
-            blocks=True,
-        ),
-        Check(
-            name="every_row_is_planned",
-            asset="outcomes",
-            description="No row came after its day was planned. If some did: plan the day again, "
-            "or turn on `upstream_monitor`; only new rows are paid for.",
-            ask=questions.every_row_is_planned,
-        ),
-        Check(
-            name="no_line_is_unreadable",
-            asset="quarantine",
-            description="No line of a vendor's file, and none of the upstream table, was set "
-            "aside.",
-            ask=questions.no_line_is_unreadable,
-        ),
-        Check(
-            name="no_submit_is_unknown",
-            asset="batches",
-            description="No submit may be running and billed without our knowing. If one is: "
-            "`crust-pipeline reconcile`.",
-            ask=_of_now(questions.no_submit_is_unknown),
-            about_now=True,
-        ),
-        Check(
-            name="no_link_is_near_its_end",
-            asset="batches",
-            description="No file waits to be landed so long that its link may die.",
-            ask=_of_now(questions.no_link_is_near_its_end),
-            about_now=True,
-        ),
-    ],
-    "warehouse_checks": [
-        Check(
-            name="is_up_to_date",
-            asset="warehouse",
-            description="The warehouse holds what the lake holds. If it does not, a reader had it "
-            "open; materialise `warehouse`.",
-            ask=_of_now(questions.warehouse_is_up_to_date),
-            about_now=True,
-        )
-    ],
-}
+_EMAILS = TABLES["contact_emails"]
+_OF_EMAILS = [
+    Check(
+        name="statuses_are_usual",
+        asset=_EMAILS.name,
+        description="As many addresses are deliverable as in the four weeks before; no status "
+        "is a word that the vendor's documents do not know.",
+        ask=questions.email_statuses_are_usual,
+    )
+]
+_OF_ACCOUNTS = [
+    Check(
+        name="computed_as_reported",
+        asset="credit_usage",
+        description="The vendor took the credits that we computed, where it tells.",
+        ask=questions.credits_are_as_reported,
+    ),
+    Check(
+        name="costs_are_within_reserved",
+        asset="credit_usage",
+        description="No batch cost more than was set aside for it, by our prices and by the "
+        "vendor's word.",
+        ask=questions.costs_are_within_what_was_reserved,
+        blocks=True,
+    ),
+    Check(
+        name="files_are_complete",
+        asset="batches",
+        description="No landed file has fewer lines than the vendor announced.",
+        ask=questions.files_are_as_long_as_the_vendor_says,
+        blocks=True,
+    ),
+    Check(
+        name="outcomes_add_up",
+        asset="outcomes",
+        description="Every row that was planned has exactly one outcome for that operation.",
+        ask=questions.outcomes_add_up,
+        blocks=True,
+    ),
+    Check(
+        name="every_row_is_planned",
+        asset="outcomes",
+        description="No row came after its day was planned. If some did: plan the day again, "
+        "or turn on `upstream_monitor`; only new rows are paid for.",
+        ask=questions.every_row_is_planned,
+    ),
+    Check(
+        name="no_line_is_unreadable",
+        asset="quarantine",
+        description="No line of a vendor's file, and none of the upstream table, was set aside.",
+        ask=questions.no_line_is_unreadable,
+    ),
+    Check(
+        name="no_submit_is_unknown",
+        asset="batches",
+        description="No submit may be running and billed without our knowing. If one is: "
+        "`crust-pipeline reconcile`.",
+        ask=_of_now(questions.no_submit_is_unknown),
+        about_now=True,
+    ),
+    Check(
+        name="no_link_is_near_its_end",
+        asset="batches",
+        description="No file waits to be landed so long that its link may die.",
+        ask=_of_now(questions.no_link_is_near_its_end),
+        about_now=True,
+    ),
+]
+_OF_THE_WAREHOUSE = [
+    Check(
+        name="is_up_to_date",
+        asset="warehouse",
+        description="The warehouse holds what the lake holds. If it does not, a reader had it "
+        "open; materialise `warehouse`.",
+        ask=_of_now(questions.warehouse_is_up_to_date),
+        about_now=True,
+    )
+]
+
+
+def checks_by_step(graph: Graph) -> Mapping[str, Sequence[Check]]:
+    """List the checks by the step that asks them, which runs right after what it asks about."""
+    tables = {operation: tables_of(operation) for operation in graph.fills_tables}
+    accounts = [TABLES[name] for name in ("outcomes", "credit_usage", "batches")]
+    return {
+        "upstream_checks": _of_table(TABLES["profile_urls"]),
+        **{f"{operation}_checks": _of_tables(those) for operation, those in tables.items()},
+        **({"email_checks": _OF_EMAILS} if _EMAILS in chain(*tables.values()) else {}),
+        "account_checks": [
+            *_of_tables(accounts),
+            *map(_fill_rate, graph.operations),
+            *_OF_ACCOUNTS,
+        ],
+        "warehouse_checks": _OF_THE_WAREHOUSE,
+    }
+
+
+def _of_tables(tables: Iterable[Table]) -> list[Check]:
+    return [check for table in tables for check in _of_table(table)]
 
 
 def check_result(
@@ -244,4 +250,6 @@ def _build(step: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     return ask
 
 
-asset_checks = [_build(step, checks) for step, checks in CHECKS.items()]
+def build_asset_checks(graph: Graph) -> list[dg.AssetChecksDefinition]:
+    """Build the steps that ask."""
+    return [_build(step, checks) for step, checks in checks_by_step(graph).items()]

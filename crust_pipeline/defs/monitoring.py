@@ -1,8 +1,10 @@
 """The sensor that watches the vendor, and the jobs it asks for."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -11,7 +13,7 @@ from crust_pipeline.buying.account import Engine
 from crust_pipeline.buying.advance import advance_all
 from crust_pipeline.buying.watch import Watch, watch_all
 from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_rows_only
-from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS
+from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.partitions import range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.ledger import load as ledger_load
@@ -21,6 +23,12 @@ from crust_pipeline.ledger.submit import backoff
 from crust_pipeline.marts import MARTS
 from crust_pipeline.settings import SettingsError
 from crust_pipeline.tables.specs import operations_sharing, tables_of
+
+if TYPE_CHECKING:
+    # Dagster has no public name for what `define_asset_job` makes.
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition as Job,
+    )
 
 # Dagster 1.13 reports a tick as failed after 60 s while its body runs on; it must end well before.
 TICK_BUDGET_SECONDS = 40.0
@@ -64,69 +72,95 @@ def advance_job() -> None:
     advance_batches()
 
 
-load_jobs = {
-    operation: dg.define_asset_job(
-        f"load_{operation}",
-        selection=[
-            *(table.name for table in tables_of(operation)),
-            "outcomes",
-            "credit_usage",
-            "batches",
-            "quarantine",
-            "warehouse",
-            *MARTS,
-        ],
-        description=f"Flattens the landed files of {operation} into tables.",
-    )
-    for operation in FILLS_TABLES
-}
+def _load_job(operation: str) -> str:
+    return f"load_{operation}"
 
 
-plan_again_jobs = {
-    operation: dg.define_asset_job(
-        f"plan_{operation}_again",
-        selection=[f"{operation}_batches"],
-        description="Asks for people of planned days who could not be asked for before.",
-    )
-    for operation in OPERATIONS
-}
-
-
-@dg.sensor(
-    jobs=[advance_job, *load_jobs.values(), *plan_again_jobs.values()],
-    minimum_interval_seconds=TICK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description=(
-        "Polls the vendor's jobs, asks for runs to submit and land, and to load days that are "
-        "final. On by default: it follows what somebody planned. It reads; what spends is a run."
-    ),
-)
-def batch_monitor(
-    context: dg.SensorEvaluationContext, crust: PipelineResource
-) -> dg.SensorResult | dg.SkipReason:
-    """Look once, and ask for what is to be done."""
-    began = time.monotonic()
-    try:
-        pipeline = crust.get_pipeline()
-        seen = _watch_for_a_while(
-            list(pipeline.accounts.values()),
-            may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS,
+# Dagster takes two jobs of one name only when they are the same object.
+@cache
+def build_load_jobs(graph: Graph) -> "tuple[Job, ...]":
+    """Build the jobs that load days of an operation, for each that fills tables."""
+    return tuple(
+        dg.define_asset_job(
+            _load_job(operation),
+            selection=[
+                *(table.name for table in tables_of(operation)),
+                "outcomes",
+                "credit_usage",
+                "batches",
+                "quarantine",
+                "warehouse",
+                *MARTS,
+            ],
+            description=f"Flattens the landed files of {operation} into tables.",
         )
-    except SettingsError as error:
-        return dg.SkipReason(str(error))
+        for operation in graph.fills_tables
+    )
+
+
+def _plan_again_job(operation: str) -> str:
+    return f"plan_{operation}_again"
+
+
+def build_plan_again_jobs(graph: Graph) -> "list[Job]":
+    """Build the jobs that plan days of an operation again."""
+    return [
+        dg.define_asset_job(
+            _plan_again_job(operation),
+            selection=[f"{operation}_batches"],
+            description="Asks for people of planned days who could not be asked for before.",
+        )
+        for operation in graph.operations
+    ]
+
+
+def build_batch_monitor(graph: Graph) -> dg.SensorDefinition:
+    """Build the sensor."""
+
+    @dg.sensor(
+        jobs=[advance_job, *build_load_jobs(graph), *build_plan_again_jobs(graph)],
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Polls the vendor's jobs, asks for runs to submit and land, and to load days that are "
+            "final. On by default: it follows what somebody planned. It reads; what spends is a "
+            "run."
+        ),
+    )
+    def batch_monitor(
+        context: dg.SensorEvaluationContext, crust: PipelineResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        """Look once, and ask for what is to be done."""
+        began = time.monotonic()
+        try:
+            pipeline = crust.get_pipeline()
+            seen = _watch_for_a_while(
+                list(pipeline.accounts.values()),
+                may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS,
+            )
+        except SettingsError as error:
+            return dg.SkipReason(str(error))
+        requests = list(_requests(context, pipeline, graph, seen.cause))
+        if not requests:
+            return dg.SkipReason(seen.in_words)
+        return dg.SensorResult(run_requests=requests)
+
+    return batch_monitor
+
+
+def _requests(
+    context: dg.SensorEvaluationContext, pipeline: Pipeline, graph: Graph, cause: str | None
+) -> Iterator[dg.RunRequest]:
+    """Ask for what is to be done, but for jobs of which a run is under way."""
     now = pipeline.clock()
-    requests: list[dg.RunRequest] = []
-    if seen.cause and not _unfinished(context, advance_job.name, since=now - WAITS_FOR_ADVANCE):
-        requests.append(dg.RunRequest(run_key=seen.cause, job_name=advance_job.name))
-    for operation in OPERATIONS:
-        if not _unfinished(context, plan_again_jobs[operation].name, since=now - WAITS_FOR_RUN):
-            requests += _plan_again_requests(pipeline, operation)
-    for operation in FILLS_TABLES:
-        if not _unfinished(context, load_jobs[operation].name, since=now - WAITS_FOR_RUN):
-            requests += _load_requests(pipeline, operation)
-    if not requests:
-        return dg.SkipReason(seen.in_words)
-    return dg.SensorResult(run_requests=requests)
+    if cause and not _unfinished(context, advance_job.name, since=now - WAITS_FOR_ADVANCE):
+        yield dg.RunRequest(run_key=cause, job_name=advance_job.name)
+    for operation in graph.operations:
+        if not _unfinished(context, _plan_again_job(operation), since=now - WAITS_FOR_RUN):
+            yield from _plan_again_requests(pipeline, operation)
+    for operation in graph.fills_tables:
+        if not _unfinished(context, _load_job(operation), since=now - WAITS_FOR_RUN):
+            yield from _load_requests(pipeline, operation)
 
 
 def _watch_for_a_while(engines: Sequence[Engine], *, may_go_on: Callable[[], bool]) -> Watch:
@@ -168,7 +202,7 @@ def _plan_again_requests(pipeline: Pipeline, operation: str) -> list[dg.RunReque
     return [
         dg.RunRequest(
             run_key=f"{cause}:{operation}:{start}:{end}:{attempt}",
-            job_name=plan_again_jobs[operation].name,
+            job_name=_plan_again_job(operation),
             tags={**range_tags(start, end), **tags},
             run_config=new_rows_only(operation),
         )
@@ -200,7 +234,7 @@ def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
     return [
         dg.RunRequest(
             run_key=f"load:{start}:{end}:{_versions(due, start=start, end=end)}",
-            job_name=load_jobs[operation].name,
+            job_name=_load_job(operation),
             tags=range_tags(start, end),
         )
         for start, end in ranges({day.partition_date for day in due})

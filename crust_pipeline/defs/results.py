@@ -13,7 +13,7 @@ from crust_pipeline.app.days import (
     rows_in_lake,
 )
 from crust_pipeline.defs.checks import check_result
-from crust_pipeline.defs.graph import FILLS_TABLES, OPERATIONS, batches_of
+from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.metadata import (
     EVERY_DAY,
     OWNER,
@@ -26,7 +26,7 @@ from crust_pipeline.defs.metadata import (
     previews,
     table_schema,
 )
-from crust_pipeline.defs.partitions import daily, days_of, one_run
+from crust_pipeline.defs.partitions import days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
 from crust_pipeline.tables.spec import Table
 from crust_pipeline.tables.specs import TABLES, tables_of
@@ -34,7 +34,7 @@ from crust_pipeline.tables.specs import TABLES, tables_of
 ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
 
 
-def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
+def _spec(graph: Graph, table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         table.name,
         deps=deps,
@@ -43,7 +43,7 @@ def _spec(table: Table, *, deps: list[str], group: str) -> dg.AssetSpec:
         kinds={"parquet"},
         code_version=table.version,
         owners=[OWNER],
-        partitions_def=daily,
+        partitions_def=graph.daily,
         freshness_policy=EVERY_DAY,
         metadata={"dagster/column_schema": table_schema(table)},
     )
@@ -56,10 +56,10 @@ _FILE_CHECKS = {
 }
 
 
-def build_result_assets(operation: str) -> dg.AssetsDefinition:
-    """The tables that an operation's files are flattened into, all in one pass over the files."""
+def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
+    """Build the tables that an operation's files are flattened into, all in one pass."""
     tables = tables_of(operation)
-    sources = batches_of(operation)
+    sources = graph.batches_of(operation)
     file_checks = {
         name: dg.AssetCheckSpec(
             name, asset=tables[0].name, description=description, blocking=name == LINES_ADD_UP
@@ -69,7 +69,7 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{operation}_tables",
-        specs=[_spec(table, deps=sources, group=operation) for table in tables],
+        specs=[_spec(graph, table, deps=sources, group=operation) for table in tables],
         backfill_policy=one_run,
         check_specs=list(file_checks.values()),
     )
@@ -108,38 +108,46 @@ def build_result_assets(operation: str) -> dg.AssetsDefinition:
     return results
 
 
-@dg.multi_asset(
-    name="accounts",
-    specs=[
-        _spec(
-            TABLES[name],
-            deps=[table.name for operation in FILLS_TABLES for table in tables_of(operation)],
-            group="accounts",
-        )
-        for name in ACCOUNTS
-    ],
-    backfill_policy=one_run,
-)
-def accounts(
-    context: dg.AssetExecutionContext, crust: PipelineResource
-) -> Iterator[dg.MaterializeResult]:
-    """What became of every input row, every batch and every credit, from the ledger."""
-    pipeline = crust.get_pipeline()
-    days = days_of(context)
-    with told_as_failure():
-        rows = load_accounts(pipeline, days, run_id=context.run.run_id)
-        rows["quarantine"] = rows_in_lake(pipeline, "quarantine", days)
-        by_operation = {name: day_accounts(pipeline, name, days) for name in OPERATIONS}
-    for name in ACCOUNTS:
-        add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})
-    for operation, by_day in by_operation.items():
-        add_by_day(
-            context,
-            "outcomes",
-            {day: day_metadata(by_day[day], prefix=f"crust/{operation}") for day in days},
-        )
-    for name in ACCOUNTS:
-        yield dg.MaterializeResult(asset_key=name)
+def build_accounts_asset(graph: Graph) -> dg.AssetsDefinition:
+    """Build the tables that say what became of every input row, batch and credit."""
+
+    @dg.multi_asset(
+        name="accounts",
+        specs=[
+            _spec(
+                graph,
+                TABLES[name],
+                deps=[
+                    table.name for operation in graph.fills_tables for table in tables_of(operation)
+                ],
+                group="accounts",
+            )
+            for name in ACCOUNTS
+        ],
+        backfill_policy=one_run,
+    )
+    def accounts(
+        context: dg.AssetExecutionContext, crust: PipelineResource
+    ) -> Iterator[dg.MaterializeResult]:
+        """What became of every input row, every batch and every credit, from the ledger."""
+        pipeline = crust.get_pipeline()
+        days = days_of(context)
+        with told_as_failure():
+            rows = load_accounts(pipeline, days, run_id=context.run.run_id)
+            rows["quarantine"] = rows_in_lake(pipeline, "quarantine", days)
+            by_operation = {name: day_accounts(pipeline, name, days) for name in graph.operations}
+        for name in ACCOUNTS:
+            add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})
+        for operation, by_day in by_operation.items():
+            add_by_day(
+                context,
+                "outcomes",
+                {day: day_metadata(by_day[day], prefix=f"crust/{operation}") for day in days},
+            )
+        for name in ACCOUNTS:
+            yield dg.MaterializeResult(asset_key=name)
+
+    return accounts
 
 
 @dg.asset(

@@ -1,7 +1,7 @@
 """The Dagster layer in this process: one installation, an instance that forgets, no daemon."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,8 +13,7 @@ from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING
 from crust_pipeline.definitions import build_defs
 from crust_pipeline.defs import monitoring, resource
-from crust_pipeline.defs.monitoring import batch_monitor
-from crust_pipeline.defs.resource import PipelineResource
+from crust_pipeline.defs.resource import PipelineResource, build_resource
 from crust_pipeline.ledger import queries
 from crust_pipeline.local_dagster.client import RANGE_END_TAG, RANGE_START_TAG
 from crust_pipeline.settings import Settings
@@ -40,10 +39,25 @@ class Clock:
 class Installation:
     """What a daemon and its run workers would do, call by call."""
 
+    environment: Mapping[str, str]
     clock: Clock
-    pipeline: Pipeline
     instance: dg.DagsterInstance
-    defs: dg.Definitions
+    pipeline: Pipeline = field(init=False)
+    defs: dg.Definitions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self, *, upstream: dg.AssetsDefinition | None = None, **variables: str) -> None:
+        """Start, or start anew with other settings; a variable without a text is not set."""
+        self.environment = {**self.environment, **variables}
+        settings = Settings.from_env(self.environment)
+        self.pipeline = Pipeline(settings=settings, clock=self.clock)
+        self.defs = build_defs(settings=settings, upstream=upstream)
+
+    @property
+    def resource(self) -> PipelineResource:
+        return build_resource(self.pipeline.settings)
 
     def materialize(
         self, *assets: str, days: Sequence[date] = (), config: Mapping[str, Any] | None = None
@@ -71,10 +85,14 @@ class Installation:
 
     def tick(self) -> dg.SensorResult | dg.SkipReason:
         """One evaluation of the sensor."""
+        return self.look("batch_monitor")
+
+    def look(self, sensor: str, *, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+        """One evaluation of a sensor."""
         context = dg.build_sensor_context(
-            instance=self.instance, resources={"crust": PipelineResource()}
+            instance=self.instance, resources={"crust": self.resource}, cursor=cursor
         )
-        found = batch_monitor(context)
+        found = self.defs.resolve_sensor_def(sensor)(context)
         assert isinstance(found, dg.SensorResult | dg.SkipReason)
         return found
 
@@ -147,12 +165,10 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
 def installation(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Installation]:
-    for variable, value in settings.items():
-        monkeypatch.setenv(variable, value)
     with dg.DagsterInstance.ephemeral() as instance:
         clock = Clock()
         monkeypatch.setattr(resource, "Pipeline", partial(Pipeline, clock=clock))
         monkeypatch.setattr(monitoring, "LOOK_SECONDS", 0)  # one look, without waiting
-        pipeline = Pipeline(settings=Settings.from_env(), clock=clock)
-        yield Installation(clock, pipeline, instance, build_defs())
-        pipeline.ledger.close()
+        installation = Installation(settings, clock, instance)
+        yield installation
+        installation.pipeline.ledger.close()

@@ -103,38 +103,38 @@ def test_a_missing_column_is_one_clear_message(installation: Installation, upstr
 
 
 def test_without_a_key_the_run_says_what_to_set(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation,
 ) -> None:
-    monkeypatch.delenv("CRUSTDATA_API_KEY")
+    installation.start(CRUSTDATA_API_KEY="")
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
     assert "CRUSTDATA_API_KEY is not set" in reason
 
 
 def test_a_wrong_key_fails_the_run_once_and_plans_nothing(
-    installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, sandbox: RunningSandbox
 ) -> None:
-    monkeypatch.setenv("CRUSTDATA_API_KEY", "no-such-key")
+    installation.start(CRUSTDATA_API_KEY="no-such-key")
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
     assert "does not accept the API key" in reason
     assert "no-such-key" not in reason
     assert not sandbox.state.jobs
-    monkeypatch.setenv("CRUSTDATA_API_KEY", sandbox.api_key)
+    installation.start(CRUSTDATA_API_KEY=sandbox.api_key)
     installation.buy(DAYS)
     assert len(sandbox.state.jobs) == 1
 
 
 def test_a_setting_that_cannot_be_used_fails_the_run_with_its_name(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation,
 ) -> None:
-    monkeypatch.setenv("CRUST_POLL_SECONDS", "soon")
+    installation.start(CRUST_ENRICH_FIELDS="shoe_size")
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
-    assert "CRUST_POLL_SECONDS" in reason
+    assert "CRUST_ENRICH_FIELDS" in reason
 
 
 def test_over_the_credit_limit_the_rest_is_left_unbought(
-    installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, sandbox: RunningSandbox
 ) -> None:
-    monkeypatch.setenv("CRUST_CREDIT_LIMIT_PER_RUN", "8")
+    installation.start(CRUST_CREDIT_LIMIT_PER_RUN="8")
     installation.buy(DAYS[:1])
     (job,) = sandbox.state.jobs.values()
     assert job.identifier_count == 4

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from crust_pipeline.definitions import defs
-from crust_pipeline.defs.checks import CHECKS
+from crust_pipeline.defs.checks import checks_by_step
+from crust_pipeline.defs.graph import Graph
 from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
 from crust_pipeline_tests.people import DAYS
 from tools.checks_page import checks_page
@@ -45,7 +46,8 @@ def test_every_check_shows_its_numbers_when_it_passes(installation: Installation
 def test_checks_can_be_asked_before_there_is_anything(installation: Installation) -> None:
     job = installation.defs.resolve_implicit_global_asset_job_def()
     # The others are asked by the step that writes their table.
-    keys = {check.spec.key for checks in CHECKS.values() for check in checks}
+    steps = checks_by_step(Graph(installation.pipeline.settings))
+    keys = {check.spec.key for checks in steps.values() for check in checks}
     result = job.get_subset(asset_selection=set(), asset_check_selection=keys).execute_in_process(
         instance=installation.instance
     )

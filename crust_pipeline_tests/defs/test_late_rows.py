@@ -11,10 +11,11 @@ import pytest
 from crust_pipeline.app.late_rows import grown_days
 from crust_pipeline.defs import monitoring
 from crust_pipeline.defs.buying import BACKFILL_PRIORITY, SCHEDULED_PRIORITY
-from crust_pipeline.defs.resource import PipelineResource
-from crust_pipeline.defs.schedules import upstream_monitor
+from crust_pipeline.defs.graph import Graph
+from crust_pipeline.defs.schedules import build_upstream_monitor
 from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
+from crust_pipeline.settings import Settings
 from crust_pipeline_tests.defs.conftest import Installation
 from crust_pipeline_tests.people import DAYS
 
@@ -28,12 +29,7 @@ def add_people(upstream: Path, day: date, numbers: Sequence[int]) -> None:
 
 def look(installation: Installation, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
     """One evaluation of the sensor of the upstream."""
-    context = dg.build_sensor_context(
-        instance=installation.instance, resources={"crust": PipelineResource()}, cursor=cursor
-    )
-    found = upstream_monitor(context)
-    assert isinstance(found, dg.SensorResult | dg.SkipReason)
-    return found
+    return installation.look("upstream_monitor", cursor=cursor)
 
 
 def do(installation: Installation, found: dg.SensorResult | dg.SkipReason) -> None:
@@ -49,7 +45,8 @@ def do(installation: Installation, found: dg.SensorResult | dg.SkipReason) -> No
 
 
 def test_the_sensor_of_the_upstream_is_off_at_first() -> None:
-    assert upstream_monitor.default_status is dg.DefaultSensorStatus.STOPPED
+    sensor = build_upstream_monitor(Graph(Settings()))
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
 
 
 def test_an_upstream_that_nobody_has_planned_asks_for_nothing(installation: Installation) -> None:
@@ -109,9 +106,9 @@ def test_a_day_that_shrank_is_not_planned_again() -> None:
 
 
 def test_rows_over_the_budget_are_planned_again_on_the_next_day(
-    installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, sandbox: RunningSandbox
 ) -> None:
-    monkeypatch.setenv("CRUST_CREDIT_LIMIT_PER_DAY", "12")
+    installation.start(CRUST_CREDIT_LIMIT_PER_DAY="12")
     installation.buy(DAYS)
     installation.settle()
     assert not [request for request in installation.requests() if "budget" in str(request.run_key)]

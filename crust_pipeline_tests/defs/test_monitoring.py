@@ -33,9 +33,9 @@ def test_with_nothing_to_do_it_says_that_no_slot_is_busy(installation: Installat
 
 
 def test_without_a_key_it_says_what_to_set(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation,
 ) -> None:
-    monkeypatch.delenv("CRUSTDATA_API_KEY")
+    installation.start(CRUSTDATA_API_KEY="")
     assert "CRUSTDATA_API_KEY is not set" in said(installation)
 
 
@@ -175,7 +175,7 @@ def test_a_submit_of_unknown_fate_is_found_again_and_bought_once(
 
 
 def test_an_advance_run_without_a_key_fails_once_and_says_what_to_set(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation,
 ) -> None:
-    monkeypatch.delenv("CRUSTDATA_API_KEY")
+    installation.start(CRUSTDATA_API_KEY="")
     assert "CRUSTDATA_API_KEY is not set" in reason_of(installation.run("advance_job"))

@@ -10,14 +10,16 @@ import dagster as dg
 import pytest
 
 from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING
-from crust_pipeline.defs.graph import OPERATIONS
+from crust_pipeline.defs.graph import Graph
 from crust_pipeline.ledger import queries
+from crust_pipeline.settings import Settings
 from crust_pipeline_tests.bought import SAMPLE
 from crust_pipeline_tests.defs.conftest import Installation
 from crust_pipeline_tests.everybody import bytes_of, everybody, named_in
 from crust_pipeline_tests.people import DAYS, write_people
 
 SAMPLE_DAYS = ["2026-11-02", "2026-11-03"]
+OPERATIONS = Graph(Settings()).operations
 OURS = dict(zip(SAMPLE_DAYS, DAYS, strict=False))
 
 

@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from crust_pipeline.defs.schedules import daily_plan
+from crust_pipeline.defs.graph import Graph
+from crust_pipeline.defs.schedules import build_daily_plan
+from crust_pipeline.settings import Settings
 
 
 def evaluated(moment: datetime) -> dg.RunRequest | dg.SkipReason:
+    daily_plan = build_daily_plan(Graph(Settings()))
     found = daily_plan(dg.build_schedule_context(scheduled_execution_time=moment))
     assert isinstance(found, dg.RunRequest | dg.SkipReason)
     return found

@@ -30,9 +30,9 @@ def test_a_job_that_ends_during_a_tick_is_seen_by_it(
 
 
 def test_an_advance_run_goes_on_while_jobs_end(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: Installation,
 ) -> None:
-    monkeypatch.setenv("CRUST_MAX_ACTIVE_BATCHES", "1")
+    installation.start(CRUST_MAX_ACTIVE_BATCHES="1")
     for day in DAYS:
         installation.buy([day])
     ledger = installation.pipeline.ledger

@@ -3,13 +3,12 @@
 from datetime import date
 
 import dagster as dg
-import pytest
 
 from crust_pipeline.app.days import write_upstream
-from crust_pipeline.definitions import build_defs
-from crust_pipeline.defs.partitions import daily, days_of, one_run
+from crust_pipeline.defs.partitions import daily_partitions, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.sandbox.serve import RunningSandbox
+from crust_pipeline.settings import Settings
 from crust_pipeline_tests.defs.conftest import Installation
 from crust_pipeline_tests.people import DAYS
 
@@ -19,17 +18,16 @@ def people_of(day: date) -> list[dict[str, object]]:
     return [{"profile_url": f"linkedin.com/in/person-{day.day}"}, {"business_email": "a@b.example"}]
 
 
-@dg.asset(name="profile_urls", partitions_def=daily, backfill_policy=one_run)
+@dg.asset(name="profile_urls", partitions_def=daily_partitions(Settings()), backfill_policy=one_run)
 def from_a_database(context: dg.AssetExecutionContext, crust: PipelineResource) -> None:
     rows = {day: people_of(day) for day in days_of(context)}
     write_upstream(crust.get_pipeline(), rows, run_id=context.run.run_id)
 
 
 def test_another_asset_may_write_the_upstream_table(
-    installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, sandbox: RunningSandbox
 ) -> None:
-    monkeypatch.delenv("CRUST_UPSTREAM")
-    installation.defs = build_defs(upstream=from_a_database)
+    installation.start(upstream=from_a_database, CRUST_UPSTREAM="")
     installation.buy(DAYS)
     installation.settle()
     assert sorted(key for _, key in sandbox.state.times_submitted()) == [

@@ -1,38 +1,21 @@
-"""The asset graph follows the orders of vendors, read when the code location is loaded."""
-
-import json
-import os
-import subprocess
-import sys
+"""The asset graph follows the orders of vendors."""
 
 import pytest
 
-PARENTS = """
-import json
-from crust_pipeline.definitions import defs
-graph = defs.resolve_asset_graph()
-print(json.dumps({
-    key.to_user_string(): sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
-    for key in graph.get_all_asset_keys()
-}))
-"""
+from crust_pipeline.definitions import build_defs
+from crust_pipeline.settings import Settings
+
 UPSTREAM = {"identify_batches", "identities", "profile_urls"}
 
 
 def parents(**orders: str) -> dict[str, set[str]]:
     """Every asset of an installation with these orders, with those that it comes after."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PARENTS],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            **{f"CRUST_{name}_VENDORS": order for name, order in orders.items()},
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {name: set(names) for name, names in json.loads(done.stdout).items()}
+    environment = {f"CRUST_{name}_VENDORS": order for name, order in orders.items()}
+    graph = build_defs(settings=Settings.from_env(environment)).resolve_asset_graph()
+    return {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
 
 
 def test_the_vendor_named_second_comes_after_contact() -> None:
@@ -56,6 +39,10 @@ def test_without_crustdata_its_contact_is_not_there() -> None:
     graph = parents(BUSINESS_EMAIL="pronto")
     assert "contact_batches" not in graph
     assert graph["contact_emails"] == {"bulk_contact_batches"}
+
+
+def test_without_contact_data_its_tables_are_not_there() -> None:
+    assert not [name for name in parents(BUSINESS_EMAIL="none") if name.startswith("contact_")]
 
 
 @pytest.mark.parametrize("order", ["crustdata", "none"])
