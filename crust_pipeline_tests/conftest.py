@@ -10,16 +10,22 @@ from hypothesis import settings as hypothesis_settings
 
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.settings import ENV_FILE
 from crust_pipeline_tests.bought import bought as bought  # noqa: PLC0414 - a fixture for all
 from crust_pipeline_tests.people import DAYS, write_people
 
 
 def pytest_configure() -> None:
-    """Make the tests the same everywhere.
+    """Make the tests the same everywhere, and let none of them use a developer's own key.
 
     They send Ctrl-C to programs, to which whatever a shell runs in the background is deaf. And
     property tests look at the same examples each time: `--hypothesis-seed=N` looks elsewhere.
     """
+    if ENV_FILE.exists():
+        raise pytest.UsageError(
+            f"The processes that tests start would read {ENV_FILE}, and its key: move it away, or "
+            "start the tests in another folder."
+        )
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis_settings.register_profile("same", derandomize=True)
     hypothesis_settings.load_profile("same")

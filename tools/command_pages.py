@@ -16,8 +16,12 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Settings come from environment variables. In Dagster's Launchpad the resource `crust` has",
-        "the same ones, but for the keys; what is typed there is laid over the environment.",
+        "Settings come from environment variables, and from a file `.env` in the working folder,",
+        "which holds lines of `NAME=value`; what the environment sets goes before the file. In",
+        "Dagster's Launchpad the resource `crust` has the same settings, and what is typed there",
+        "holds for that run. Not there are the keys, and what decides which assets, days and hours",
+        "there are, which changes when the code location is loaded again:",
+        f"{', '.join(_shaping())}.",
         "(Made from the code by `make docs`.)",
         "",
         "| variable | default | what it is |",
@@ -28,6 +32,14 @@ def settings_page() -> str:
         meta = spec.metadata
         lines.append(f"| `{meta['variable']}` | {default} | {_cell(meta['description'])} |")
     return "\n".join(lines) + "\n"
+
+
+def _shaping() -> list[str]:
+    return [
+        f"`{spec.metadata['variable']}`"
+        for spec in fields(Settings)
+        if spec.metadata["shapes_graph"]
+    ]
 
 
 def _default(value: object) -> str:
@@ -53,8 +65,8 @@ def command_line_page(main: click.Group) -> str:
         "",
         "Exit codes: 0 done, 1 failed, 2 wrong usage. Progress and errors go to standard error,",
         "results to standard output; `--json` prints them for scripts. Settings come from the",
-        "environment: see [settings.md](settings.md). With `-v` before the command, each step of a",
-        "batch is logged as one line.",
+        "environment and a file `.env`: see [settings.md](settings.md). With `-v` before the",
+        "command, each step of a batch is logged as one line.",
         "(Made from the code by `make docs`.)",
     ]
     for path, command in _commands(main, "crust-pipeline"):

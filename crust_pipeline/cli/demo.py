@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -62,16 +63,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
     inbox: TetheredProcess | None = None
     try:
         crustdata, _, pronto = sandbox.first_lines(3)
-        environment = {
-            "CRUSTDATA_API_KEY": API_KEY,
-            "CRUSTDATA_BASE_URL": crustdata,
-            "PRONTO_API_KEY": API_KEY,
-            "PRONTO_BASE_URL": pronto,
-            "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto",
-            "CRUST_DATA_DIR": str((FOLDER / "data").resolve()),
-            "CRUST_UPSTREAM": str(SAMPLE),
-            "CRUST_POLL_SECONDS": "1",
-        }
+        environment = _environment(crustdata, pronto)
         inbox = TetheredProcess(
             [sys.executable, "-m", "crust_pipeline", "inbox"],
             environment=environment,
@@ -142,6 +134,25 @@ def _claim_folder() -> None:
         ) from None
     for item in FOLDER.iterdir():
         shutil.rmtree(item)
+
+
+def _environment(crustdata: str, pronto: str) -> dict[str, str]:
+    """Give the settings of the demonstration, from the addresses of the vendors.
+
+    Every other is set to nothing, so that none of the user's own gets in: not their ledger, nor
+    anything that their `.env` file says.
+    """
+    return {
+        **{spec.metadata["variable"]: "" for spec in fields(Settings)},
+        "CRUSTDATA_API_KEY": API_KEY,
+        "CRUSTDATA_BASE_URL": crustdata,
+        "PRONTO_API_KEY": API_KEY,
+        "PRONTO_BASE_URL": pronto,
+        "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto",
+        "CRUST_DATA_DIR": str((FOLDER / "data").resolve()),
+        "CRUST_UPSTREAM": str(SAMPLE),
+        "CRUST_POLL_SECONDS": "1",
+    }
 
 
 def _follow(

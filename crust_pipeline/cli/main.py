@@ -13,7 +13,7 @@ from crust_pipeline.cli import accounts, buying, erase, lookup, rebuild, servers
 def main(*, verbose: bool) -> None:
     """Buys people data through vendors' batch APIs, never twice, and lands it as tables.
 
-    Settings come from the environment; docs/settings.md lists them.
+    Settings come from the environment and a .env file; docs/settings.md lists them.
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
     if verbose:
