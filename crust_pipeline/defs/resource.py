@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 
 from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.errors import FOR_PEOPLE
-from crust_pipeline.settings import Settings, choices, expected
+from crust_pipeline.settings import Settings, SettingsError, choices, expected
 
 # What is typed into the Launchpad is kept in run records, and comes too late for the graph.
 _CONFIGURABLE = {
