@@ -98,7 +98,7 @@ def test_quick_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
         "import sys; from crust_pipeline.cli.main import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "heavy = {'dagster', 'dotenv', 'duckdb', 'pandas', 'pyarrow', 'pydantic'}\n"
+        "heavy = {'alembic', 'dagster', 'dotenv', 'duckdb', 'pandas', 'pyarrow', 'pydantic'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     done = subprocess.run(

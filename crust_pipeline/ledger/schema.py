@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 1
+# A ledger of another version is upgraded by `migrations`, which says how to change this file.
+VERSION = 2
 
 
 class UtcDateTime(TypeDecorator[datetime]):

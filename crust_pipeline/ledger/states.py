@@ -51,6 +51,15 @@ class LedgerError(CrustError):
     """The ledger was asked for something that its rules forbid. Nothing was written."""
 
 
+class RefusedError(LedgerError):
+    """The database refused; `said` is its reason, without anybody's data. Nothing was written."""
+
+    def __init__(self, message: str, *, said: str) -> None:
+        """Keep what the database said for whoever knows more about it."""
+        super().__init__(message)
+        self.said = said
+
+
 class OverLimitError(LedgerError):
     """A credit limit would be passed. Nothing was written."""
 

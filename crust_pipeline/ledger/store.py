@@ -9,17 +9,20 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from sqlite3 import OperationalError, connect
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 
-from crust_pipeline.ledger import schema
 from crust_pipeline.ledger.schema import days, submission_days, submissions, transitions
-from crust_pipeline.ledger.states import ALLOWED, BatchState, LedgerError
+from crust_pipeline.ledger.states import ALLOWED, BatchState, LedgerError, RefusedError
+from crust_pipeline.ledger.upgrading import Standing, Upgrade, bring_up_to_date, standing
 
 BUSY_SECONDS = 60
 # Any number: the name of the lock that Postgres gives to one write transaction at a time.
@@ -42,6 +45,8 @@ class Ledger:
         self.account = account
         self._url = _checked(url)
         self._engine: sa.Engine | None = None
+        self.upgrade: Upgrade | None = None
+        """What opening it has changed."""
 
     @property
     def engine(self) -> sa.Engine:
@@ -62,11 +67,41 @@ class Ledger:
         event.listen(engine, "handle_error", _explain)
         try:
             with engine.connect().execution_options(crust_write=True) as con, con.begin():
-                _create_or_check(con)
+                upgrade = bring_up_to_date(con)
         except BaseException:
             engine.dispose()
             raise
+        if upgrade:
+            self.upgrade = upgrade
+            # A warning, so that it is seen wherever nothing is set up to show less.
+            _LOGGER.warning(
+                "event=ledger_upgraded from_version=%d to_version=%d backup=%s",
+                upgrade.before,
+                upgrade.after,
+                upgrade.backup or "-",
+            )
         return engine
+
+    def standing(self) -> Standing:
+        """How far the ledger is, which is neither created nor upgraded by that.
+
+        Raises:
+            LedgerError: it was made by a newer release.
+        """
+        if self._url.get_backend_name() != "sqlite":
+            engine = _postgres_engine(self._url)
+        else:
+            path = Path(self._url.database or "")
+            if not path.is_file():
+                return Standing(None, ())
+            address = f"file:{quote(str(path.absolute()))}?mode=ro"
+            engine = sa.create_engine("sqlite://", creator=partial(connect, address, uri=True))
+        event.listen(engine, "handle_error", _explain)
+        try:
+            with engine.connect() as con:
+                return standing(con)
+        finally:
+            engine.dispose()
 
     @contextmanager
     def write(self) -> Generator["Transaction"]:
@@ -226,11 +261,27 @@ def _explain(context: ExceptionContext) -> None:
     # Postgres adds the values that it refuses; its first line alone names nobody.
     refused = context.original_exception
     said = getattr(getattr(refused, "diag", None), "message_primary", None) or refused
-    raise LedgerError(
+    if _lacks_something(refused):
+        raise RefusedError(
+            f"The ledger has changed since this program opened it ({said}): most likely another "
+            "release has upgraded it. This step wrote nothing. Stop this program, and start it "
+            "from that release.",
+            said=str(said),
+        ) from None
+    raise RefusedError(
         f"The ledger's database refused ({said}). This step wrote nothing. "
         "Check CRUST_LEDGER_URL, that its folder can be written and its disk is not full. Of a "
-        "damaged ledger restore a backup; without it, what is paid for would be bought again."
+        "damaged ledger restore a backup; without it, what is paid for would be bought again.",
+        said=str(said),
     ) from None
+
+
+def _lacks_something(refused: BaseException) -> bool:
+    """Whether a table or column is gone that was there when the ledger was opened."""
+    if isinstance(refused, OperationalError):
+        lacks = ("no such column", "no such table", "has no column named")
+        return any(words in str(refused) for words in lacks)
+    return getattr(refused, "sqlstate", None) in {"42703", "42P01"}
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
@@ -253,16 +304,3 @@ def _begin_postgres(con: sa.Connection) -> None:
     if con.get_execution_options().get("crust_write"):
         con.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
         con.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRES_LOCK})")
-
-
-def _create_or_check(con: sa.Connection) -> None:
-    schema.metadata.create_all(con)
-    version = con.execute(sa.select(schema.info.c.version)).scalar_one_or_none()
-    if version is None:
-        con.execute(schema.info.insert().values(version=schema.VERSION))
-    elif version != schema.VERSION:
-        raise LedgerError(
-            f"The ledger was made by version {version} of its schema, this program knows version "
-            f"{schema.VERSION}. Nothing was changed. Use the release that made it, or its "
-            "migration notes."
-        )

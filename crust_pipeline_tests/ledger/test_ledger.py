@@ -231,16 +231,6 @@ def test_a_write_transaction_holds_the_lock_from_its_start(ledger: Ledger, path:
         other.close()
 
 
-def test_a_ledger_of_another_version_is_left_alone(ledger: Ledger, url: str) -> None:
-    with ledger.write() as tx:
-        tx.con.execute(schema.info.update().values(version=schema.VERSION + 1))
-    ledger.close()
-    newer = Ledger(url, account="test")
-    with pytest.raises(LedgerError, match="Nothing was changed"), newer.read():
-        pass
-    newer.close()
-
-
 def test_opening_a_ledger_again_keeps_what_is_in_it(ledger: Ledger, url: str) -> None:
     submission_id = add(ledger)
     ledger.close()
