@@ -29,6 +29,7 @@ for command in (
     accounts.credits,
     accounts.reconcile,
     upkeep.prune,
+    upkeep.upgrade,
     tables.sql,
     tables.report,
     erase.erase,

@@ -1,13 +1,17 @@
-"""Commands that keep an installation small: prune."""
+"""Commands that look after an installation: prune, upgrade."""
 
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from crust_pipeline.cli.common import DONE, FAILED, complain, readable_errors
+from crust_pipeline.cli.common import DONE, FAILED, complain, json_option, readable_errors
 from crust_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from crust_pipeline.ledger.upgrading import Standing
 
 
 @click.command()
@@ -41,3 +45,55 @@ def prune(*, older_than_days: float) -> int:
         f"{pruned.removed:,} runs removed; {pruned.kept:,} old ones kept, because assets show them."
     )
     return DONE
+
+
+@click.command()
+@click.option(
+    "--check", is_flag=True, help="Only say what would be done; exit code 1 if there is something."
+)
+@json_option
+@readable_errors
+def upgrade(*, check: bool, as_json: bool) -> int:
+    """Bring a ledger that an earlier release made to this release's version of its schema.
+
+    Every command does that by itself before anything else; this one does it while you look. A copy
+    of a SQLite file is kept beside it; back up a Postgres database yourself. Stop everything that
+    uses the ledger first: programs of the earlier release cannot go on with it.
+    """
+    from crust_pipeline.display import open_console, print_json
+    from crust_pipeline.ledger.store import Ledger
+    from crust_pipeline.ledger.schema import VERSION
+
+    settings = Settings.from_env()
+    ledger = Ledger(settings.ledger_url, account=settings.account)
+    found, backup = ledger.standing(), None
+    if found.pending and not check:
+        with ledger.read():
+            done = ledger.upgrade
+        backup = done and done.backup
+        found = ledger.standing()
+    console = open_console()
+    if as_json:
+        pending = [{"version": each.version, "what": each.what} for each in found.pending]
+        told = {"version": found.version, "latest": VERSION, "pending": pending}
+        print_json(console, {**told, "backup": backup and str(backup)})
+    else:
+        for line in _in_words(found, VERSION):
+            console.print(line)
+        if backup:
+            console.print(f"A copy of it as it was: {backup}")
+            console.print("Delete the copy when all is well: it names people, and `erase` does")
+            console.print("not reach it.")
+    return FAILED if found.pending else DONE
+
+
+def _in_words(found: "Standing", latest: int) -> list[str]:
+    if found.version is None:
+        return ["There is no ledger yet; the first plan makes one."]
+    if not found.pending:
+        return [f"The ledger is up to date: version {found.version} of its schema."]
+    return [
+        f"The ledger has version {found.version} of its schema; this program uses {latest}.",
+        *(f"To version {each.version}: {each.what}" for each in found.pending),
+        "`crust-pipeline upgrade` does that, and so does the next command that uses the ledger.",
+    ]
