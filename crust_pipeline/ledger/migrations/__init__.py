@@ -6,8 +6,9 @@ Alembic's operations, inside the transaction that holds the write lock. There is
 the version of every ledger before there were migrations, and 0002 also starts from nothing.
 
 To change the schema, change `schema.py`, raise its VERSION and add a module here. What is released
-is not changed any more, so a migration imports nothing from `schema.py`. A test holds that the
-migrations lead to exactly the tables which `schema.py` describes.
+is not changed any more, so a migration imports nothing from `schema.py`. A column that may not be
+empty is added as one that may, filled, and then altered within `op.batch_alter_table`, which SQLite
+needs. A test holds that the migrations lead to exactly the tables which `schema.py` describes.
 """
 
 import pkgutil
