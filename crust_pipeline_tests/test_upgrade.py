@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from crust_pipeline.ledger import schema
-from crust_pipeline.ledger.ledger import Ledger
 from crust_pipeline.ledger.migrations import migrations_after
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline_tests.command_line import crust
 from crust_pipeline_tests.databases import POSTGRES
 from crust_pipeline_tests.old_ledgers import FIRST, dump, old_ledger

@@ -76,7 +76,7 @@ def timed_day(ledger: Ledger, known: int) -> tuple[float, float]:
     names += [f"new-{number}" for number in range(DAY_ROWS // 2)]
     day = date(2027, 1, 1)
     rows = rows_of(names, day)
-    keys = sorted(row.profile_key or "" for row in rows)
+    keys = sorted(row.subject_key or "" for row in rows)
     look_ups: list[float] = []
     plans: list[float] = []
     for _ in range(REPEATS):

@@ -85,7 +85,7 @@ def _identifiers(number: int, *, batches: int, identifiers: int) -> Iterator[dic
     for place in range(identifiers):
         yield {
             "submission_id": _id(number),
-            "profile_key": _key(number, place),
+            "subject_key": _key(number, place),
             "identifier": f"https://www.{_key(number, place)}",
             "partition_date": _day(number, batches),
             "answer": None if is_open else "matched",
@@ -100,7 +100,7 @@ def _claims(number: int, *, batches: int, identifiers: int) -> Iterator[dict[str
         yield {
             "account": "bench",
             "operation": OPERATION,
-            "profile_key": _key(number, place),
+            "subject_key": _key(number, place),
             "field_set_id": 1,
             "submission_id": _id(number),
             "answer": None if is_open else "matched",
@@ -114,7 +114,7 @@ def _rows(number: int, *, batches: int, identifiers: int) -> Iterator[dict[str, 
             "partition_date": _day(number, batches),
             "operation": OPERATION,
             "row_id": f"{number}-{place}",
-            "profile_key": _key(number, place),
+            "subject_key": _key(number, place),
             "verdict": "ask",
             "submission_id": _id(number),
         }

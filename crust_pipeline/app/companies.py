@@ -52,11 +52,11 @@ def companies_of(
     """
     identities = identities_of_rows(pipeline, rows)
     person_of = {
-        row.profile_key: identities[row.profile_key].profile_key or row.profile_key
-        if row.profile_key in identities
-        else row.profile_key
+        row.subject_key: identities[row.subject_key].subject_key or row.subject_key
+        if row.subject_key in identities
+        else row.subject_key
         for row in rows
-        if row.profile_key
+        if row.subject_key
     }
     found = ask_about(pipeline.lake, _EMPLOYER, keys=set(person_of.values()))
     employers: dict[str | None, str] = {row[0]: row[1] for row in found}
@@ -67,11 +67,11 @@ def companies_of(
 
     def company_of(row: InputRow) -> InputRow:
         place = row.partition_date, row.row_id
-        person = person_of.get(row.profile_key or "")
-        if {row.profile_key, person} & never_asked:
+        person = person_of.get(row.subject_key or "")
+        if {row.subject_key, person} & never_asked:
             return row
         if person in employers:
-            return replace(row, profile_key=key_of_company_id(employers[person]), problem=None)
+            return replace(row, subject_key=key_of_company_id(employers[person]), problem=None)
         if place in informing:
             return replace(row, waits_for=informing[place])
         return _by_domain(row, domains.get(place))
@@ -84,8 +84,8 @@ def _by_domain(row: InputRow, domain: str | None) -> InputRow:
         key = key_of_company_domain(domain or "")
     except InvalidIdentifier:
         problem = "no company is known: no current role, and no domain in the upstream row"
-        return replace(row, profile_key=None, problem=problem)
-    return replace(row, profile_key=key, problem=None)
+        return replace(row, subject_key=None, problem=problem)
+    return replace(row, subject_key=key, problem=None)
 
 
 def _domains(

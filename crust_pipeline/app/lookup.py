@@ -143,14 +143,14 @@ def look_up(
     found = ledger_lookup.last_purchases(
         pipeline.ledger,
         {
-            row.profile_key: row.submission_id
+            row.subject_key: row.submission_id
             for row in rows
-            if row.profile_key and row.submission_id
+            if row.subject_key and row.submission_id
         },
     )
-    contents = _contents(pipeline, [row.profile_key for row in rows if row.profile_key])
+    contents = _contents(pipeline, [row.subject_key for row in rows if row.subject_key])
     cards = (
-        _card(pipeline, row, identifier, fate=found.get(row.profile_key or ""), contents=contents)
+        _card(pipeline, row, identifier, fate=found.get(row.subject_key or ""), contents=contents)
         for identifier, row in zip(identifiers, rows, strict=True)
     )
     return LookedUp(tuple(cards), ledger_lookup.credits_reported(pipeline.ledger, lines))
@@ -284,7 +284,7 @@ def _card(
     fate: LastPurchase | None,
     contents: _Contents,
 ) -> Card:
-    key = row.profile_key or ""
+    key = row.subject_key or ""
     error = (fate and fate.error) or ""
     outcome = outcome_of(
         row.verdict,
@@ -302,7 +302,7 @@ def _card(
         detail = detail or error or None
     return Card(
         identifier=identifier,
-        profile_key=row.profile_key,
+        profile_key=row.subject_key,
         outcome=outcome,
         detail=detail,
         submission_id=fate and fate.submission_id,

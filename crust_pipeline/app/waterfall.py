@@ -75,8 +75,8 @@ def left_over(
     """
     wanted = pipeline.fields(operation)
     identities = identities_of_rows(pipeline, rows)
-    keys = {row.profile_key for row in rows if row.profile_key}
-    keys |= {identity.profile_key for identity in identities.values() if identity.profile_key}
+    keys = {row.subject_key for row in rows if row.subject_key}
+    keys |= {identity.subject_key for identity in identities.values() if identity.subject_key}
     product, steps = product_of(operation), steps_before(pipeline.settings, operation)
     waited_for = [step.operation for step in steps]
     if product.lacks:
@@ -130,13 +130,13 @@ class _Earlier:
 
 
 def _less_what_was_found(row: InputRow, earlier: _Earlier) -> InputRow:
-    identity = earlier.identities.get(row.profile_key or "")
-    person = identity.profile_key if identity else None
+    identity = earlier.identities.get(row.subject_key or "")
+    person = identity.subject_key if identity else None
     found: dict[str, str] = {}
-    for key in (row.profile_key, person):
+    for key in (row.subject_key, person):
         of_key = earlier.found.get(key or "", {})
         if earlier.wanted <= of_key.keys():
-            return replace(row, profile_key=key, found=of_key)
+            return replace(row, subject_key=key, found=of_key)
         found |= of_key
     return replace(
         row,
@@ -156,18 +156,18 @@ class _Known:
 
 
 def _if_known(row: InputRow, known: _Known) -> InputRow:
-    if not row.profile_key or row.profile_key == ERASED_KEY or row.found or row.waits_for:
+    if not row.subject_key or row.subject_key == ERASED_KEY or row.found or row.waits_for:
         return row
-    if identity := known.identities.get(row.profile_key):
+    if identity := known.identities.get(row.subject_key):
         if identity.on_its_way:
             return replace(row, waits_for=identity.submission_id)
-        row = replace(row, profile_key=identity.profile_key)
-    key, place = row.profile_key or "", (row.partition_date, row.row_id)
+        row = replace(row, subject_key=identity.subject_key)
+    key, place = row.subject_key or "", (row.partition_date, row.row_id)
     # With an e-mail alone the plan says that there is no profile URL.
     problem = None if is_email(key) else _problem(known.people.get(key), known.lacks)
     if problem and place in known.informing:
         return replace(row, waits_for=known.informing[place])
-    return replace(row, profile_key=None, problem=problem) if problem else row
+    return replace(row, subject_key=None, problem=problem) if problem else row
 
 
 def _problem(person: KnownPerson | None, lacks: Callable[[KnownPerson], str | None]) -> str | None:
@@ -186,7 +186,7 @@ def _under_way_in(operations: Iterable[str], waiting: UnderWay) -> dict[tuple[da
 def identities_of_rows(pipeline: "Pipeline", rows: Sequence[InputRow]) -> dict[str, Identity]:
     """Who is behind e-mail addresses, as far as the first vendor's identify knows."""
     emails = sorted(
-        {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
+        {row.subject_key for row in rows if row.subject_key and is_email(row.subject_key)}
     )
     with pipeline.ledger.write() as tx:
         return ledger_plan.identities_of(tx, emails, operations=IDENTIFYING)

@@ -25,7 +25,7 @@ class InputRow:
     Attributes:
         partition_date: its day.
         row_id: its id.
-        profile_key: whom it is about; None when it cannot be asked for.
+        subject_key: whom it is about; None when it cannot be asked for.
         problem: why it cannot.
         found: fields that are not asked for, with the batch of another operation that has answered.
         waits_for: the batch of another operation that may answer them.
@@ -33,7 +33,7 @@ class InputRow:
 
     partition_date: date
     row_id: str
-    profile_key: str | None
+    subject_key: str | None
     problem: str | None = None
     found: Mapping[str, str] = field(default_factory=dict[str, str])
     waits_for: str | None = None
@@ -85,7 +85,7 @@ class Decision:
     @property
     def purchase(self) -> Purchase:
         """What a row that asks asks for."""
-        return Purchase(kind_of(self.row.profile_key or ""), self.fields)
+        return Purchase(kind_of(self.row.subject_key or ""), self.fields)
 
 
 def identified(
@@ -95,13 +95,13 @@ def identified(
     known: list[InputRow] = []
     awaiting: list[Decision] = []
     for row in rows:
-        identity = identities.get(row.profile_key or "")
+        identity = identities.get(row.subject_key or "")
         if identity is None or (identity.on_its_way and not hold):
             known.append(row)
         elif identity.on_its_way:
             awaiting.append(Decision(row, Verdict.AWAIT, identity.submission_id))
         else:
-            known.append(replace(row, profile_key=identity.profile_key))
+            known.append(replace(row, subject_key=identity.subject_key))
     return known, awaiting
 
 
@@ -111,11 +111,11 @@ def erased(
     """Rows of people who may be asked for; and decisions for the others, without their keys."""
     suppressed |= {ERASED_KEY}
     gone = [
-        Decision(replace(row, profile_key=None), Verdict.SUPPRESSED)
+        Decision(replace(row, subject_key=None), Verdict.SUPPRESSED)
         for row in rows
-        if row.profile_key in suppressed
+        if row.subject_key in suppressed
     ]
-    return [row for row in rows if row.profile_key not in suppressed], gone
+    return [row for row in rows if row.subject_key not in suppressed], gone
 
 
 def not_waiting(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:
@@ -164,7 +164,7 @@ def decide(
     seen_today: set[tuple[date, str]] = set()
     asked: set[str] = set()
     for row in sorted(rows, key=order):
-        key = row.profile_key
+        key = row.subject_key
         before = existing.get((row.partition_date, row.row_id))
         if key is None:
             decisions.append(Decision(row, Verdict.INVALID_INPUT, detail=row.problem))

@@ -314,7 +314,7 @@ def _settle_file(
     today, sold = engine.now().date(), engine.product(product)
     worst_case = engine.prices.worst_case(product, fields, on=today)
     settled = settle(
-        asked={row.identifier: row.profile_key for row in asked},
+        asked={row.identifier: row.subject_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,

@@ -183,7 +183,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
         rows,
         existing=ledger_plan.rows_of(tx, operation, partitions),
         claims=ledger_plan.claims_of(
-            tx, operation, sorted({row.profile_key for row in rows if row.profile_key})
+            tx, operation, sorted({row.subject_key for row in rows if row.subject_key})
         ),
         wanted=frozenset(fields) or frozenset({""}),
         policy=policy,
@@ -212,7 +212,7 @@ def _identities(
     """
     if operation in IDENTIFYING:
         return {}
-    emails = {row.profile_key for row in rows if row.profile_key and is_email(row.profile_key)}
+    emails = {row.subject_key for row in rows if row.subject_key and is_email(row.subject_key)}
     by_email = ledger_plan.claims_of(tx, operation, sorted(emails))
     bought = {
         email
@@ -257,13 +257,13 @@ def afford(
     for decision in decisions:
         waits = decision.verdict is Verdict.REUSE and decision.submission_id is None
         if decision.asks and prices[decision.purchase] > left:
-            short.add(decision.row.profile_key)
+            short.add(decision.row.subject_key)
         elif decision.asks:
             left -= prices[decision.purchase]
-        elif not (waits and decision.row.profile_key in short):
+        elif not (waits and decision.row.subject_key in short):
             result.append(decision)
             continue
-        if decision.row.profile_key in short:
+        if decision.row.subject_key in short:
             decision = replace(decision, verdict=Verdict.OVER_BUDGET, fields=frozenset())  # noqa: PLW2901
         result.append(decision)
     return result
@@ -282,7 +282,7 @@ def pack(
     groups: dict[Purchase, list[tuple[str, str, date]]] = {}
     for decision in decisions:
         if decision.asks:
-            key = decision.row.profile_key or ""
+            key = decision.row.subject_key or ""
             groups.setdefault(decision.purchase, []).append(
                 (
                     key,
@@ -315,7 +315,7 @@ def _planned_rows(
     bought = {key: batch.submission_id for batch in batches for key, _, _ in batch.identifiers}
     firsts: dict[tuple[date, str], str | None] = {}
     for decision in decisions:
-        day, key = decision.row.partition_date, decision.row.profile_key
+        day, key = decision.row.partition_date, decision.row.subject_key
         submission_id = decision.submission_id
         if key is not None and decision.verdict in {Verdict.ASK, Verdict.REUSE}:
             submission_id = submission_id or bought.get(key)

@@ -65,9 +65,9 @@ def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str
     with engine.ledger.read() as con:
         suppressed = suppressed_keys(con)
         return submission(con, submission_id), [
-            (row.profile_key, row.identifier, row.partition_date)
+            (row.subject_key, row.identifier, row.partition_date)
             for row in ledger_poll.identifiers_of(con, submission_id)
-            if row.profile_key not in suppressed
+            if row.subject_key not in suppressed
         ]
 
 

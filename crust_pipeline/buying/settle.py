@@ -29,7 +29,7 @@ def settle(  # noqa: PLR0913 - all that an answer depends on
     """One answer for each identifier asked for.
 
     Args:
-        asked: {identifier as sent: profile_key}.
+        asked: {identifier as sent: subject_key}.
         read: the file.
         lines_expected: how many lines the vendor says it has.
         adopted: whether the job was found by reconcile and may be somebody else's.
@@ -76,7 +76,7 @@ def _is_about(asked_for: int, strangers: int, *, unreadable: int) -> bool:
 def _unreadable(
     read: FileAnswers, asked: Mapping[str, str], key_of: Callable[[str], str | None]
 ) -> dict[str, int]:
-    """Whose lines came but cannot be read: {profile_key: line}."""
+    """Whose lines came but cannot be read: {subject_key: line}."""
     found = {
         asked.get(identifier) or key_of(identifier): line
         for line, identifier in read.unreadable

@@ -61,8 +61,8 @@ def upgrade(*, check: bool, as_json: bool) -> int:
     uses the ledger first: programs of the earlier release cannot go on with it.
     """
     from crust_pipeline.display import open_console, print_json
-    from crust_pipeline.ledger.store import Ledger
     from crust_pipeline.ledger.schema import VERSION
+    from crust_pipeline.ledger.store import Ledger
 
     settings = Settings.from_env()
     ledger = Ledger(settings.ledger_url, account=settings.account)

@@ -34,7 +34,7 @@ class Erased:
 
 def suppressed_keys(con: sa.Connection) -> frozenset[str]:
     """Everybody who is never to be asked for."""
-    return frozenset(con.execute(sa.select(suppressions.c.profile_key)).scalars())
+    return frozenset(con.execute(sa.select(suppressions.c.subject_key)).scalars())
 
 
 def erase(ledger: Ledger, keys: Collection[str], *, reason: str, now: datetime) -> Erased:
@@ -50,12 +50,12 @@ def erase(ledger: Ledger, keys: Collection[str], *, reason: str, now: datetime) 
         everybody = _with_other_keys(tx.con, keys)
         known = suppressed_keys(tx.con)
         for key in sorted(everybody - known):
-            tx.con.execute(suppressions.insert().values(profile_key=key, reason=reason, at=now))
-        of_people = identifiers.c.profile_key.in_(everybody)
+            tx.con.execute(suppressions.insert().values(subject_key=key, reason=reason, at=now))
+        of_people = identifiers.c.subject_key.in_(everybody)
         touched = set(
             tx.con.execute(
                 sa.select(rows.c.partition_date)
-                .where(rows.c.profile_key.in_(everybody))
+                .where(rows.c.subject_key.in_(everybody))
                 .union(sa.select(identifiers.c.partition_date).where(of_people))
             ).scalars()
         )
@@ -71,10 +71,10 @@ def erase(ledger: Ledger, keys: Collection[str], *, reason: str, now: datetime) 
                 _take_out(tx, batch.submission_id, everybody, now=now)
         tx.con.execute(
             rows.update()
-            .where(rows.c.profile_key.in_(everybody))
+            .where(rows.c.subject_key.in_(everybody))
             .values(
                 verdict=Verdict.SUPPRESSED.value,
-                profile_key=None,
+                subject_key=None,
                 submission_id=None,
                 detail=None,
             )
@@ -95,9 +95,9 @@ def erase(ledger: Ledger, keys: Collection[str], *, reason: str, now: datetime) 
 def _with_other_keys(con: sa.Connection, keys: Iterable[str]) -> frozenset[str]:
     """Add what identify has found to be the same people's: profiles of e-mails, and the reverse."""
     found = frozenset(keys)
-    pair = sa.select(identifiers.c.profile_key, identifiers.c.resolved_key).where(
+    pair = sa.select(identifiers.c.subject_key, identifiers.c.resolved_key).where(
         identifiers.c.resolved_key.is_not(None),
-        identifiers.c.profile_key.in_(found) | identifiers.c.resolved_key.in_(found),
+        identifiers.c.subject_key.in_(found) | identifiers.c.resolved_key.in_(found),
     )
     more = found | {key for row in con.execute(pair) for key in row}
     return found if more == found else _with_other_keys(con, more)
@@ -105,7 +105,7 @@ def _with_other_keys(con: sa.Connection, keys: Iterable[str]) -> frozenset[str]:
 
 def _take_out(tx: Transaction, submission_id: str, keys: Collection[str], *, now: datetime) -> None:
     """Remove people from a batch that is not sent yet; one that is left empty is given up."""
-    of_people = (identifiers.c.submission_id == submission_id) & identifiers.c.profile_key.in_(keys)
+    of_people = (identifiers.c.submission_id == submission_id) & identifiers.c.subject_key.in_(keys)
     batch = tx.submission(submission_id)
     gone = tx.con.execute(
         sa.select(sa.func.count()).select_from(identifiers).where(of_people)
@@ -113,7 +113,7 @@ def _take_out(tx: Transaction, submission_id: str, keys: Collection[str], *, now
     left = batch.identifier_count - gone
     tx.con.execute(
         claims.delete().where(
-            claims.c.submission_id == submission_id, claims.c.profile_key.in_(keys)
+            claims.c.submission_id == submission_id, claims.c.subject_key.in_(keys)
         )
     )
     if not left:

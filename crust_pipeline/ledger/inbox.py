@@ -184,9 +184,9 @@ def awaited(
 
 
 def being_submitted(ledger: Ledger, sent: Sequence[str]) -> dict[str, str]:
-    """Whom the identifiers of a batch that is being submitted stand for: {as sent: profile_key}."""
+    """Whom the identifiers of a batch that is being submitted stand for: {as sent: subject_key}."""
     query = (
-        sa.select(identifiers.c.identifier, identifiers.c.profile_key)
+        sa.select(identifiers.c.identifier, identifiers.c.subject_key)
         .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
         .where(
             submissions.c.account == ledger.account,
@@ -195,7 +195,7 @@ def being_submitted(ledger: Ledger, sent: Sequence[str]) -> dict[str, str]:
         )
     )
     with ledger.read() as con:
-        return {row.identifier: row.profile_key for row in con.execute(query)}
+        return {row.identifier: row.subject_key for row in con.execute(query)}
 
 
 def deliveries_kept(ledger: Ledger) -> int:

@@ -73,7 +73,7 @@ class DirectAnswer:
 class Settled:
     """What became of one identifier, and what that cost in credits."""
 
-    profile_key: str
+    subject_key: str
     answer: Answer
     credits: Decimal
     person_id: int | None = None
@@ -260,7 +260,7 @@ def landed(
                 identifiers.update()
                 .where(
                     identifiers.c.submission_id == submission_id,
-                    identifiers.c.profile_key == sa.bindparam("key"),
+                    identifiers.c.subject_key == sa.bindparam("key"),
                 )
                 .values(
                     answer=sa.bindparam("new_answer"),
@@ -272,7 +272,7 @@ def landed(
                 ),
                 [
                     {
-                        "key": item.profile_key,
+                        "key": item.subject_key,
                         "new_answer": item.answer.value,
                         "person": item.person_id,
                         "line": item.source_line,
@@ -288,7 +288,7 @@ def landed(
             sa.select(identifiers.c.answer)
             .where(
                 identifiers.c.submission_id == submission_id,
-                identifiers.c.profile_key == claims.c.profile_key,
+                identifiers.c.subject_key == claims.c.subject_key,
             )
             .scalar_subquery()
         )
@@ -303,17 +303,17 @@ def landed(
 
 def _free_unserved(tx: Transaction, submission_id: str, settled: Sequence[Settled]) -> None:
     """People for whom the credits did not suffice: free to be asked for when there are credits."""
-    unserved = [item.profile_key for item in settled if item.answer is Answer.OVER_BUDGET]
+    unserved = [item.subject_key for item in settled if item.answer is Answer.OVER_BUDGET]
     for start in range(0, len(unserved), KEYS_A_QUERY):
         keys = unserved[start : start + KEYS_A_QUERY]
         tx.con.execute(
             claims.delete().where(
-                claims.c.submission_id == submission_id, claims.c.profile_key.in_(keys)
+                claims.c.submission_id == submission_id, claims.c.subject_key.in_(keys)
             )
         )
         tx.con.execute(
             rows.update()
-            .where(rows.c.submission_id == submission_id, rows.c.profile_key.in_(keys))
+            .where(rows.c.submission_id == submission_id, rows.c.subject_key.in_(keys))
             .values(
                 verdict=Verdict.OVER_BUDGET.value,
                 detail="the account's credits ended while its job was running",

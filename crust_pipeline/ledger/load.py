@@ -29,7 +29,7 @@ class DueDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandedSource:
-    """A landed file, and who in it belongs to which day: (identifier, profile_key, day)."""
+    """A landed file, and who in it belongs to which day: (identifier, subject_key, day)."""
 
     submission_id: str
     batch_id: str
@@ -67,7 +67,7 @@ def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -
         .join(
             rows,
             (rows.c.submission_id == identifiers.c.submission_id)
-            & (rows.c.profile_key == identifiers.c.profile_key),
+            & (rows.c.subject_key == identifiers.c.subject_key),
         )
         .where(rows.c.operation == operation, rows.c.partition_date.in_(partitions))
         .distinct()
@@ -237,15 +237,15 @@ def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[
     with ledger.read() as con:
         suppressed = suppressed_keys(con)
         for row in con.execute(sa.select(bought)):
-            day = NO_DAY if row.profile_key in suppressed else row.partition_date
-            asked.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, day))
+            day = NO_DAY if row.subject_key in suppressed else row.partition_date
+            asked.setdefault(row.submission_id, []).append((row.identifier, row.subject_key, day))
         # A batch holds people of other days as well: asked for too, and written with those days.
         elsewhere = sa.select(identifiers).where(
             identifiers.c.submission_id.in_(list(asked)),
             identifiers.c.partition_date.not_in(partitions),
         )
         for row in con.execute(elsewhere):
-            asked[row.submission_id].append((row.identifier, row.profile_key, row.partition_date))
+            asked[row.submission_id].append((row.identifier, row.subject_key, row.partition_date))
         files = con.execute(
             sa.select(submissions)
             .where(submissions.c.submission_id.in_(list(asked)))
@@ -269,7 +269,7 @@ def _latest_purchases(ledger: Ledger, operation: str, partitions: Sequence[date]
     latest = sa.func.row_number().over(
         partition_by=(
             identifiers.c.partition_date,
-            identifiers.c.profile_key,
+            identifiers.c.subject_key,
             submissions.c.field_set,
         ),
         order_by=(submissions.c.landed_at.desc(), submissions.c.submission_id),
@@ -278,7 +278,7 @@ def _latest_purchases(ledger: Ledger, operation: str, partitions: Sequence[date]
         sa.select(
             identifiers.c.submission_id,
             identifiers.c.identifier,
-            identifiers.c.profile_key,
+            identifiers.c.subject_key,
             identifiers.c.partition_date,
             identifiers.c.answer,
             identifiers.c.source_line,
@@ -326,7 +326,7 @@ def found_lines(ledger: Ledger, operation: str, partitions: Sequence[date]) -> F
         for row in con.execute(query):
             found.source_file.append(sys.intern(row.source_file))
             found.source_line.append(row.source_line)
-            found.matched.append(row.answer == Answer.MATCHED and row.profile_key not in suppressed)
+            found.matched.append(row.answer == Answer.MATCHED and row.subject_key not in suppressed)
     return found
 
 

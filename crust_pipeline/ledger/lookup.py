@@ -37,7 +37,7 @@ class LastPurchase:
 
 
 def last_purchases(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, LastPurchase]:
-    """What became of people: {profile_key: the batch that asks for them, or the first of its line}.
+    """What became of people: {subject_key: the batch that asks for them, or the first of its line}.
 
     A batch that is halved or tried again has others in its place; the last of them counts.
     """
@@ -57,7 +57,7 @@ def last_purchases(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, LastPu
                 .join(identifiers, identifiers.c.submission_id == submissions.c.submission_id)
                 .where(
                     submissions.c.root_submission_id == line.scalar_subquery(),
-                    identifiers.c.profile_key == key,
+                    identifiers.c.subject_key == key,
                 )
                 .order_by(submissions.c.attempt.desc())
                 .limit(1)
@@ -97,7 +97,7 @@ def sources_of_people(
         owners = sa.select(claims.c.submission_id).where(
             claims.c.account == ledger.account,
             claims.c.operation == operation,
-            claims.c.profile_key.in_(set(keys) - suppressed),
+            claims.c.subject_key.in_(set(keys) - suppressed),
             claims.c.answer == Answer.MATCHED,
         )
         files = (
@@ -109,8 +109,8 @@ def sources_of_people(
         for row in con.execute(
             sa.select(identifiers).where(identifiers.c.submission_id.in_(owners))
         ):
-            shown = NO_DAY if row.profile_key in suppressed else day
-            asked.setdefault(row.submission_id, []).append((row.identifier, row.profile_key, shown))
+            shown = NO_DAY if row.subject_key in suppressed else day
+            asked.setdefault(row.submission_id, []).append((row.identifier, row.subject_key, shown))
         return [
             LandedSource(
                 submission_id=file.submission_id,

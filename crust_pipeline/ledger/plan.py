@@ -32,7 +32,7 @@ KEYS_A_QUERY = 5_000
 class Claim:
     """Who owns a purchase of one key. `answer` is None while it is planned or in flight."""
 
-    profile_key: str
+    subject_key: str
     fields: frozenset[str]
     submission_id: str
     state: BatchState
@@ -46,7 +46,7 @@ class PlannedRow:
 
     partition_date: date
     row_id: str
-    profile_key: str | None
+    subject_key: str | None
     verdict: Verdict
     submission_id: str | None = None
     detail: str | None = None
@@ -54,7 +54,7 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBatch:
-    """A batch to be written: its identifiers as (profile_key, identifier as sent, day that asked).
+    """A batch to be written: its identifiers as (subject_key, identifier as sent, day that asked).
 
     It asks for `fields`, and its people count as asked for `covers`: that, and what the account may
     not have. Otherwise a field denied today would be bought on its own, for everybody, tomorrow.
@@ -88,7 +88,7 @@ def field_set(fields: Iterable[str]) -> str:
 
 
 def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, list[Claim]]:
-    """What is owned of each key: {profile_key: claims}, keys that nobody owns left out.
+    """What is owned of each key: {subject_key: claims}, keys that nobody owns left out.
 
     Whoever asked the vendor for removal is in it for every operation: they are asked for nowhere.
     """
@@ -103,19 +103,19 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
                 # Named one by one, so that the primary key is used and history is not walked.
                 claims.c.operation.in_(sa.select(submissions.c.operation).distinct()),
                 (claims.c.operation == operation) | (claims.c.answer == Answer.REDACTED),
-                claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
+                claims.c.subject_key.in_(keys[start : start + KEYS_A_QUERY]),
             )
         )
         for row in tx.con.execute(query):
             claim = Claim(
-                profile_key=row.profile_key,
+                subject_key=row.subject_key,
                 fields=frozenset(row.fields.split(",")),
                 submission_id=row.submission_id,
                 state=BatchState(row.state),
                 answer=row.answer and Answer(row.answer),
                 answered_at=row.answered_at,
             )
-            found.setdefault(row.profile_key, []).append(claim)
+            found.setdefault(row.subject_key, []).append(claim)
     return found
 
 
@@ -124,7 +124,7 @@ class Identity:
     """What identify knows of an e-mail address: whose it is, or that the answer is on its way."""
 
     submission_id: str
-    profile_key: str | None
+    subject_key: str | None
     on_its_way: bool
 
 
@@ -136,7 +136,7 @@ def identities_of(
     for start in range(0, len(emails), KEYS_A_QUERY):
         query = (
             sa.select(
-                claims.c.profile_key,
+                claims.c.subject_key,
                 claims.c.submission_id,
                 submissions.c.state,
                 identifiers.c.resolved_key,
@@ -145,18 +145,18 @@ def identities_of(
             .join(
                 identifiers,
                 (identifiers.c.submission_id == claims.c.submission_id)
-                & (identifiers.c.profile_key == claims.c.profile_key),
+                & (identifiers.c.subject_key == claims.c.subject_key),
             )
             .where(
                 claims.c.account == tx.account,
                 claims.c.operation.in_(operations),
-                claims.c.profile_key.in_(emails[start : start + KEYS_A_QUERY]),
+                claims.c.subject_key.in_(emails[start : start + KEYS_A_QUERY]),
             )
         )
         for row in tx.con.execute(query):
             on_its_way = BatchState(row.state) in IN_PROGRESS
             if on_its_way or row.resolved_key:
-                found[row.profile_key] = Identity(row.submission_id, row.resolved_key, on_its_way)
+                found[row.subject_key] = Identity(row.submission_id, row.resolved_key, on_its_way)
     return found
 
 
@@ -173,7 +173,7 @@ def rows_of(
         (row.partition_date, row.row_id): PlannedRow(
             row.partition_date,
             row.row_id,
-            row.profile_key,
+            row.subject_key,
             Verdict(row.verdict),
             row.submission_id if row.account == tx.account else None,
             row.detail,
@@ -216,7 +216,7 @@ def add_batch(
         [
             {
                 "submission_id": batch.submission_id,
-                "profile_key": key,
+                "subject_key": key,
                 "identifier": sent,
                 "partition_date": day,
             }
@@ -243,7 +243,7 @@ def take_claims(
                 claims.c.account == tx.account,
                 claims.c.operation == operation,
                 claims.c.field_set_id == number,
-                claims.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
+                claims.c.subject_key.in_(keys[start : start + KEYS_A_QUERY]),
             )
         )
     tx.con.execute(
@@ -252,7 +252,7 @@ def take_claims(
             {
                 "account": tx.account,
                 "operation": operation,
-                "profile_key": key,
+                "subject_key": key,
                 "field_set_id": number,
                 "submission_id": submission_id,
             }
@@ -300,7 +300,7 @@ def put_rows(
                     "partition_date": row.partition_date,
                     "operation": operation,
                     "row_id": row.row_id,
-                    "profile_key": row.profile_key,
+                    "subject_key": row.subject_key,
                     "verdict": row.verdict.value,
                     "submission_id": row.submission_id,
                     "detail": row.detail,
@@ -382,7 +382,7 @@ def re_plan(
                 rows.update()
                 .where(
                     rows.c.submission_id == parent,
-                    rows.c.profile_key.in_(keys[start : start + KEYS_A_QUERY]),
+                    rows.c.subject_key.in_(keys[start : start + KEYS_A_QUERY]),
                 )
                 .values(submission_id=batch.submission_id)
             )

@@ -279,11 +279,11 @@ def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
 
 
 def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[Any, Any, Any]]:
-    """The identifiers of a batch: (profile_key, identifier, partition_date), in order of days."""
+    """The identifiers of a batch: (subject_key, identifier, partition_date), in order of days."""
     query = (
-        sa.select(identifiers.c.profile_key, identifiers.c.identifier, identifiers.c.partition_date)
+        sa.select(identifiers.c.subject_key, identifiers.c.identifier, identifiers.c.partition_date)
         .where(identifiers.c.submission_id == submission_id)
-        .order_by(identifiers.c.partition_date, identifiers.c.profile_key)
+        .order_by(identifiers.c.partition_date, identifiers.c.subject_key)
     )
     return con.execute(query).all()
 

@@ -88,7 +88,7 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
             ).outerjoin(
                 identifiers,
                 (identifiers.c.submission_id == rows.c.submission_id)
-                & (identifiers.c.profile_key == rows.c.profile_key),
+                & (identifiers.c.subject_key == rows.c.subject_key),
             )
         )
         .where(rows.c.operation == operation, rows.c.partition_date.in_(partitions))
@@ -113,7 +113,7 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
                 partition_date=row.partition_date,
                 row_id=row.row_id,
                 operation=operation,
-                profile_key=row.profile_key,
+                profile_key=row.subject_key,
                 outcome=outcome,
                 submission_id=row.submission_id,
                 batch_id=row.batch_id,

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 # A ledger of another version is upgraded by `migrations`, which says how to change this file.
-VERSION = 2
+VERSION = 4
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -133,7 +133,7 @@ identifiers = sa.Table(
     "identifiers",
     metadata,
     sa.Column("submission_id", sa.String(32), primary_key=True),
-    sa.Column("profile_key", sa.String, primary_key=True),
+    sa.Column("subject_key", sa.String, primary_key=True),
     sa.Column("identifier", sa.String, nullable=False),  # as sent
     sa.Column("partition_date", sa.Date, nullable=False),  # the day that asked for it first
     sa.Column("answer", sa.String(16)),
@@ -162,7 +162,7 @@ claims = sa.Table(
     metadata,
     sa.Column("account", sa.String, primary_key=True),
     sa.Column("operation", sa.String, primary_key=True),
-    sa.Column("profile_key", sa.String, primary_key=True),
+    sa.Column("subject_key", sa.String, primary_key=True),
     sa.Column("field_set_id", sa.Integer, primary_key=True),
     sa.Column("submission_id", sa.String(32), nullable=False),
     sa.Column("answer", sa.String(16)),  # null: planned or in flight
@@ -174,7 +174,7 @@ sa.Index("claims_by_submission", claims.c.submission_id)
 suppressions = sa.Table(
     "suppressions",
     metadata,
-    sa.Column("profile_key", sa.String, primary_key=True),
+    sa.Column("subject_key", sa.String, primary_key=True),
     sa.Column("reason", sa.String, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
 )
@@ -185,7 +185,7 @@ rows = sa.Table(
     sa.Column("partition_date", sa.Date, primary_key=True),
     sa.Column("operation", sa.String, primary_key=True),
     sa.Column("row_id", sa.String, primary_key=True),
-    sa.Column("profile_key", sa.String),
+    sa.Column("subject_key", sa.String),
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("submission_id", sa.String(32)),
     sa.Column("detail", sa.String),

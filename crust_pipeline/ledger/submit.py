@@ -137,7 +137,7 @@ def claim_next(
         sent = tx.con.execute(
             sa.select(identifiers.c.identifier)
             .where(identifiers.c.submission_id == found.submission_id)
-            .order_by(identifiers.c.partition_date, identifiers.c.profile_key)
+            .order_by(identifiers.c.partition_date, identifiers.c.subject_key)
         ).scalars()
         return Intent(
             submission_id=found.submission_id,

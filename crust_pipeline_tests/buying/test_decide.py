@@ -182,10 +182,10 @@ def test_every_row_has_one_decision_and_every_key_one_ask(rows: list[InputRow]) 
     decisions = decided(*rows)
     assert sorted(item.row.row_id for item in decisions) == sorted(item.row_id for item in rows)
     asking = [item.row for item in decisions if item.verdict is Verdict.ASK]
-    keys = {item.profile_key for item in rows if item.profile_key}
-    assert sorted(item.profile_key or "" for item in asking) == sorted(keys)
+    keys = {item.subject_key for item in rows if item.subject_key}
+    assert sorted(item.subject_key or "" for item in asking) == sorted(keys)
     for item in asking:
-        days = [other.partition_date for other in rows if other.profile_key == item.profile_key]
+        days = [other.partition_date for other in rows if other.subject_key == item.subject_key]
         assert item.partition_date == min(days)
 
 

@@ -52,7 +52,7 @@ def test_every_identifier_is_in_exactly_one_batch(
 ) -> None:
     decisions = decisions_of(found)
     keys = Counter(key for batch in packed(decisions, cap) for key, _, _ in batch.identifiers)
-    assert keys == Counter(decision.row.profile_key for decision in decisions)
+    assert keys == Counter(decision.row.subject_key for decision in decisions)
 
 
 @given(people, caps)

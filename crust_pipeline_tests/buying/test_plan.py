@@ -55,10 +55,10 @@ def test_what_is_afforded_fits_and_nobody_else_would_have_fitted(
     asks = sum(item.verdict is Verdict.ASK for item in decisions)
     kept = sum(item.verdict is Verdict.ASK for item in result)
     assert kept == min(asks, max(available, 0) // 3)
-    short = {item.row.profile_key for item in result if item.verdict is Verdict.OVER_BUDGET}
+    short = {item.row.subject_key for item in result if item.verdict is Verdict.OVER_BUDGET}
     for item in result:
         waits_in_vain = item.verdict in {Verdict.ASK, Verdict.REUSE}
-        assert not (waits_in_vain and item.row.profile_key in short)
+        assert not (waits_in_vain and item.row.subject_key in short)
 
 
 def test_a_cheaper_purchase_may_still_fit_where_a_dearer_one_did_not() -> None:

@@ -49,7 +49,7 @@ def found(key: str, line: int = 1, *items: str) -> LineAnswer:
 
 def answers_of(result: list[Settled] | None) -> dict[str, Answer]:
     assert result is not None
-    return {item.profile_key: item.answer for item in result}
+    return {item.subject_key: item.answer for item in result}
 
 
 LINES = st.one_of(
@@ -84,11 +84,11 @@ def test_everyone_asked_about_has_exactly_one_answer_and_nobody_costs_more_than_
     if result is None:
         assert adopted
         return
-    assert sorted(item.profile_key for item in result) == sorted(asked)
+    assert sorted(item.subject_key for item in result) == sorted(asked)
     assert all(0 <= item.credits <= WORST for item in result)
     about = {line.identifier: line for line in reversed(answers)}
     for item in result:
-        line = about.get(identifier_of(item.profile_key))
+        line = about.get(identifier_of(item.subject_key))
         if line is not None:
             assert (item.answer, item.credits) == (Answer(line.status), cost(line.items))
         else:

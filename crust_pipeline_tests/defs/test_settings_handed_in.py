@@ -17,9 +17,9 @@ TOKYO = Settings(
     partitions_start=date(2025, 3, 1),
     daily_hour=23,
     daily_time_zone="Asia/Tokyo",
-    business_email_vendors="none",
+    business_email_vendors=(),
 )
-PARIS = Settings(daily_time_zone="Europe/Paris", business_email_vendors="crustdata,pronto")
+PARIS = Settings(daily_time_zone="Europe/Paris", business_email_vendors=("crustdata", "pronto"))
 
 
 def batches(defs: dg.Definitions) -> set[str]:

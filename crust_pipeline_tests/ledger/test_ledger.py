@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from crust_pipeline.ledger import schema
 from crust_pipeline.ledger.outcomes import Outcome, outcome_of
 from crust_pipeline.ledger.plan import add_batch
 from crust_pipeline.ledger.schema import Credits, UtcDateTime, submissions, transitions

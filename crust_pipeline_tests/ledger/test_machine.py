@@ -326,7 +326,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nobody_who_was_erased_is_about_to_be_sent(self) -> None:
         planned = (
-            sa.select(identifiers.c.profile_key)
+            sa.select(identifiers.c.subject_key)
             .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
             .where(submissions.c.state == BatchState.PLANNED)
         )
@@ -337,13 +337,13 @@ class Machine(RuleBasedStateMachine):
     def a_key_is_in_at_most_one_live_batch_for_each_field(self) -> None:
         live = [state for state in OWNS_IDENTIFIERS if state not in FINAL]
         query = (
-            sa.select(identifiers.c.profile_key, submissions.c.covers)
+            sa.select(identifiers.c.subject_key, submissions.c.covers)
             .join(submissions, submissions.c.submission_id == identifiers.c.submission_id)
             .where(submissions.c.state.in_(live))
         )
         with self.ledger.read() as con:
             asked = Counter(
-                (row.profile_key, name)
+                (row.subject_key, name)
                 for row in con.execute(query)
                 for name in row.covers.split(",")
             )

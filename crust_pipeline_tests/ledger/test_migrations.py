@@ -17,17 +17,18 @@ import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from crust_pipeline.vendors.crustdata.products import BULK_CONTACTS, CONTACT, ENRICH, IDENTIFY, Operation
 from sqlalchemy import event
 
-from crust_pipeline.batching.decide import InputRow, Policy
-from crust_pipeline.batching.plan import PlanReport, plan
-from crust_pipeline.ledger import dispatching, schema
-from crust_pipeline.ledger.ledger import Ledger
+from crust_pipeline.buying.decide import InputRow, Policy
+from crust_pipeline.buying.plan import PlanReport, plan
+from crust_pipeline.ledger import schema
+from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.migrations import migrations_after
 from crust_pipeline.ledger.migrations.versions import tables_0002
 from crust_pipeline.ledger.states import LedgerError, Verdict
+from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.upgrading import Upgrade
-from crust_pipeline.vendor.operations import BULK_CONTACTS, CONTACT, ENRICH, IDENTIFY, Operation
 from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 from crust_pipeline_tests.old_ledgers import COMMITS, FIRST, dump, old_ledger
 
@@ -238,7 +239,7 @@ def test_the_first_ledger_is_told_what_it_did_not_keep(tmp_path: Path) -> None:
         landed = schema.submissions.c.kept_at == schema.submissions.c.landed_at
         assert len(con.execute(sa.select(schema.submissions).where(landed)).all()) == 2
         while_paused = datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
-        pause = dispatching.pause_of(con, VENDOR, now=while_paused)
+        pause = ledger_submit.pause_of(con, VENDOR, now=while_paused)
         assert pause is not None
         assert pause.detail == "no credits"
     ledger.close()
@@ -278,7 +279,7 @@ def test_an_upgraded_ledger_goes_on(tmp_path: Path) -> None:
     ledger = opened(url)
     everybody = {"t4": (TUESDAY, person("gil"))}
     assert keys_to_buy(ledger, everybody, ENRICH, *FIELDS) == {person("gil")}
-    assert dispatching.claim_next(ledger, max_active=9, owner="a-host:1", now=NOW)
+    assert ledger_submit.claim_next(ledger, max_active=9, owner="a-host:1", now=NOW)
     ledger.close()
 
 
@@ -414,7 +415,7 @@ def test_a_ledger_that_is_up_to_date_opens_without_the_means_to_upgrade_it(
 ) -> None:
     opened(f"sqlite:///{tmp_path / 'ledger.db'}").close()
     program = (
-        "import sys; from crust_pipeline.ledger.ledger import Ledger\n"
+        "import sys; from crust_pipeline.ledger.store import Ledger\n"
         "with Ledger(sys.argv[1], account='test').read(): pass\n"
         "assert 'alembic' not in sys.modules"
     )

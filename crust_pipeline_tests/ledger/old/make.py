@@ -14,8 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from crust_pipeline.ledger import planning, schema
 from crust_pipeline.ledger.ledger import Ledger
+
+from crust_pipeline.ledger import planning, schema
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
 
 # As they were then, and not as a type checker sees them now.
