@@ -4,11 +4,14 @@ Steps that only concern a vendor and the ledger are called on an account directl
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, timedelta
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from crust_pipeline.app.companies import companies_of
@@ -17,6 +20,7 @@ from crust_pipeline.app.waterfall import UnderWay, left_over, under_way
 from crust_pipeline.buying.account import Engine
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import PlanReport, plan
+from crust_pipeline.errors import Failures, Unit, UnitsFailedError, in_words, one_pass
 from crust_pipeline.keys import InvalidIdentifier, row_key
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries, spending
@@ -25,6 +29,7 @@ from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.tables.flatten.files import LandedFile
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
 from crust_pipeline.tables.specs import TABLES, operations_sharing
+from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
 from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
 from crust_pipeline.vendors import errors
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
 from crust_pipeline.app.installation import Pipeline
 
 _Row = TypeVar("_Row")
+
+# The tables that the ledger holds.
+ACCOUNTS = ("outcomes", "credit_usage", "batches")
 
 # An analyst's open shell must not fail a run: after this the warehouse is left behind the lake.
 WAREHOUSE_WAIT_SECONDS = 30.0
@@ -256,36 +264,131 @@ def load_results(
     *,
     run_id: str,
     only: Sequence[str] = (),
+    failures: Failures | None = None,
 ) -> FlattenReport:
     """Write the result tables of these days to the lake, from the files that have landed.
 
     Operations that fill the same tables are written together. It may be called at any time and as
-    often as one likes. `only` names the tables to write.
+    often as one likes. Days are written in one go; where that fails, each by itself, and without
+    the files that fail. Such a day stays due.
+
+    Args:
+        pipeline: the installation.
+        operation: whose tables.
+        partitions: the days.
+        run_id: names this run in the tables.
+        only: names of the tables to write; () for all.
+        failures: collects the days and files that failed; None: they are raised at the end.
     """
-    now = pipeline.clock()
-    together = operations_sharing(operation)
-    versions = {
-        name: ledger_load.versions_of(pipeline.ledger, name, partitions) for name in together
-    }
-    report = flatten(
-        [
-            landed_file(pipeline, source)
-            for name in together
-            for source in ledger_load.sources(pipeline.ledger_of(name), name, partitions)
-        ],
-        operations=together,
-        days=partitions,
-        lake=pipeline.lake,
-        run_id=run_id,
-        loaded_at=now,
-        only=only,
-        # Rare new keys may escape the samples; on the first of a month every line is looked at.
-        count_all_keys=now.day == 1,
-    )
-    if not only:
-        for name, of_days in versions.items():
-            ledger_load.flattened(pipeline.ledger, name, of_days, now=now)
-    return report
+    load = _Load(pipeline, operations_sharing(operation), run_id=run_id, only=only)
+    try:
+        return load.write(partitions)
+    except Exception:
+        reports: list[FlattenReport] = []
+        with one_pass(failures) as failed:
+            for day in partitions:
+                note = partial(load.failed, day)
+                with failed.unit("load", "day", f"{day} of {operation}", note=note):
+                    load.write_alone(day, reports)
+        return FlattenReport(
+            tuple(part for report in reports for part in report.partitions),
+            tuple(file for report in reports for file in report.files),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Writes the result tables of operations that share them."""
+
+    pipeline: Pipeline
+    operations: Sequence[str]
+    run_id: str
+    only: Sequence[str]
+
+    def write(self, days: Sequence[date]) -> FlattenReport:
+        """Write days in one go, or nothing of them."""
+        ledger, now = self.pipeline.ledger, self.pipeline.clock()
+        versions = {name: ledger_load.versions_of(ledger, name, days) for name in self.operations}
+        report = self._flatten(self._sources(days), days, self.pipeline.lake)
+        if not self.only:
+            for name, of_days in versions.items():
+                ledger_load.flattened(ledger, name, of_days, now=now)
+        return report
+
+    def write_alone(self, day: date, reports: list[FlattenReport]) -> None:
+        """Write one day; if that fails, without the files that do, and add what was written.
+
+        Raises:
+            UnitsFailedError: it names the files that were left out.
+        """
+        try:
+            reports.append(self.write([day]))
+        except Exception:
+            sources = self._sources([day])
+            bad = {
+                source.source_file: in_words(error)
+                for source in sources
+                if (error := self._failure_of(source, day))
+            }
+            good = [source for source in sources if source.source_file not in bad]
+            if not bad or self._in_tables(sources, bad, day):
+                raise  # what is in the tables now is more than could be written
+            reports.append(self._flatten(good, [day], self.pipeline.lake))
+            self.failed(day, f"{len(bad)} of {len(sources)} files cannot be read into tables")
+            units = {Unit("load", "file", name): reason for name, reason in bad.items()}
+            raise UnitsFailedError(units) from None
+
+    def failed(self, day: date, reason: str) -> None:
+        """Note that a day could not be written whole."""
+        if not self.only:
+            ledger_load.load_failed(self.pipeline.ledger, self.operations, day, error=reason)
+
+    def _sources(self, days: Sequence[date]) -> list[ledger_load.LandedSource]:
+        return [
+            source
+            for name in self.operations
+            for source in ledger_load.sources(self.pipeline.ledger_of(name), name, days)
+        ]
+
+    def _flatten(
+        self, sources: Sequence[ledger_load.LandedSource], days: Sequence[date], lake: Lake
+    ) -> FlattenReport:
+        now = self.pipeline.clock()
+        return flatten(
+            [landed_file(self.pipeline, source) for source in sources],
+            operations=self.operations,
+            days=days,
+            lake=lake,
+            run_id=self.run_id,
+            loaded_at=now,
+            only=self.only,
+            # Rare new keys may escape the samples; on the first of a month every line is looked at.
+            count_all_keys=now.day == 1,
+        )
+
+    def _failure_of(self, source: ledger_load.LandedSource, day: date) -> Exception | None:
+        """What a file raises by itself, tried where nobody sees it."""
+        with TemporaryDirectory(prefix="load-") as folder:
+            try:
+                self._flatten([source], [day], Lake(Path(folder)))
+            except Exception as error:
+                return error
+        return None
+
+    def _in_tables(
+        self, sources: Sequence[ledger_load.LandedSource], names: Collection[str], day: date
+    ) -> bool:
+        """Whether rows of some of these files are in the day's tables already."""
+        ledger = self.pipeline.ledger
+        written = {
+            name: ledger_load.days_flattened(ledger, name, [day]) for name in self.operations
+        }
+        return any(
+            source.source_file in names
+            and (at := written[source.operation].get(day)) is not None
+            and at >= source.landed_at
+            for source in sources
+        )
 
 
 def landed_file(pipeline: Pipeline, source: ledger_load.LandedSource) -> LandedFile:
@@ -302,13 +405,45 @@ def landed_file(pipeline: Pipeline, source: ledger_load.LandedSource) -> LandedF
 
 
 def load_accounts(
-    pipeline: Pipeline, partitions: Sequence[date], *, run_id: str
+    pipeline: Pipeline,
+    partitions: Sequence[date],
+    *,
+    run_id: str,
+    failures: Failures | None = None,
 ) -> dict[str, dict[date, int]]:
     """Write the tables that the ledger holds for these days: outcomes, credit_usage, batches.
+
+    Days are written in one go; where that fails, each by itself.
+
+    Args:
+        pipeline: the installation.
+        partitions: the days.
+        run_id: names this run in the tables.
+        failures: collects the days that failed; None: they are raised at the end.
 
     Returns:
         Rows by table and day.
     """
+    try:
+        return _write_accounts(pipeline, partitions, run_id=run_id)
+    except Exception:
+        written: dict[str, dict[date, int]] = {table: {} for table in ACCOUNTS}
+        with one_pass(failures) as failed:
+            for day in partitions:
+                note = partial(_accounts_failed, pipeline.ledger, day)
+                with failed.unit("accounts", "day", day.isoformat(), note=note):
+                    for table, rows in _write_accounts(pipeline, [day], run_id=run_id).items():
+                        written[table] |= rows
+        return written
+
+
+def _accounts_failed(ledger: Ledger, day: date, reason: str) -> None:
+    ledger_load.load_failed(ledger, OPERATIONS, day, error=reason)
+
+
+def _write_accounts(
+    pipeline: Pipeline, partitions: Sequence[date], *, run_id: str
+) -> dict[str, dict[date, int]]:
     ledger, columns = pipeline.ledger, {column.name for column in TABLES["batches"].columns}
     versions = ledger_load.versions_flattened(ledger, partitions)
     # A batch is filed under its first day, perhaps an earlier one: that row is out of date too.

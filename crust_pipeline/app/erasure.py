@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crust_pipeline.app.days import load_accounts, load_results, load_warehouse, write_profile_urls
 from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.errors import one_pass
 from crust_pipeline.ledger import erase as ledger_erase
 from crust_pipeline.ledger.erase import Erased
 from crust_pipeline.vendors.catalog import OPERATIONS
@@ -26,16 +27,20 @@ def erase_people(pipeline: Pipeline, keys: Collection[str], *, reason: str, run_
         keys: the people's profile keys: profiles or e-mail addresses.
         reason: why, for people.
         run_id: names this erasure in the tables.
+
+    Raises:
+        UnitsFailedError: days could not be written anew; their tables may still show the people.
     """
     everybody = set(keys) | _named_together(pipeline, keys)
     done = ledger_erase.erase(pipeline.ledger, everybody, reason=reason, now=pipeline.clock())
     upstream = _days_of_upstream(pipeline, done.keys)
     write_profile_urls(pipeline, upstream, run_id=run_id)
-    if done.days:
-        for operation in OPERATIONS:
-            load_results(pipeline, operation, done.days, run_id=run_id)
-        load_accounts(pipeline, done.days, run_id=run_id)
-    load_warehouse(pipeline)
+    with one_pass(None) as failures:
+        if done.days:
+            for operation in OPERATIONS:
+                load_results(pipeline, operation, done.days, run_id=run_id, failures=failures)
+            load_accounts(pipeline, done.days, run_id=run_id, failures=failures)
+        load_warehouse(pipeline)
     return done
 
 

@@ -24,6 +24,7 @@ from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.buying.decide import InputRow
 from crust_pipeline.buying.plan import Decided, decide_all
 from crust_pipeline.buying.submit import send_at_once, settle_orphans
+from crust_pipeline.errors import Failures, one_pass
 from crust_pipeline.keys import InvalidIdentifier, key_of
 from crust_pipeline.ledger import lookup as ledger_lookup
 from crust_pipeline.ledger import plan as ledger_plan
@@ -109,7 +110,8 @@ def quote(pipeline: Pipeline, identifiers: Sequence[str]) -> Quote:
         SettingsError: the settings ask for what needs a consent that is missing.
         OverBudgetError: a limit would be passed and the setting is to refuse.
     """
-    settle_orphans(pipeline.account_for(OPERATION))
+    # One that fails is in `status`; it is no reason not to look up somebody else.
+    settle_orphans(pipeline.account_for(OPERATION), failures=Failures())
     decided = _decide(pipeline, identifiers)
     people = sum(len(batch.identifiers) for batch in decided.batches)
     return Quote(people, decided.credits_reserved)
@@ -159,9 +161,10 @@ def look_up(
 def load_lookups(pipeline: Pipeline, *, run_id: str) -> None:
     """Bring the tables of today up to what was looked up."""
     today = [today_of(pipeline)]
-    load_results(pipeline, OPERATION, today, run_id=run_id)
-    load_accounts(pipeline, today, run_id=run_id)
-    load_warehouse(pipeline)
+    with one_pass(None) as failures:
+        load_results(pipeline, OPERATION, today, run_id=run_id, failures=failures)
+        load_accounts(pipeline, today, run_id=run_id, failures=failures)
+        load_warehouse(pipeline)
 
 
 def _decide(
@@ -215,7 +218,8 @@ def _send(
     reason = "the lookup ended before it was sent"
     try:
         while ledger_lookup.any_planned(ledger, lines):
-            send_at_once(engine, lines, run_id=run_id)
+            # One that fails is of unknown fate, and its people's cards say so.
+            send_at_once(engine, lines, run_id=run_id, failures=Failures())
             with ledger.read() as con:
                 pause = pause_of(con, ledger.account, now=engine.now(), takes_slot=False)
             if pause is None:

@@ -24,6 +24,7 @@ from crust_pipeline.buying.land import land_files
 from crust_pipeline.buying.poll import poll_jobs
 from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING, reconcile
 from crust_pipeline.buying.submit import fill_slots
+from crust_pipeline.errors import Failures
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
@@ -75,13 +76,18 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """How a run ended. `stopped` says why it gave up before every row had an outcome."""
+    """How a run ended.
+
+    `stopped` says why it gave up before every row had an outcome; `failed`, what failed by itself
+    while everything else was done.
+    """
 
     outcomes: dict[str, Counter[str]]
     warehouse: LoadReport
     unplaced: int
     notes: tuple[str, ...]
     stopped: str | None
+    failed: tuple[str, ...] = ()
 
     @property
     def rows_open(self) -> int:
@@ -142,12 +148,23 @@ def run_to_end(
             ask_balance=unreachable is None,
         )
     _try_again_at_once(pipeline)
-    stopped = unreachable or _wait(
-        pipeline, operations, days, policy=policy, run_id=run_id, show=show, sleep=sleep
-    )
+    stopped, failures = unreachable, Failures()
+    if not unreachable:
+        # Whatever ends the waiting: what has landed is loaded.
+        with failures.unit("waiting", "run", run_id):
+            stopped = _wait(
+                pipeline,
+                operations,
+                days,
+                policy=policy,
+                run_id=run_id,
+                show=show,
+                sleep=sleep,
+                failures=failures,
+            )
     for name in operations:
-        load_results(pipeline, name, days, run_id=run_id)
-    load_accounts(pipeline, days, run_id=run_id)
+        load_results(pipeline, name, days, run_id=run_id, failures=failures)
+    load_accounts(pipeline, days, run_id=run_id, failures=failures)
     return RunReport(
         outcomes={
             name: sum(
@@ -159,6 +176,7 @@ def run_to_end(
         unplaced=upstream.unplaced,
         notes=upstream.notes,
         stopped=stopped,
+        failed=failures.in_words,
     )
 
 
@@ -181,6 +199,8 @@ def _try_again_at_once(pipeline: Pipeline) -> None:
         for kind in (*NEEDS_A_PERSON, PauseKind.UNREACHABLE):
             for takes_slot in (True, False):
                 end_pause(tx, kind, takes_slot=takes_slot)
+    for ledger in pipeline.ledgers:
+        ledger_poll.try_at_once(ledger, now=pipeline.clock())
 
 
 def _wait(
@@ -192,8 +212,12 @@ def _wait(
     run_id: str,
     show: Callable[[Progress], None],
     sleep: Callable[[float], None],
+    failures: Failures,
 ) -> str | None:
-    """Turn the wheel until nothing of these days is in progress; a reason when it will not turn."""
+    """Turn the wheel until nothing of these days is in progress; a reason when it will not turn.
+
+    Batches that failed are tried again while there are others to wait for, and no longer.
+    """
     engines = list(pipeline.accounts.values())
     ledger, clock = pipeline.ledger, pipeline.clock
     silences = [Silence() for _ in engines]
@@ -201,16 +225,25 @@ def _wait(
     with ThreadPoolExecutor(max_workers=1) as beside:
         landing_now: Future[None] | None = None
         while True:
+            accounts = Failures()
             for engine, silence in zip(engines, silences, strict=True):
-                _turn(engine, silence)
+                with accounts.unit("turn", "account", engine.ledger.account):
+                    _turn(engine, silence, failures)
+            accounts.raise_at_end()
             if landing_now is not None and landing_now.done():
                 landing_now.result()
                 landing_now = None
             if landing_now is None and _something_to_land(engines):
-                landing_now = beside.submit(_land_all, engines)
+                landing_now = beside.submit(_land_all, engines, failures)
             _plan_identified(pipeline, names, days, policy=policy, run_id=run_id)
             summaries = [queries.summary(engine.ledger, now=clock()) for engine in engines]
-            waiting = queries.waiting_rows(ledger, names, days, searches=SEARCHES_BEFORE_DECIDING)
+            waiting = queries.waiting_rows(
+                ledger,
+                names,
+                days,
+                searches=SEARCHES_BEFORE_DECIDING,
+                without=failures.names("batch"),
+            )
             show(Progress(summary=summaries[0], rows=waiting.rows, rows_open=waiting.rows_open))
             if not waiting.rows_open:
                 return None
@@ -222,24 +255,27 @@ def _wait(
             sleep(min(map(_seconds_to_next_look, engines)))
 
 
-def _turn(engine: Engine, silence: Silence) -> None:
+def _turn(engine: Engine, silence: Silence, failures: Failures) -> None:
     """Poll, look for lost submits and fill slots with an account."""
-    polled, found = poll_jobs(engine), reconcile(engine)
+    polled, found = poll_jobs(engine, failures=failures), reconcile(engine, failures=failures)
     silence.listen(
         answered=polled.answered or found.searched,
         trouble=polled.trouble or found.trouble,
         now=engine.now(),
     )
-    fill_slots(engine)
+    fill_slots(engine, failures=failures)
 
 
 def _something_to_land(engines: Sequence[Engine]) -> bool:
     return any(ledger_land.due_landings(engine.ledger, now=engine.now()) for engine in engines)
 
 
-def _land_all(engines: Sequence[Engine]) -> None:
+def _land_all(engines: Sequence[Engine], failures: Failures) -> None:
+    accounts = Failures()
     for engine in engines:
-        land_files(engine)
+        with accounts.unit("landing", "account", engine.ledger.account):
+            land_files(engine, failures=failures)
+    accounts.raise_at_end()
 
 
 def _seconds_to_next_look(engine: Engine) -> float:

@@ -15,6 +15,7 @@ from crust_pipeline.cli.common import (
     open_pipeline,
     readable_errors,
 )
+from crust_pipeline.errors import Failures
 from crust_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from crust_pipeline.buying.bill import Bill
     from crust_pipeline.buying.forecast import DaysDone
+    from crust_pipeline.ledger.load import FailedDay
     from crust_pipeline.ledger.poll import UnknownSubmit
-    from crust_pipeline.ledger.queries import Summary
+    from crust_pipeline.ledger.queries import Summary, Troubled
     from crust_pipeline.ledger.queue import Queued
     from crust_pipeline.ledger.spending import Grouping, Spending
 
@@ -41,11 +43,23 @@ def status(*, as_json: bool) -> int:
     if as_json:
         first, *others = (look.as_json() for look in looks)
         # Credits of different vendors are different currencies: every account is told by itself.
-        print_json(open_console(), {**first, "other_accounts": others})
+        days = [asdict(day) for day in _failed_days(settings)]
+        print_json(open_console(), {**first, "other_accounts": others, "days_failed": days})
     else:
         for look in looks:
             look.show(open_console())
+        for day in _failed_days(settings):
+            open_console().print(
+                f"Tables behind: {day.operation} {day.partition_date} failed: {day.error}"
+            )
     return DONE
+
+
+def _failed_days(settings: Settings) -> "list[FailedDay]":
+    from crust_pipeline.ledger.load import failed_days
+    from crust_pipeline.ledger.store import Ledger
+
+    return failed_days(Ledger(settings.ledger_url, account=settings.account))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +70,7 @@ class _Look:
     slots: int
     summary: "Summary"
     unknown: "list[UnknownSubmit]"
+    troubled: "list[Troubled]"
     queued: "list[Queued]"
     ends: "list[DaysDone]"
 
@@ -73,6 +88,7 @@ class _Look:
             "waits_for": summary.pause and summary.pause.detail,
             "unknown": [submit.submission_id for submit in self.unknown],
             "unknown_reasons": {submit.submission_id: submit.reason for submit in self.unknown},
+            "troubled": [asdict(batch) for batch in self.troubled],
             "queue": [
                 {
                     "submission_id": batch.submission_id,
@@ -108,6 +124,12 @@ class _Look:
             done = f"{days.at:%Y-%m-%d %H:%M} UTC" if days.at else ""
             at = f"jobs done about {done}" if done else "no telling when yet"
             console.print(f"Queue: {days.operation} {days.start} to {days.end}: {at}")
+        for batch in self.troubled:
+            console.print(
+                f"Failed: batch {batch.submission_id} ({batch.operation}, {batch.state}): "
+                f"{batch.error}. Tried {batch.tries} times, next at "
+                f"{batch.next_try:%Y-%m-%d %H:%M:%S} UTC."
+            )
         for submit in self.unknown:
             console.print(
                 f"Unknown: batch {submit.submission_id} ({submit.operation}, "
@@ -148,6 +170,7 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
         slots=slots,
         summary=queries.summary(ledger, now=now),
         unknown=ledger_poll.unknown_submits(ledger),
+        troubled=queries.troubled(ledger),
         queued=queued,
         ends=list(in_ranges(ends)),
     )
@@ -281,13 +304,15 @@ def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: s
         reconciling.resubmit(pipeline.account_with(resubmit), resubmit, reason="decided by hand")
         console.print(f"Batch {resubmit} is planned again.")
     else:
-        every = [
-            reconciling.reconcile(engine, due_only=False) for engine in pipeline.accounts.values()
-        ]
-        for found in every:
-            if found.trouble:
-                complain(found.trouble)
-                return FAILED
+        every: list[reconciling.Reconciled] = []
+        failures = Failures()
+        for engine in pipeline.accounts.values():
+            with failures.unit("reconcile", "account", engine.ledger.account):
+                every.append(reconciling.reconcile(engine, due_only=False, failures=failures))
         adopted = sum(len(found.adopted) for found in every)
         console.print(f"{adopted} found, {sum(len(found.held) for found in every)} still unknown.")
+        problems = (*filter(None, (found.trouble for found in every)), *failures.in_words)
+        for problem in problems:
+            complain(problem)
+        return FAILED if problems else DONE
     return DONE

@@ -16,6 +16,7 @@ from crust_pipeline.cli.common import (
     agreed_to_spend,
     check_days,
     checked_operations,
+    complain,
     from_option,
     json_option,
     open_pipeline,
@@ -86,7 +87,10 @@ def run(
             sleep=time.sleep,
         )
     _print_run(report, as_json=as_json)
-    return FAILED if report.stopped or report.rows_open or report.rows_troubled else DONE
+    for problem in report.failed:
+        complain(problem)
+    done = not (report.stopped or report.failed or report.rows_open or report.rows_troubled)
+    return DONE if done else FAILED
 
 
 def _price_in_words(previews: "Sequence[PlanReport]") -> str:
@@ -117,6 +121,7 @@ def _print_run(report: "RunReport", *, as_json: bool) -> None:
                 "rows_in_no_partition": report.unplaced,
                 "warehouse_behind": report.warehouse.behind,
                 "stopped": report.stopped,
+                "failed": report.failed,
             },
         )
         return

@@ -86,7 +86,9 @@ def _write_lake(
 ) -> tuple[dict[str, int], list[str]]:
     """Write the named tables of each operation, or all; give rows by table, and what is amiss."""
     from crust_pipeline.app.days import load_accounts, load_results
+    from crust_pipeline.errors import Failures
 
+    failures = Failures()
     run_id = f"rebuild-{uuid.uuid4().hex[:12]}"
     rows: dict[str, int] = {}
     problems: list[str] = []
@@ -94,7 +96,9 @@ def _write_lake(
         wanted = [name for name in of_operation if name in only]
         if only and not wanted:
             continue
-        report = load_results(pipeline, operation, days, run_id=run_id, only=wanted)
+        report = load_results(
+            pipeline, operation, days, run_id=run_id, only=wanted, failures=failures
+        )
         problems += [
             f"A file was left out. {file.source_file}: {file.set_aside}"
             for file in report.files
@@ -103,11 +107,12 @@ def _write_lake(
         for part in report.partitions:
             rows[part.table] = rows.get(part.table, 0) + part.rows
     if not only:
-        for name, by_day in load_accounts(pipeline, days, run_id=run_id).items():
+        accounts = load_accounts(pipeline, days, run_id=run_id, failures=failures)
+        for name, by_day in accounts.items():
             rows[name] = sum(by_day.values())
         if problem := _restore_input_rows(pipeline, days, run_id=run_id):
             problems.append(problem)
-    return rows, problems
+    return rows, [*problems, *failures.in_words]
 
 
 def _planned_days(pipeline: "Pipeline") -> set[date]:

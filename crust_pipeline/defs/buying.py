@@ -10,9 +10,17 @@ from pydantic import Field
 from crust_pipeline.app.days import load_upstream, plan_days, rows_in_lake
 from crust_pipeline.buying.submit import fill_slots
 from crust_pipeline.defs.graph import Graph
-from crust_pipeline.defs.metadata import EVERY_DAY, OWNER, ROWS, add_by_day, table_schema
+from crust_pipeline.defs.metadata import (
+    EVERY_DAY,
+    OWNER,
+    ROWS,
+    add_by_day,
+    show_days,
+    table_schema,
+)
 from crust_pipeline.defs.partitions import days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.errors import Failures
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.vendors.catalog import vendor_of
@@ -115,6 +123,7 @@ def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
             new_rows_only=config.new_rows_only,
             priority=SCHEDULED_PRIORITY if scheduled else BACKFILL_PRIORITY,
         )
+        failures = Failures()
         with told_as_failure():
             report = plan_days(pipeline, operation, days, policy=policy, run_id=context.run.run_id)
             if config.refresh:
@@ -124,8 +133,15 @@ def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
                     sum(len(batch.identifiers) for batch in report.batches),
                     f"{report.credits_reserved.normalize():,f}",
                 )
-            dispatched = fill_slots(pipeline.account_for(operation), run_id=context.run.run_id)
-        add_by_day(context, name, {day: _counts(report.verdicts[day]) for day in days})
+            dispatched = fill_slots(
+                pipeline.account_for(operation), run_id=context.run.run_id, failures=failures
+            )
+        by_day = {day: _counts(report.verdicts[day]) for day in days}
+        if failures:
+            show_days(context, name, by_day)  # planned they are
+        with told_as_failure():
+            failures.raise_at_end()
+        add_by_day(context, name, by_day)
         metadata: dict[str, Any] = {
             "crust/batches_planned": len(report.batches),
             "crust/batches_submitted": len(dispatched.submitted),

@@ -96,6 +96,20 @@ def add_by_day(
         )
 
 
+def show_days(
+    context: dg.AssetExecutionContext,
+    asset: str,
+    by_day: Mapping[date, Mapping[str, Any]],
+) -> None:
+    """Show days as materialised by themselves, in a step that fails at its end for other days."""
+    for day, metadata in by_day.items():
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=asset, partition=day.isoformat(), metadata=dict(metadata)
+            )
+        )
+
+
 def previews(
     lake: Lake, table: Table, days: Sequence[date]
 ) -> dict[date, dict[str, dg.MetadataValue]]:

@@ -16,6 +16,7 @@ from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_r
 from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.partitions import range_tags
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.errors import Failures
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.load import DueDay, ranges
 from crust_pipeline.ledger.store import Ledger
@@ -56,14 +57,19 @@ UNFINISHED = [
 @dg.op
 def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> None:
     """Fill the free slots first, then land every completed file, so that no link dies."""
+    failures = Failures()
     with told_as_failure():
-        done = advance_all(list(crust.get_pipeline().accounts.values()), run_id=context.run_id)
+        done = advance_all(
+            list(crust.get_pipeline().accounts.values()), run_id=context.run_id, failures=failures
+        )
     for batch in done.landed.expired:
         context.log.error(
             "The link of batch %s died before its file was kept. What it cost is lost; buying it "
             "again is your decision: materialise its days with refresh.",
             batch,
         )
+    with told_as_failure():
+        failures.raise_at_end()
 
 
 @dg.job(description="Submits planned batches to free slots and lands completed files.")
@@ -130,18 +136,27 @@ def build_batch_monitor(graph: Graph) -> dg.SensorDefinition:
     def batch_monitor(
         context: dg.SensorEvaluationContext, crust: PipelineResource
     ) -> dg.SensorResult | dg.SkipReason:
-        """Look once, and ask for what is to be done."""
-        began = time.monotonic()
+        """Look once, and ask for what is to be done.
+
+        What fails is logged, and fails the tick if there is nothing to ask for: Dagster forgets
+        what a failed tick has asked for.
+        """
+        began, failures = time.monotonic(), Failures()
         try:
             pipeline = crust.get_pipeline()
             seen = _watch_for_a_while(
                 list(pipeline.accounts.values()),
                 may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS,
+                failures=failures,
             )
         except SettingsError as error:
             return dg.SkipReason(str(error))
-        requests = list(_requests(context, pipeline, graph, seen.cause))
+        requests = list(_requests(context, pipeline, graph, cause=seen.cause, failures=failures))
+        for problem in failures.in_words:
+            context.log.error("%s", problem)
         if not requests:
+            with told_as_failure():
+                failures.raise_at_end()
             return dg.SkipReason(seen.in_words)
         return dg.SensorResult(run_requests=requests)
 
@@ -149,26 +164,35 @@ def build_batch_monitor(graph: Graph) -> dg.SensorDefinition:
 
 
 def _requests(
-    context: dg.SensorEvaluationContext, pipeline: Pipeline, graph: Graph, cause: str | None
+    context: dg.SensorEvaluationContext,
+    pipeline: Pipeline,
+    graph: Graph,
+    *,
+    cause: str | None,
+    failures: Failures,
 ) -> Iterator[dg.RunRequest]:
     """Ask for what is to be done, but for jobs of which a run is under way."""
     now = pipeline.clock()
     if cause and not _unfinished(context, advance_job.name, since=now - WAITS_FOR_ADVANCE):
         yield dg.RunRequest(run_key=cause, job_name=advance_job.name)
     for operation in graph.operations:
-        if not _unfinished(context, _plan_again_job(operation), since=now - WAITS_FOR_RUN):
-            yield from _plan_again_requests(pipeline, operation)
+        with failures.unit("plan", "operation", operation):
+            if not _unfinished(context, _plan_again_job(operation), since=now - WAITS_FOR_RUN):
+                yield from _plan_again_requests(pipeline, operation)
     for operation in graph.fills_tables:
-        if not _unfinished(context, _load_job(operation), since=now - WAITS_FOR_RUN):
-            yield from _load_requests(pipeline, operation)
+        with failures.unit("load", "operation", operation):
+            if not _unfinished(context, _load_job(operation), since=now - WAITS_FOR_RUN):
+                yield from _load_requests(pipeline, operation)
 
 
-def _watch_for_a_while(engines: Sequence[Engine], *, may_go_on: Callable[[], bool]) -> Watch:
+def _watch_for_a_while(
+    engines: Sequence[Engine], *, may_go_on: Callable[[], bool], failures: Failures
+) -> Watch:
     """Look, and look again while jobs run: one may end, or the inbox may hear of its end."""
     now = engines[0].now
     until = now() + timedelta(seconds=LOOK_SECONDS)
     while True:
-        seen = watch_all(engines, may_go_on=may_go_on)
+        seen = watch_all(engines, may_go_on=may_go_on, failures=failures)
         if seen.cause or not seen.next_look or now() >= until or not may_go_on():
             return seen
         wait = (seen.next_look - now()).total_seconds()

@@ -1,6 +1,7 @@
 """The assets that hold what came back: result tables, the accounts kept of them, the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from crust_pipeline.app.days import (
     load_warehouse,
     rows_in_lake,
 )
+from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.defs.checks import check_result
 from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.metadata import (
@@ -24,12 +26,16 @@ from crust_pipeline.defs.metadata import (
     day_metadata,
     drift_metadata,
     previews,
+    show_days,
     table_schema,
 )
 from crust_pipeline.defs.partitions import days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.errors import Failures
+from crust_pipeline.ledger import load as ledger_load
+from crust_pipeline.tables.flatten.flattening import FlattenReport
 from crust_pipeline.tables.spec import Table
-from crust_pipeline.tables.specs import TABLES, tables_of
+from crust_pipeline.tables.specs import TABLES, operations_sharing, tables_of
 
 ACCOUNTS = ("outcomes", "credit_usage", "batches", "quarantine")
 
@@ -77,17 +83,32 @@ def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, crust: PipelineResource
     ) -> Iterator[dg.MaterializeResult]:
         pipeline = crust.get_pipeline()
-        days = days_of(context)
+        days, failures = days_of(context), Failures()
         with told_as_failure():
-            report = load_results(pipeline, operation, days, run_id=context.run.run_id)
+            report = load_results(
+                pipeline, operation, days, run_id=context.run.run_id, failures=failures
+            )
             accounts = day_accounts(pipeline, operation, days)
+            if failures:
+                # The steps after this one are skipped: what they would do for the other days.
+                written = _written(pipeline, operations_sharing(operation), days)
+                load_accounts(pipeline, days, run_id=context.run.run_id, failures=failures)
+                load_warehouse(pipeline)
+                for table in tables:
+                    rows = _rows(report, table)
+                    show_days(
+                        context,
+                        table.name,
+                        {d: {ROWS: rows.get(d, 0), **day_metadata(accounts[d])} for d in written},
+                    )
+                failures.raise_at_end()
             asked_of_files = {
                 LINES_ADD_UP: traces.lines_add_up(pipeline, operation, days, report.files),
                 NO_UNKNOWN_KEYS: checks.no_key_is_unknown(report.files),
             }
         drift = [found for file in report.files for found in file.drift]
         for table in tables:
-            rows = {part.day: part.rows for part in report.partitions if part.table == table.name}
+            rows = _rows(report, table)
             by_day = {day: {ROWS: rows.get(day, 0), **day_metadata(accounts[day])} for day in days}
             add_by_day(context, table.name, by_day)
             add_by_day(context, table.name, previews(pipeline.lake, table, days[-PREVIEWED_DAYS:]))
@@ -106,6 +127,21 @@ def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
             )
 
     return results
+
+
+def _rows(report: FlattenReport, table: Table) -> dict[date, int]:
+    """How many rows of a table were written for each day."""
+    return {part.day: part.rows for part in report.partitions if part.table == table.name}
+
+
+def _written(pipeline: Pipeline, operations: Sequence[str], days: Sequence[date]) -> list[date]:
+    """Those of the days whose tables could be written."""
+    failed = {
+        day.partition_date
+        for day in ledger_load.failed_days(pipeline.ledger)
+        if day.operation in operations
+    }
+    return [day for day in days if day not in failed]
 
 
 def build_accounts_asset(graph: Graph) -> dg.AssetsDefinition:
@@ -131,10 +167,18 @@ def build_accounts_asset(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult]:
         """What became of every input row, every batch and every credit, from the ledger."""
         pipeline = crust.get_pipeline()
-        days = days_of(context)
+        days, failures = days_of(context), Failures()
         with told_as_failure():
-            rows = load_accounts(pipeline, days, run_id=context.run.run_id)
+            rows = load_accounts(pipeline, days, run_id=context.run.run_id, failures=failures)
             rows["quarantine"] = rows_in_lake(pipeline, "quarantine", days)
+            if failures:
+                load_warehouse(pipeline)  # its step is skipped
+                written = _written(pipeline, graph.operations, days)
+                for name in ACCOUNTS:
+                    show_days(
+                        context, name, {day: {ROWS: rows[name].get(day, 0)} for day in written}
+                    )
+                failures.raise_at_end()
             by_operation = {name: day_accounts(pipeline, name, days) for name in graph.operations}
         for name in ACCOUNTS:
             add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})

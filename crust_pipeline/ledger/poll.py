@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from crust_pipeline.ledger.plan import NewBatch, re_plan
 from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, submissions, transitions
-from crust_pipeline.ledger.states import AT_VENDOR, BatchState
+from crust_pipeline.ledger.states import AT_VENDOR, IN_PROGRESS, BatchState
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.submit import Pause, PauseKind, end_pause, start_pause
 
@@ -145,6 +145,22 @@ def put_off(ledger: Ledger, submission_id: str, *, at: datetime, error: str) -> 
                 tries=submissions.c.tries + 1,
                 error=error[:ERROR_CHARS],
             )
+
+
+def try_at_once(ledger: Ledger, *, now: datetime) -> None:
+    """End the waits of batches whose last step failed."""
+    with ledger.write() as tx:
+        tx.con.execute(
+            submissions.update()
+            .where(
+                submissions.c.account == ledger.account,
+                submissions.c.state.in_(IN_PROGRESS),
+                submissions.c.tries > 0,
+                submissions.c.error.is_not(None),
+                submissions.c.not_before > now,
+            )
+            .values(not_before=now)
+        )
 
 
 def job_missing(

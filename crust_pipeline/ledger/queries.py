@@ -1,7 +1,7 @@
 """What the ledger can tell: outcomes, batches, credit usage, a summary for `status`. Reads only."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,6 +36,19 @@ class RowOutcome:
     submission_id: str | None
     batch_id: str | None
     detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """A batch whose next step went wrong when it was last tried, and when it is tried again."""
+
+    submission_id: str
+    operation: str
+    product: str
+    state: BatchState
+    error: str
+    tries: int
+    next_try: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +192,33 @@ def first_partitions_of(ledger: Ledger, partitions: Sequence[date]) -> list[date
         return sorted(set(con.execute(query).scalars()) | set(partitions))
 
 
+def troubled(ledger: Ledger) -> list[Troubled]:
+    """Batches whose next step failed, the oldest first. Submits of unknown fate are told apart."""
+    query = (
+        sa.select(submissions)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.state.in_(IN_PROGRESS),
+            submissions.c.tries > 0,
+            submissions.c.error.is_not(None),
+        )
+        .order_by(submissions.c.created_at, submissions.c.submission_id)
+    )
+    with ledger.read() as con:
+        return [
+            Troubled(
+                row.submission_id,
+                row.operation,
+                row.product,
+                BatchState(row.state),
+                row.error,
+                row.tries,
+                row.not_before,
+            )
+            for row in con.execute(query)
+        ]
+
+
 def summary(ledger: Ledger, *, now: datetime) -> Summary:
     """Batches by state, slots, the account's pause, and credits."""
     ours = submissions.c.account == ledger.account
@@ -233,7 +273,12 @@ class Waiting:
 
 
 def waiting_rows(
-    ledger: Ledger, operations: Sequence[str], partitions: Sequence[date], *, searches: int
+    ledger: Ledger,
+    operations: Sequence[str],
+    partitions: Sequence[date],
+    *,
+    searches: int,
+    without: Collection[str] = (),
 ) -> Waiting:
     """How many rows wait for a batch that is in progress.
 
@@ -242,6 +287,7 @@ def waiting_rows(
         operations: whose rows.
         partitions: the days.
         searches: after how many searches in vain a submit of unknown fate is no longer waited for.
+        without: batches that are not waited for.
     """
     of_days = rows.c.operation.in_(operations) & rows.c.partition_date.in_(partitions)
     still_searched = (submissions.c.state == BatchState.UNKNOWN) & (submissions.c.tries < searches)
@@ -251,6 +297,7 @@ def waiting_rows(
         .select_from(rows.join(submissions, submissions.c.submission_id == rows.c.submission_id))
         .where(
             of_days,
+            submissions.c.submission_id.not_in(without),
             submissions.c.state.in_(IN_PROGRESS)
             | still_searched
             | (rows.c.verdict == Verdict.AWAIT),

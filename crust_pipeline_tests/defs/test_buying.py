@@ -1,12 +1,15 @@
 """The upstream asset and the one that plans and submits, in a run over a range of days."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import dagster as dg
 import pytest
 
+from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
 from crust_pipeline_tests.defs.conftest import Installation, checks_of, reason_of
 from crust_pipeline_tests.people import DAYS, write_people
 
@@ -151,3 +154,18 @@ def test_a_full_account_is_said_and_nothing_is_lost(
     assert told["crust/batches_submitted"] == 0
     assert "active" in told["crust/waits_for"]
     assert installation.outcomes(DAYS) == {"pending": 12, "invalid_input": 1}
+
+
+def test_a_plan_stands_when_a_submit_fails_and_the_run_names_the_batch(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> NoReturn:
+        raise KeyError("somebody@example.com")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(CrustdataClient, "submit", failing)
+        result = installation.materialize("profile_urls", "enrich_batches", days=DAYS)
+    (batch,) = queries.batches(installation.pipeline.ledger)
+    assert f"submit of batch {batch['submission_id']}: KeyError" in reason_of(result)
+    assert batch["state"] == "unknown"
+    assert installation.materialized("enrich_batches") == {day.isoformat() for day in DAYS}

@@ -1,13 +1,18 @@
 """The sensor: what it says while it waits, which runs it asks for, and how often."""
 
 import re
+from typing import Any, NoReturn
 
 import dagster as dg
 import pytest
 
+from crust_pipeline.buying import land as landing
+from crust_pipeline.buying.account import Engine
 from crust_pipeline.defs.monitoring import FIRST_RETRY_SECONDS
+from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
+from crust_pipeline.vendors.crustdata.client import CrustdataClient
 from crust_pipeline_tests.defs.conftest import Installation, range_tags, reason_of
 from crust_pipeline_tests.people import DAYS
 
@@ -59,6 +64,59 @@ def test_a_completed_job_asks_for_an_advance_run(installation: Installation) -> 
     assert request.job_name == "advance_job"
     assert request.run_key
     assert request.run_key.startswith("advance:land:")
+
+
+def fail_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> NoReturn:
+        raise KeyError("somebody@example.com")
+
+    monkeypatch.setattr(CrustdataClient, "job", failing)
+
+
+def test_a_tick_in_which_a_batch_fails_fails_and_names_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.buy(DAYS)
+    fail_polls(monkeypatch)
+    (batch,) = queries.batches(installation.pipeline.ledger)
+    with pytest.raises(dg.Failure, match=f"poll of batch {batch['submission_id']}: KeyError"):
+        installation.tick()
+    monkeypatch.undo()
+
+
+def test_a_tick_in_which_a_batch_fails_asks_for_what_others_need(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.buy(DAYS[:1])
+    land(installation)
+    installation.buy(DAYS[1:])
+    with monkeypatch.context() as broken:
+        fail_polls(broken)
+        (request,) = installation.requests()
+    assert request.job_name == "load_enrich"
+
+
+def test_an_advance_in_which_a_batch_fails_fails_at_its_end(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.buy(DAYS[:1])
+    installation.buy(DAYS[1:])
+    installation.requests()
+    bad, good = (batch["submission_id"] for batch in queries.batches(installation.pipeline.ledger))
+    settle_file = landing._settle_file
+
+    def failing(engine: Engine, submission_id: str, **file: Any) -> Any:
+        if submission_id == bad:
+            raise KeyError("somebody@example.com")
+        return settle_file(engine, submission_id, **file)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(landing, "_settle_file", failing)
+        result = installation.run("advance_job")
+    assert not result.success
+    assert f"landing of batch {bad}: KeyError" in reason_of(result)
+    states = {b["submission_id"]: b["state"] for b in queries.batches(installation.pipeline.ledger)}
+    assert states == {bad: "completed", good: "landed"}
 
 
 def test_the_same_state_asks_under_the_same_key(installation: Installation) -> None:

@@ -1,5 +1,7 @@
 """The assets that hold what came back, what they show, and their checks."""
 
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from crust_pipeline.app import days
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
-from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
+from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags, reason_of
 from crust_pipeline_tests.people import DAYS, write_people
 
 
@@ -129,6 +131,40 @@ def test_days_loaded_too_early_are_loaded_again_when_they_are_final(
 def test_days_that_were_never_planned_can_be_materialised(installation: Installation) -> None:
     assert installation.run("load_enrich", tags=range_tags(DAYS)).success
     assert installation.metadata("people", DAYS[0])["dagster/partition_row_count"] == 0
+
+
+def break_day(monkeypatch: pytest.MonkeyPatch, bad: date) -> None:
+    """Nothing of a day can be flattened."""
+
+    def failing(files: Any, *, days: Sequence[date], **how: Any) -> FlattenReport:
+        if bad in days:
+            raise duckdb.InvalidInputException("somebody@example.com")
+        return flatten(files, days=days, **how)
+
+    monkeypatch.setattr(days, "flatten", failing)
+
+
+def test_a_run_with_a_bad_day_loads_the_others_and_fails_at_its_end(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.buy(DAYS)
+    installation.requests()
+    assert installation.run("advance_job").success
+    with monkeypatch.context() as broken:
+        break_day(broken, DAYS[1])
+        result = installation.run("load_enrich", tags=range_tags(DAYS))
+    assert not result.success
+    assert f"load of day {DAYS[1]} of enrich: InvalidInputException" in reason_of(result)
+    good = {day.isoformat() for day in (DAYS[0], DAYS[2])}
+    assert installation.materialized("people") == good
+    assert installation.metadata("people", DAYS[0])["dagster/partition_row_count"] == 6
+    with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as con:
+        assert con.execute("SELECT count(*) FROM people").fetchall() == [(7,)]
+        assert con.execute("SELECT count(*) FROM outcomes").fetchall() == [(13,)]
+    (request,) = installation.requests()
+    assert {**request.tags, **range_tags(DAYS[1:2])} == request.tags
+    assert installation.run("load_enrich", tags=request.tags).success
+    assert not installation.requests()
 
 
 def test_the_warehouse_holds_what_the_lake_holds(

@@ -80,11 +80,10 @@ def test_every_setting_that_the_graph_is_made_of_is_marked_as_such() -> None:
 
 
 def upstream_asset(**arguments: Any) -> dg.AssetsDefinition:
-    @dg.asset(name="profile_urls", **arguments)
     def of_somebody() -> None:
         """Somebody's own."""
 
-    return of_somebody
+    return dg.asset(name="profile_urls", **arguments)(of_somebody)
 
 
 @dg.asset

@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from crust_pipeline.vendors.crustdata.products import BULK_CONTACTS, CONTACT, ENRICH, IDENTIFY, Operation
 from sqlalchemy import event
 
 from crust_pipeline.buying.decide import InputRow, Policy
@@ -29,6 +28,10 @@ from crust_pipeline.ledger.migrations.versions import tables_0002
 from crust_pipeline.ledger.states import LedgerError, Verdict
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.upgrading import Upgrade
+from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import ENRICH, IDENTIFY
+from crust_pipeline.vendors.product import Product
+from crust_pipeline.vendors.pronto.products import BULK_CONTACTS
 from crust_pipeline_tests.databases import POSTGRES, new_ledger_url
 from crust_pipeline_tests.old_ledgers import COMMITS, FIRST, dump, old_ledger
 
@@ -121,7 +124,7 @@ def test_an_old_ledger_gets_the_shape_of_a_new_one(
 
 
 def keys_to_buy(
-    ledger: Ledger, rows: dict[str, tuple[date, str]], operation: Operation, *fields: str
+    ledger: Ledger, rows: dict[str, tuple[date, str]], operation: Product, *fields: str
 ) -> set[str]:
     """Plan the same people again; whom it would buy."""
     report: PlanReport = plan(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crust_pipeline.vendors.catalog import PRODUCTS
 from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
 from crust_pipeline.vendors.crustdata.products import ENRICH, IDENTIFY, LIVE_ENRICH
 from crust_pipeline.vendors.prices import PRICES, PriceError, Prices, prices_from_file
@@ -111,6 +112,51 @@ def test_a_price_counts_from_its_day_on(tmp_path: Path) -> None:
 
     assert prices.cost("enrich", ["profile"], on=date(2026, 11, 20)) == Decimal("0.8")
     assert prices.cost("enrich", ["profile"], on=date(2026, 11, 21)) == 2
+
+
+def test_before_the_first_day_of_a_price_the_built_in_one_counts(tmp_path: Path) -> None:
+    next_year = {
+        **ROW,
+        "item": "dev_platform_profiles",
+        "credits": 2,
+        "asked_by": ["dev_platform_profiles"],
+        "valid_from": "2027-01-01",
+    }
+    prices = prices_from_file(write(tmp_path / "prices.json", next_year))
+
+    assert prices.worst_case("enrich", ENRICH.fields, on=date(2026, 12, 31)) == 2
+    assert prices.worst_case("enrich", ENRICH.fields, on=date(2027, 1, 1)) == 3
+
+
+def test_a_price_older_than_the_built_in_one_takes_its_place_too(tmp_path: Path) -> None:
+    old = {**ROW, "valid_from": "2020-01-01"}
+    prices = prices_from_file(write(tmp_path / "prices.json", old))
+
+    assert prices.worst_case("enrich", ("basic_profile",), on=TODAY) == Decimal("0.8")
+
+
+@pytest.mark.parametrize("item", ["profile", "dev_platform_profiles"])
+def test_what_may_come_and_has_no_price_has_no_worst_case(item: str) -> None:
+    prices = Prices(row for row in PRICES.rows if row.item != item)
+
+    with pytest.raises(PriceError, match=f"enrich has no price for {item} on {TODAY}"):
+        prices.worst_case("enrich", ENRICH.fields, on=TODAY)
+
+
+def test_what_is_not_asked_for_needs_no_price() -> None:
+    prices = Prices(row for row in PRICES.rows if row.item != "social_posts")
+
+    assert prices.worst_case("enrich", ENRICH.fields, on=TODAY) == 2
+
+
+@pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS)
+def test_every_item_that_a_product_may_bill_has_a_price_for_the_same_fields(
+    product: Product,
+) -> None:
+    priced = {row.item: row.asked_by for row in PRICES.rows if row.operation == product.name}
+
+    assert product.items
+    assert priced == {item.name: item.asked_by for item in product.items}
 
 
 def test_a_file_can_bind_a_price_to_fields(tmp_path: Path) -> None:
