@@ -118,7 +118,7 @@ def claim_next(
                 submissions.c.state == BatchState.PLANNED,
                 submissions.c.takes_slot == takes_slot,
                 submissions.c.not_before <= now,
-                sa.true() if products is None else submissions.c.product.in_(products),
+                sa.true() if products is None else submissions.c.product.in_(list(products)),
                 sa.true() if lines is None else submissions.c.root_submission_id.in_(lines),
             )
             .order_by(*ORDER)
@@ -167,7 +167,7 @@ def unsellable(ledger: Ledger, *, products: Collection[str], now: datetime) -> l
         submissions.c.account == ledger.account,
         submissions.c.state == BatchState.PLANNED,
         submissions.c.not_before <= now,
-        submissions.c.product.not_in(products),
+        submissions.c.product.not_in(list(products)),
     )
     with ledger.read() as con:
         return [Unsellable(*row) for row in con.execute(query)]
