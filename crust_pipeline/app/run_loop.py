@@ -195,12 +195,12 @@ def _unreachable(pipeline: Pipeline) -> str | None:
 
 def _try_again_at_once(pipeline: Pipeline) -> None:
     """End waits for what a person mends: whoever runs it again has mended it, or wants to know."""
-    with pipeline.ledger.write() as tx:
-        for kind in (*NEEDS_A_PERSON, PauseKind.UNREACHABLE):
-            for takes_slot in (True, False):
-                end_pause(tx, kind, takes_slot=takes_slot)
     for ledger in pipeline.ledgers:
-        ledger_poll.try_at_once(ledger, now=pipeline.clock())
+        with ledger.write() as tx:
+            for kind in (*NEEDS_A_PERSON, PauseKind.UNREACHABLE):
+                for takes_slot in (True, False):
+                    end_pause(tx, kind, takes_slot=takes_slot)
+            ledger_poll.try_at_once(tx, now=pipeline.clock())
 
 
 def _wait(

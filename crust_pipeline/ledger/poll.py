@@ -147,20 +147,19 @@ def put_off(ledger: Ledger, submission_id: str, *, at: datetime, error: str) -> 
             )
 
 
-def try_at_once(ledger: Ledger, *, now: datetime) -> None:
+def try_at_once(tx: Transaction, *, now: datetime) -> None:
     """End the waits of batches whose last step failed."""
-    with ledger.write() as tx:
-        tx.con.execute(
-            submissions.update()
-            .where(
-                submissions.c.account == ledger.account,
-                submissions.c.state.in_(IN_PROGRESS),
-                submissions.c.tries > 0,
-                submissions.c.error.is_not(None),
-                submissions.c.not_before > now,
-            )
-            .values(not_before=now)
+    tx.con.execute(
+        submissions.update()
+        .where(
+            submissions.c.account == tx.account,
+            submissions.c.state.in_(IN_PROGRESS),
+            submissions.c.tries > 0,
+            submissions.c.error.is_not(None),
+            submissions.c.not_before > now,
         )
+        .values(not_before=now)
+    )
 
 
 def job_missing(
