@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "__init__": {"settings", "tables"},
     "defs": {*_CORE, "app", "marts", "report", "local_dagster"},
     "definitions": {"defs", "settings"},
+    "__main__": {"cli"},
     "cli": {*_CORE, "app", "marts", "report", "local_dagster", "inbox", "sandbox", "defs"},
 }
 
