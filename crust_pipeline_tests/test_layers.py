@@ -82,7 +82,8 @@ def test_no_import_leads_back_up() -> None:
             floors[room] = 1 + max(below, default=0)
         return floors[room]
 
-    assert max(map(floor, MAY_IMPORT)) <= 8
+    # `__main__` only starts `cli`: it is no floor of its own.
+    assert max(floor(room) for room in MAY_IMPORT if room != "__main__") <= 8
 
 
 def test_dagster_is_imported_only_by_the_dagster_layer() -> None:
