@@ -83,7 +83,7 @@ def build_app(
     limits: RequestLimits | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Starlette:
-    """The inbox as an ASGI application.
+    """Return the inbox as an ASGI application.
 
     Args:
         store: keeps what comes.

@@ -36,7 +36,7 @@ class Store:
         return await receipt
 
     async def kept(self) -> int:
-        """How many deliveries the ledger holds."""
+        """Return how many deliveries the ledger holds."""
         return await asyncio.to_thread(inbox.deliveries_kept, self._ledger)
 
     async def _write_all(self) -> None:

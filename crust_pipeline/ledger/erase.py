@@ -1,7 +1,7 @@
-"""Transactions of erasing: people who are to be forgotten, and asked for never again.
+"""Transactions of erasing: people whose data is removed, and who are never asked for again.
 
-Their keys stay here and in the batches they were part of: what nobody remembers would be bought
-again. Rows and tables lose them; `loading.sources` leaves them out of every later rebuild.
+Their keys stay here and in their batches: a key that is not remembered would be bought again. Rows
+and tables lose them; `load.sources` leaves them out of every later rebuild.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,9 +21,9 @@ class Erased:
 
     Attributes:
         keys: the people's keys, with those that identify has found to be theirs as well.
-        days: whose tables are to be written anew.
-        source_files: vendor's files that hold them, below the raw folder; they stay as received.
-        at_vendor: batches with them that cannot be called back; what they bring is left out.
+        days: days of which the tables must be written again.
+        source_files: vendor files with their lines, below the raw folder; they stay as received.
+        at_vendor: batches with them that cannot be called back; their lines will be left out.
     """
 
     keys: frozenset[str]
@@ -41,7 +41,7 @@ def erase(ledger: Ledger, keys: Collection[str], *, reason: str, now: datetime) 
     """Suppress people, take them out of rows and of batches that are not sent yet.
 
     Args:
-        ledger: the ledger; of whichever account, it concerns all of them.
+        ledger: the ledger of any account; all accounts are concerned.
         keys: the people.
         reason: why, for people.
         now: the present time.

@@ -1,8 +1,7 @@
 """Transactions of the inbox: tokens for vendors to call back with, and what they deliver.
 
-A token is all that a delivery needs, so it is kept as a hash only. A delivery proves nothing but
-that somebody knows the token: it makes its batch due for a look, and what is true the vendor is
-asked.
+A token is all that a delivery needs, so only its hash is kept. A delivery proves only that its
+sender knows the token. So it makes its batch due for a poll, and the vendor is asked for the facts.
 """
 
 import hashlib
@@ -21,13 +20,13 @@ from crust_pipeline.ledger.schema import deliveries, hooks, identifiers, submiss
 from crust_pipeline.ledger.states import Answer, BatchState
 from crust_pipeline.ledger.store import Ledger, Transaction
 
-# A batch in one of these has nothing more to hear: its tokens are spent ...
+# In these states a batch accepts no more deliveries: its tokens have expired ...
 NO_MORE_DELIVERIES = frozenset({BatchState.FAILED, BatchState.REJECTED})
-# ... and in one of these it has only while somebody's answer is missing.
+# ... and in these it accepts them only while the answer for an identifier is missing.
 MISSING_DELIVERIES_ONLY = frozenset({BatchState.LANDED, BatchState.LOADED})
-# A job that has not ended in this time is not called back for either (links live 5 days).
+# A job that has not ended in this time will not be called back for (links live 5 days).
 TOKEN_LIVES = timedelta(days=30)
-# Bounds what a token that leaked can fill the disk with.
+# A token that leaked cannot fill the disk with more.
 DELIVERIES_A_BATCH = 1_000
 _BYTES_OF_A_TOKEN = 32
 
@@ -103,7 +102,7 @@ def keep(ledger: Ledger, received: Sequence[Delivery], *, now: datetime) -> list
 
 
 def delivered(ledger: Ledger, submission_id: str, *, most: int | None = None) -> list[bytes]:
-    """What was delivered for a batch, the oldest `most`, as received."""
+    """Return the bodies delivered for a batch as received, oldest first, at most `most`."""
     query = (
         sa.select(deliveries.c.body)
         .where(deliveries.c.submission_id == submission_id)
@@ -115,12 +114,12 @@ def delivered(ledger: Ledger, submission_id: str, *, most: int | None = None) ->
 
 
 def jobs_named(ledger: Ledger, submission_id: str, *, most: int = 20) -> list[str]:
-    """The vendor jobs that deliveries name as this batch's; the vendor must say if it is true.
+    """Return the vendor jobs that deliveries name for a batch; only the vendor can confirm them.
 
     Args:
         ledger: the ledger.
         submission_id: the batch.
-        most: looks into so many deliveries, because who knows the token can send many.
+        most: how many deliveries are read; a sender that knows the token can send many.
     """
     named: dict[str, None] = {}
     for body in delivered(ledger, submission_id, most=most):
@@ -141,10 +140,10 @@ class Awaited:
 
     Attributes:
         submission_id: our id of it.
-        batch_id: the vendor's; None while nobody has seen it.
+        batch_id: the vendor's id; None while it is not known.
         submitted_at: when it was sent.
         identifiers: what was sent, and comes back with each answer.
-        can_be_asked: whether the vendor can be asked for the answer, because it is about one alone.
+        can_be_asked: whether the vendor can be asked for the answer: the batch has one identifier.
     """
 
     submission_id: str
@@ -157,7 +156,7 @@ class Awaited:
 def awaited(
     ledger: Ledger, *, batch_id: str | None = None, submission_id: str | None = None
 ) -> Awaited | None:
-    """One batch by the vendor's id of it, or by ours; None if there is none."""
+    """Return a batch by the vendor's id or by ours; None if there is no such batch."""
     by_id = (
         submissions.c.submission_id == submission_id
         if submission_id is not None
@@ -199,7 +198,7 @@ def being_submitted(ledger: Ledger, sent: Sequence[str]) -> dict[str, str]:
 
 
 def deliveries_kept(ledger: Ledger) -> int:
-    """How many deliveries there are; also proves that the ledger can be read."""
+    """Return how many deliveries are kept; this also proves that the ledger can be read."""
     with ledger.read() as con:
         return con.execute(sa.select(sa.func.count()).select_from(deliveries)).scalar_one()
 
@@ -231,7 +230,7 @@ def _answer_missing() -> sa.ColumnElement[bool]:
 
 
 def _room(con: sa.Connection, batches: set[str]) -> Counter[str]:
-    """How many more deliveries are kept for each of these batches."""
+    """Return how many more deliveries may be kept for each of these batches."""
     query = (
         sa.select(deliveries.c.submission_id, sa.func.count().label("kept"))
         .where(deliveries.c.submission_id.in_(batches))
@@ -256,7 +255,7 @@ def _known(
 def _wake(tx: Transaction, batches: set[str], *, now: datetime) -> None:
     """Make the monitor look at these batches at once.
 
-    Jobs are polled, unknown submits looked for; what had been given up is landed again.
+    Jobs are polled, unknown submits are searched for, and missing answers are landed again.
     """
     waits_for_the_vendor = (BatchState.PENDING, BatchState.PROCESSING, BatchState.UNKNOWN)
     tx.con.execute(

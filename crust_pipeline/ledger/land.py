@@ -71,7 +71,7 @@ class DirectAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one identifier, and what that cost in credits."""
+    """The answer for one identifier, and its cost in credits."""
 
     subject_key: str
     answer: Answer
@@ -83,7 +83,7 @@ class Settled:
 
 
 def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
-    """Completed jobs to land now; the oldest link first, because links die."""
+    """Return completed jobs to land now, the oldest link first, because links die."""
     with ledger.read() as con:
         query = (
             sa.select(submissions)
@@ -174,8 +174,8 @@ def land_again(
         submission_id: the batch.
         at: when to try again.
         error: what happened, for people.
-        sha256: of a file that came and failed its checks.
-        dead_link: the storage did not serve the link.
+        sha256: the hash of a file that failed its checks.
+        dead_link: whether the storage did not serve the link.
     """
     with ledger.write() as tx:
         if BatchState(tx.submission(submission_id).state) is BatchState.COMPLETED:

@@ -34,7 +34,7 @@ def credits_left(
     run_id: str | None,
     balance: Decimal | None = None,
 ) -> Decimal | None:
-    """What may still be reserved, in credits; None: there is no limit."""
+    """Return the credits that may still be reserved; None if there is no limit."""
     today = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), tzinfo=UTC)
     left: list[Decimal] = []
     if limits.per_run is not None:
@@ -48,7 +48,7 @@ def credits_left(
 
 
 def _credits_set_aside(tx: Transaction) -> Decimal:
-    """The worst case of everything planned or in flight, in credits."""
+    """Return the worst-case credits of all batches planned or in flight."""
     query = sa.select(sa.func.sum(submissions.c.credits_reserved)).where(
         submissions.c.account == tx.account, submissions.c.state.in_(RESERVES)
     )
@@ -56,7 +56,7 @@ def _credits_set_aside(tx: Transaction) -> Decimal:
 
 
 def _credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
-    """What the plans of one calendar day cost in credits: settled where known, else at worst.
+    """Return the credits of the plans of a calendar day: settled where known, else the worst case.
 
     What takes the place of a batch that failed counts on the day on which that was planned.
     """
@@ -74,7 +74,7 @@ def _credits_committed_on(tx: Transaction, day_start: datetime) -> Decimal:
 
 
 def _credits_of_run(tx: Transaction, run_id: str) -> Decimal:
-    """What a run has planned so far, in credits: settled where known, else at worst."""
+    """Return the credits of a run's plans: settled where known, else the worst case."""
     query = sa.select(_cost()).where(
         submissions.c.account == tx.account, submissions.c.run_id == run_id
     )
@@ -82,7 +82,7 @@ def _credits_of_run(tx: Transaction, run_id: str) -> Decimal:
 
 
 def _cost() -> sa.ColumnElement[Decimal]:
-    """What batches cost together; nothing those that failed or were refused."""
+    """Return the cost of batches together; batches that failed or were refused cost nothing."""
     known = sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved)
     ended = submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED])
     nothing = ended & ~submissions.c.perhaps_billed

@@ -18,7 +18,7 @@ NO_DAY = date.max
 
 @dataclass(frozen=True, slots=True)
 class DueDay:
-    """A day of an operation whose tables are behind the ledger, and how often that was said."""
+    """A day of an operation whose tables are out of date, and how often a load was requested."""
 
     operation: str
     partition_date: date
@@ -50,7 +50,7 @@ def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> d
 
 
 def days_behind(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[date]:
-    """Those of these days whose result tables would come out different now."""
+    """Return the days of these whose result tables are out of date."""
     query = sa.select(days.c.partition_date).where(
         days.c.operation == operation,
         days.c.partition_date.in_(partitions),
@@ -61,7 +61,7 @@ def days_behind(ledger: Ledger, operation: str, partitions: Sequence[date]) -> l
 
 
 def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[date]:
-    """The days whose tables answer rows of these days: those that asked for their people first."""
+    """Return the days that bought the answers for rows of these days."""
     query = (
         sa.select(identifiers.c.partition_date)
         .join(
@@ -77,7 +77,7 @@ def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -
 
 
 def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
-    """Days whose batches are all final and whose tables are behind, in order."""
+    """Return the days whose batches are all final and whose tables are out of date, in order."""
     query = (
         sa.select(days)
         .where(
@@ -102,7 +102,7 @@ def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
 
 
 def _waiting() -> sa.Exists:
-    """Batches of a day that are not final."""
+    """Return a condition: the day has a batch that is not final."""
     return (
         sa.select(1)
         .select_from(
@@ -120,7 +120,7 @@ def _waiting() -> sa.Exists:
 
 
 def _awaiting() -> sa.Exists:
-    """Rows of a day whose people are being looked for: it is planned again before it is final."""
+    """Return a condition: the day has rows whose e-mail is being identified."""
     return (
         sa.select(1)
         .where(
@@ -133,7 +133,7 @@ def _awaiting() -> sa.Exists:
 
 
 def ranges(partitions: Iterable[date]) -> list[tuple[date, date]]:
-    """Days as (first, last) of each stretch of days next to each other."""
+    """Return days as ranges of consecutive days: (first, last)."""
     found: list[tuple[date, date]] = []
     for day in sorted(partitions):
         if found and found[-1][1] + ONE_DAY == day:
@@ -144,7 +144,7 @@ def ranges(partitions: Iterable[date]) -> list[tuple[date, date]]:
 
 
 def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
-    """Days with rows whose people are identified by now, to be planned again: (operation, day)."""
+    """Return days to plan again, because awaited people are identified: (operation, day)."""
     query = (
         sa.select(rows.c.operation, rows.c.partition_date)
         .join(submissions, submissions.c.submission_id == rows.c.submission_id)
@@ -157,7 +157,7 @@ def days_identified(ledger: Ledger) -> list[tuple[str, date]]:
 
 
 def latest_identified(ledger: Ledger, operation: str) -> str:
-    """Stand for what rows of an operation await and is final: another when more of it is."""
+    """Return a text that changes when more rows of an operation can be planned again."""
     query = (
         sa.select(sa.func.max(submissions.c.submission_id), sa.func.count())
         .select_from(rows.join(submissions, submissions.c.submission_id == rows.c.submission_id))
@@ -173,14 +173,14 @@ def latest_identified(ledger: Ledger, operation: str) -> str:
 
 
 def days_planned(ledger: Ledger, operation: str) -> dict[date, int]:
-    """The days that were planned, with how many input rows each had then."""
+    """Return the planned days with their number of input rows at the time of the plan."""
     query = sa.select(days.c.partition_date, days.c.input_rows).where(days.c.operation == operation)
     with ledger.read() as con:
         return {row.partition_date: row.input_rows for row in con.execute(query)}
 
 
 def days_over_budget(ledger: Ledger, operation: str, *, planned_before: datetime) -> list[date]:
-    """Days with rows that were over a credit limit when the day was last planned, before a time."""
+    """Return days last planned before a time, with rows that were over a credit limit."""
     query = (
         sa.select(rows.c.partition_date)
         .join(
@@ -201,7 +201,7 @@ def days_over_budget(ledger: Ledger, operation: str, *, planned_before: datetime
 
 
 def days_of_priority(ledger: Ledger, partitions: Sequence[date], *, priority: int) -> set[date]:
-    """Those of these days for which a batch of at least this priority was planned."""
+    """Return the days of these for which a batch of at least this priority was planned."""
     if not partitions:
         return set()
     query = (
@@ -226,11 +226,11 @@ def load_requested(ledger: Ledger, due: Sequence[DueDay], *, now: datetime) -> N
 
 
 def sources(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[LandedSource]:
-    """The landed files that the tables of these days are made of.
+    """Return the landed files from which the tables of these days are made.
 
-    A day's tables hold the latest answered purchase of each key and set of fields that it made;
-    those that other days made are in those days' tables. People who were erased are asked for by no
-    day: their lines are known, and used nowhere.
+    A day's tables hold the day's latest answered purchase of each key and set of fields; purchases
+    of other days are in the tables of those days. Erased people belong to no day: their lines are
+    known, and used nowhere.
     """
     bought = _latest_purchases(ledger, operation, partitions)
     asked: dict[str, list[tuple[str, str, date]]] = {}
@@ -314,9 +314,9 @@ class FoundLines:
 
 
 def found_lines(ledger: Ledger, operation: str, partitions: Sequence[date]) -> FoundLines:
-    """The lines about people of these days, as read at landing: no table has a part in it.
+    """Return the lines about people of these days as read at landing, independent of tables.
 
-    Whoever was erased since counts as not matched: their lines are in no table on purpose.
+    People who were erased since count as not matched: no table may have their lines.
     """
     bought = _latest_purchases(ledger, operation, partitions)
     query = sa.select(bought).where(bought.c.source_line.is_not(None))
@@ -331,7 +331,7 @@ def found_lines(ledger: Ledger, operation: str, partitions: Sequence[date]) -> F
 
 
 def files_of_only(ledger: Ledger, operation: str, partitions: Sequence[date]) -> dict[str, int]:
-    """Landed files that only these days have asked for, with their number of lines."""
+    """Return landed files that only these days asked for, with their number of lines."""
     other_day = (
         sa.select(1)
         .where(
@@ -355,7 +355,7 @@ def files_of_only(ledger: Ledger, operation: str, partitions: Sequence[date]) ->
 def flattened(
     ledger: Ledger, operation: str, versions: Mapping[date, int], *, now: datetime
 ) -> None:
-    """The result tables of these days are written as of these versions; later news stays due."""
+    """Record as of which versions the result tables are written; later changes stay due."""
     with ledger.write() as tx:
         for day, version in versions.items():
             tx.con.execute(
@@ -381,7 +381,7 @@ def versions_flattened(ledger: Ledger, partitions: Sequence[date]) -> dict[tuple
 def loaded(ledger: Ledger, versions: Mapping[tuple[str, date], int]) -> None:
     """The accounts of these days are written as well, as of these versions; later news stays due.
 
-    Another run may have flattened more meanwhile: these accounts do not tell of it.
+    Another run may have flattened more meanwhile; these accounts do not include it.
     """
     with ledger.write() as tx:
         for (operation, day), version in versions.items():
@@ -442,7 +442,7 @@ def days_flattened(
 
 
 def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -> list[str]:
-    """Landed batches of these days none of whose days is still to be loaded."""
+    """Return landed batches of these days of which every day is loaded."""
     behind = (
         sa.select(1)
         .select_from(
@@ -472,7 +472,7 @@ def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -
 
 
 def days_loaded(ledger: Ledger) -> list[tuple[str, date]]:
-    """Days that are final and whose tables are up to the ledger, as (operation, day)."""
+    """Return days that are final and whose tables are up to date: (operation, day)."""
     query = sa.select(days.c.operation, days.c.partition_date).where(
         days.c.version == days.c.loaded_version, ~_waiting(), ~_awaiting()
     )

@@ -1,6 +1,6 @@
-"""Transactions of lookups: purchases that no input row asks for, and what became of them.
+"""Transactions of lookups: purchases for which there is no input row, and their answers.
 
-They are batches like any other. Only here are they found by whom they are about.
+They are batches like any other, but they are found by person, not by day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from crust_pipeline.ledger.store import ERROR_CHARS, Ledger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastPurchase:
-    """What became of one person in the last batch of a line that asked for them.
+    """The last batch of a line that asked for a person, and its answer for them.
 
     Attributes:
         credits: what this person cost; None until the answer is settled.
@@ -39,7 +39,11 @@ class LastPurchase:
 def last_purchases(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, LastPurchase]:
     """What became of people: {subject_key: the batch that asks for them, or the first of its line}.
 
-    A batch that is halved or tried again has others in its place; the last of them counts.
+    A batch that is halved or tried again is replaced by others; the last of them counts.
+
+    Args:
+        ledger: the ledger.
+        asked: {profile_key: the batch that asks for the person, or the first batch of its line}.
     """
     found: dict[str, LastPurchase] = {}
     with ledger.read() as con:
@@ -82,15 +86,15 @@ def _last_purchase(row: sa.Row[Any]) -> LastPurchase:
 def sources_of_people(
     ledger: Ledger, operation: str, keys: Sequence[str], *, day: date
 ) -> list[LandedSource]:
-    """The landed files that hold what is bought of these people, the oldest first.
+    """Return the landed files with the answers bought for these people, oldest first.
 
-    Whoever was erased is in none of them, as in no table.
+    People who were erased are left out, as in all tables.
 
     Args:
         ledger: the account's ledger.
         operation: what was bought.
         keys: the people.
-        day: under which to show them, whenever they were bought.
+        day: the day under which to show them, whenever they were bought.
     """
     with ledger.read() as con:
         suppressed = suppressed_keys(con)
@@ -126,7 +130,7 @@ def sources_of_people(
 
 
 def credits_reported(ledger: Ledger, lines: Sequence[str]) -> Decimal | None:
-    """What the vendor says that these lines of batches cost; None where it does not say."""
+    """Return the credits that the vendor reports for these lines; None if it reports none."""
     query = sa.select(sa.func.sum(submissions.c.credits_reported)).where(
         submissions.c.root_submission_id.in_(lines)
     )
@@ -135,14 +139,14 @@ def credits_reported(ledger: Ledger, lines: Sequence[str]) -> Decimal | None:
 
 
 def any_planned(ledger: Ledger, lines: Sequence[str]) -> bool:
-    """Whether a batch of these lines is still planned."""
+    """Tell whether a batch of these lines is still planned."""
     query = sa.select(sa.func.count()).where(_planned_in(lines))
     with ledger.read() as con:
         return con.execute(query).scalar_one() > 0
 
 
 def withdraw(ledger: Ledger, lines: Sequence[str], *, reason: str, now: datetime) -> None:
-    """Give up what these lines have not sent: nothing was billed, its people are free again."""
+    """Give up the batches of these lines that were not sent: nothing was billed for them."""
     with ledger.write() as tx:
         query = sa.select(submissions.c.submission_id).where(_planned_in(lines))
         for submission_id in list(tx.con.execute(query).scalars()):

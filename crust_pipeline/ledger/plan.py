@@ -1,4 +1,4 @@
-"""Transactions of the plan: what is known of each key, what is set aside, and the new batches.
+"""Transactions of the plan: earlier purchases of each key, decisions for rows, new batches.
 
 All of it runs inside one write transaction, so that two plans at the same time cannot buy the same
 key or spend the same credits.
@@ -30,7 +30,7 @@ KEYS_A_QUERY = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who owns a purchase of one key. `answer` is None while it is planned or in flight."""
+    """A batch's ownership of one key. `answer` is None while the batch is planned or in flight."""
 
     subject_key: str
     fields: frozenset[str]
@@ -56,8 +56,8 @@ class PlannedRow:
 class NewBatch:
     """A batch to be written: its identifiers as (subject_key, identifier as sent, day that asked).
 
-    It asks for `fields`, and its people count as asked for `covers`: that, and what the account may
-    not have. Otherwise a field denied today would be bought on its own, for everybody, tomorrow.
+    The request asks for `fields`. Its people count as asked for `covers`: `fields`, and the fields
+    that the account may not have. Otherwise a field denied today would be bought alone tomorrow.
     """
 
     submission_id: str
@@ -78,19 +78,19 @@ class NewBatch:
 
 
 def new_submission_id() -> str:
-    """A fresh id for a batch: 32 hexadecimal digits."""
+    """Return a new id for a batch: 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 
 def field_set(fields: Iterable[str]) -> str:
-    """The one spelling of a set of fields."""
+    """Return the canonical spelling of a set of fields."""
     return ",".join(sorted(set(fields)))
 
 
 def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, list[Claim]]:
     """What is owned of each key: {subject_key: claims}, keys that nobody owns left out.
 
-    Whoever asked the vendor for removal is in it for every operation: they are asked for nowhere.
+    A person who asked the vendor for removal has a claim for every operation: never asked again.
     """
     found: dict[str, list[Claim]] = {}
     for start in range(0, len(keys), KEYS_A_QUERY):
@@ -121,7 +121,7 @@ def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What identify knows of an e-mail address: whose it is, or that the answer is on its way."""
+    """What identify knows of an e-mail address: its owner's key, or that the answer is pending."""
 
     submission_id: str
     subject_key: str | None
@@ -163,7 +163,7 @@ def identities_of(
 def rows_of(
     tx: Transaction, operation: str, partitions: Sequence[date]
 ) -> dict[tuple[date, str], PlannedRow]:
-    """The decisions of earlier plans: {(day, row_id): row}."""
+    """Return the decisions of earlier plans: {(day, row_id): row}."""
     query = (
         sa.select(rows, submissions.c.account)
         .outerjoin(submissions, submissions.c.submission_id == rows.c.submission_id)
@@ -235,7 +235,7 @@ def add_batch(
 def take_claims(
     tx: Transaction, operation: str, asked: str, submission_id: str, keys: Sequence[str]
 ) -> None:
-    """Make this batch the owner of its keys, in place of a purchase that is stale or failed."""
+    """Claim the keys for a batch, in place of a purchase that is stale or failed."""
     number = _number_of(tx, asked)
     for start in range(0, len(keys), KEYS_A_QUERY):
         tx.con.execute(
@@ -262,7 +262,7 @@ def take_claims(
 
 
 def _number_of(tx: Transaction, fields: str) -> int:
-    """The number of a set of fields, given when it is first asked for."""
+    """Return the number of a set of fields; a new set gets the next number."""
     query = sa.select(field_sets.c.id).where(field_sets.c.fields == fields)
     known = tx.con.execute(query).scalar_one_or_none()
     if known is not None:

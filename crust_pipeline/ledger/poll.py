@@ -1,4 +1,4 @@
-"""Transactions of the monitor: what is due for a poll, and what the vendor said of a job."""
+"""Transactions of the monitor: jobs that are due for a poll, and what the vendor said of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from crust_pipeline.ledger.states import AT_VENDOR, IN_PROGRESS, BatchState
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.submit import Pause, PauseKind, end_pause, start_pause
 
-# From so many finished jobs of a product it is learned how long its jobs take.
+# How many finished jobs of a product are used to estimate how long its jobs take.
 LATEST_JOBS = 50
-# A job just accepted may not be known everywhere at once; after this it is believed to be gone.
+# A job just accepted may not be known everywhere at once; after this time it counts as gone.
 JOB_MISSING_AFTER = timedelta(hours=1)
 
 
@@ -36,7 +36,7 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class DuePoll:
-    """A job to ask about."""
+    """A job that is due for a poll."""
 
     submission_id: str
     batch_id: str
@@ -49,7 +49,7 @@ class DuePoll:
 
 @dataclass(frozen=True, slots=True)
 class UnknownSubmit:
-    """A submit whose fate nobody knows, with what a search for its job needs."""
+    """A submit that may have started a job, with the values that a search for the job needs."""
 
     submission_id: str
     operation: str
@@ -62,7 +62,7 @@ class UnknownSubmit:
 
 
 def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
-    """Jobs to ask about, the longest-waiting first."""
+    """Return the jobs that are due for a poll, the longest-waiting first."""
     with ledger.read() as con:
         query = (
             sa.select(
@@ -86,7 +86,7 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
 
 
 def next_poll(ledger: Ledger) -> datetime | None:
-    """When the next job is to be asked about; None when none is at the vendor."""
+    """Return when the next poll is due; None when no job is at the vendor."""
     query = sa.select(sa.func.min(submissions.c.not_before)).where(
         submissions.c.account == ledger.account, submissions.c.state.in_(AT_VENDOR)
     )
@@ -95,7 +95,7 @@ def next_poll(ledger: Ledger) -> datetime | None:
 
 
 def finished_seconds(ledger: Ledger, product: str, identifier_count: int) -> list[float]:
-    """How long the latest finished jobs of about this size took at the vendor, in seconds."""
+    """Return the seconds that the latest finished jobs of about this size took at the vendor."""
     took = (submissions.c.vendor_created_at, submissions.c.submitted_at)
     ended = (submissions.c.vendor_completed_at, submissions.c.completed_at)
     query = (
@@ -120,7 +120,7 @@ def finished_seconds(ledger: Ledger, product: str, identifier_count: int) -> lis
 
 
 def _seconds_taken(row: sa.Row[Any, Any, Any, Any, Any]) -> float:
-    """By the vendor's clock alone, or by ours alone."""
+    """Return the seconds by the vendor's clock alone, or by ours alone."""
     if row.vendor_created_at and row.vendor_completed_at:
         return (row.vendor_completed_at - row.vendor_created_at).total_seconds()
     return (row.completed_at - row.submitted_at).total_seconds() if row.submitted_at else 0.0
@@ -165,11 +165,11 @@ def try_at_once(tx: Transaction, *, now: datetime) -> None:
 def job_missing(
     ledger: Ledger, submission_id: str, *, ask_at: datetime, error: str, now: datetime
 ) -> bool:
-    """The vendor says that it knows no such job, of which it has taken the submit.
+    """Record that the vendor does not know a job that it had accepted.
 
     Returns:
-        True when it has said nothing else for so long that the batch's fate is unknown now. The
-        slot stays taken: the job may run and be billed all the same.
+        True when it has said so for so long that the batch is unknown now. The slot stays taken:
+        the job may run and be billed all the same.
     """
     with ledger.write() as tx:
         batch = tx.submission(submission_id)
@@ -194,7 +194,7 @@ def job_missing(
 
 
 def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
-    """No job is asked about before that time."""
+    """Postpone the polls of all jobs to that time."""
     with ledger.write() as tx:
         tx.con.execute(
             submissions.update()
@@ -210,7 +210,7 @@ def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
 def reported(
     ledger: Ledger, submission_id: str, report: JobReport, *, poll_at: datetime, now: datetime
 ) -> None:
-    """Write down what the vendor said of a job that has not failed."""
+    """Record what the vendor said of a job that has not failed."""
     with ledger.write() as tx:
         before = BatchState(tx.submission(submission_id).state)
         if before not in AT_VENDOR:
@@ -249,16 +249,16 @@ def failed(
     not_before: datetime | None = None,
     out_of_credits_until: datetime | None = None,
 ) -> bool:
-    """A job ended without results; the vendor bills nothing for it.
+    """Record that a job ended without results; the vendor bills nothing for it.
 
     Args:
         ledger: the ledger.
         submission_id: the batch.
         reason: what the vendor said, for people.
         now: the present time.
-        instead: batches that take its place; none: its identifiers are free to be planned anew.
-        not_before: when those may be submitted.
-        out_of_credits_until: when to submit anything again, if it failed because credits ended.
+        instead: batches that take its place; without any, its identifiers can be planned again.
+        not_before: when those batches may be submitted.
+        out_of_credits_until: when to submit again, if the job failed because credits ended.
 
     Returns:
         Whether this call recorded the failure; False when another process was faster.
@@ -284,7 +284,7 @@ def failed(
 
 
 def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
-    """How many batches have failed or were refused in one line of re-plans."""
+    """Return how many batches failed or were refused in one line of re-plans."""
     with ledger.read() as con:
         query = sa.select(sa.func.count()).where(
             submissions.c.root_submission_id == root_submission_id,
@@ -304,7 +304,7 @@ def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[An
 
 
 def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[UnknownSubmit]:
-    """Submits of unknown fate, oldest first; with `now`, those that are due to be looked for."""
+    """Return unknown submits, oldest first; with `now`, only those due for a search."""
     with ledger.read() as con:
         query = sa.select(submissions).where(
             submissions.c.account == ledger.account, submissions.c.state == BatchState.UNKNOWN
@@ -327,7 +327,7 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
 
 
 def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:
-    """No job was found for an unknown submit; look again later."""
+    """Postpone the next search for the job of an unknown submit; count this one."""
     with ledger.write() as tx:
         if BatchState(tx.submission(submission_id).state) is BatchState.UNKNOWN:
             tx.update(submission_id, not_before=at, tries=submissions.c.tries + 1)
@@ -336,11 +336,11 @@ def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:
 def jobs_known(
     ledger: Ledger, batch_ids: Sequence[str]
 ) -> tuple[dict[str, datetime], frozenset[tuple[str, str]]]:
-    """What is known of these vendor jobs.
+    """Return what the ledger knows of these vendor jobs.
 
     Returns:
-        Those of batches of ours with the time of their submit, and (job, submission id) of those
-        that turned out not to be that submit's.
+        The jobs of our batches with their time of submit; and pairs (job, submission id) of jobs
+        that turned out not to belong to that submit.
     """
     ours = sa.select(submissions.c.batch_id, submissions.c.submitted_at).where(
         submissions.c.account == ledger.account, submissions.c.batch_id.in_(batch_ids)
@@ -377,10 +377,10 @@ def adopt(
     created_at: datetime | None,
     now: datetime,
 ) -> bool:
-    """A job of the vendor's list is taken for an unknown submit; landing verifies it.
+    """Adopt a job of the vendor's list for an unknown submit; landing verifies it.
 
     Returns:
-        False when the submit's fate is known by now, or another batch has the job.
+        False when the submit is not unknown any more, or another batch has the job.
     """
     with ledger.write() as tx:
         if tx.state(submission_id) is not BatchState.UNKNOWN or tx.has_job(batch_id):
@@ -422,7 +422,7 @@ def _undo_adoption(tx: Transaction, batch: sa.Row[Any], *, reason: str, now: dat
 
 
 def _unknown_again(tx: Transaction, submission_id: str, *, reason: str, now: datetime) -> None:
-    """Which job a batch became is not known any more."""
+    """Make a batch unknown again: its job is not known any more."""
     tx.move(
         submission_id,
         BatchState.UNKNOWN,
@@ -445,6 +445,6 @@ def _unknown_again(tx: Transaction, submission_id: str, *, reason: str, now: dat
 
 
 def revision(ledger: Ledger) -> int:
-    """A number that grows with every step of any batch."""
+    """Return a number that grows with every step of any batch."""
     with ledger.read() as con:
         return con.execute(sa.select(sa.func.max(transitions.c.id))).scalar_one() or 0

@@ -1,4 +1,4 @@
-"""What the ledger can tell: outcomes, batches, credit usage, a summary for `status`. Reads only."""
+"""Queries for people and tables: outcomes, batches, a summary for `status`. Reads only."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -69,7 +69,7 @@ class Summary:
 def rows_in_progress(
     ledger: Ledger, operation: str, partitions: Sequence[date]
 ) -> dict[tuple[date, str], str]:
-    """Rows of these days that still wait for a batch: {(day, row_id): submission_id}."""
+    """Return rows of these days that still wait for a batch: {(day, row_id): submission_id}."""
     query = (
         sa.select(rows.c.partition_date, rows.c.row_id, rows.c.submission_id)
         .join(submissions, submissions.c.submission_id == rows.c.submission_id)
@@ -84,7 +84,7 @@ def rows_in_progress(
 
 
 def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iterator[RowOutcome]:
-    """One outcome for each input row of the days, in the order of days and rows."""
+    """Yield one outcome for each input row of the days, in the order of days and rows."""
     query = (
         sa.select(
             rows,
@@ -136,7 +136,7 @@ def outcomes(ledger: Ledger, operation: str, partitions: Sequence[date]) -> Iter
 
 @cache
 def fields_not_permitted(covers: str, field_set: str) -> tuple[str, ...]:
-    """What a batch left out of what it should have asked for: the account may not have it."""
+    """Return the fields that a batch left out because the account may not have them."""
     asked = field_set.split(",")
     left_out = (name for name in covers.split(",") if name not in asked)
     return tuple(
@@ -148,7 +148,7 @@ def fields_not_permitted(covers: str, field_set: str) -> tuple[str, ...]:
 def outcome_counts(
     ledger: Ledger, operation: str, partitions: Sequence[date]
 ) -> dict[date, Counter[str]]:
-    """How many rows of each day had which outcome; a planned day without rows is in it too."""
+    """Count the outcomes of each day; a planned day without rows is included."""
     counts: dict[date, Counter[str]] = {}
     with ledger.read() as con:
         planned = sa.select(days.c.partition_date).where(
@@ -164,7 +164,7 @@ def outcome_counts(
 def batches(
     ledger: Ledger, *, first_partitions: Sequence[date] | None = None
 ) -> list[dict[str, Any]]:
-    """Everything the ledger knows of its batches; `partition_date` is the first day of each."""
+    """Return all columns of all batches; `partition_date` is the first day of each."""
     query = sa.select(submissions).order_by(submissions.c.created_at, submissions.c.submission_id)
     if first_partitions is not None:
         query = query.where(submissions.c.first_partition.in_(first_partitions))
@@ -181,7 +181,7 @@ def batches(
 
 
 def first_partitions_of(ledger: Ledger, partitions: Sequence[date]) -> list[date]:
-    """The days under which the batches that touch these days are filed in the table `batches`."""
+    """Return the partitions of the table `batches` that hold the batches of these days."""
     query = (
         sa.select(submissions.c.first_partition)
         .join(submission_days, submission_days.c.submission_id == submissions.c.submission_id)
@@ -220,7 +220,7 @@ def troubled(ledger: Ledger) -> list[Troubled]:
 
 
 def summary(ledger: Ledger, *, now: datetime) -> Summary:
-    """Batches by state, slots, the account's pause, and credits."""
+    """Return the batches by state, slots, the account's pause and credits."""
     ours = submissions.c.account == ledger.account
     with ledger.read() as con:
         states = con.execute(
@@ -282,7 +282,7 @@ def waiting_rows(
     searches: int,
     without: Collection[str] = (),
 ) -> Waiting:
-    """How many rows wait for a batch that is in progress.
+    """Count the rows that wait for a batch in progress.
 
     Args:
         ledger: the ledger.

@@ -38,7 +38,7 @@ class Queued:
 
 
 def queue(ledger: Ledger) -> list[Queued]:
-    """Batches that hold a slot, and then planned ones in the order in which they will be sent."""
+    """Return batches that hold a slot, then planned batches in the order of sending."""
     waits = (submissions.c.account == ledger.account) & submissions.c.state.in_(
         [BatchState.PLANNED, *HOLDS_SLOT]
     )

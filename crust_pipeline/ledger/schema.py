@@ -41,12 +41,12 @@ class Credits(TypeDecorator[Decimal]):
     scale = Decimal(10_000)
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """Credits to ten-thousandths."""
+        """Convert credits to ten-thousandths."""
         del dialect
         return None if value is None else int((value * self.scale).to_integral_value())
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ANN401
-        """Ten-thousandths to credits."""
+        """Convert ten-thousandths to credits."""
         del dialect
         return None if value is None else Decimal(int(value)) / self.scale
 

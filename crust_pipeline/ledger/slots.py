@@ -1,4 +1,4 @@
-"""What the ledger remembers of earlier moments: slots in use over time. Reads only."""
+"""The history of slots: how many were held at which time. Reads only."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ class SlotsHeld:
 
 
 def slots_over_time(ledger: Ledger) -> list[SlotsHeld]:
-    """How many of the account's slots were held, at every moment at which that changed."""
+    """Return how many slots the account held, at each time when the number changed."""
     query = (
         sa.select(transitions.c.at, transitions.c.submission_id, transitions.c.to_state)
         .join(submissions, submissions.c.submission_id == transitions.c.submission_id)

@@ -45,12 +45,12 @@ class CreditUsage:
 
 @dataclass(slots=True, kw_only=True)
 class Spending:
-    """What batches of one vendor that have something in common cost together.
+    """The total cost of batches of one vendor that are in the same group.
 
     Attributes:
         vendor: whose credits these are.
-        group: what they have in common, by grouping.
-        submission_ids: the batches, or those of which a part has it in common.
+        group: the values that they share, by grouping.
+        submission_ids: the batches that belong to the group as a whole or in part.
         identifiers: people asked for.
         delivered: people of whom something came.
         credits_reserved: the worst case; nothing for batches that are not billed.
@@ -81,14 +81,14 @@ class Spending:
             self.credits_computed_of_reported += usage.credits_computed
 
     def round(self) -> None:
-        """Undo what dividing batches among days has left behind the digits that credits have."""
+        """Round the amounts to the digits of credits, after batches were divided among days."""
         for name in ("reserved", "computed", "reported", "computed_of_reported"):
             if (amount := getattr(self, f"credits_{name}")) is not None:
                 setattr(self, f"credits_{name}", amount.quantize(1 / Credits.scale))
 
 
 def credit_usage(ledger: Ledger, operation: str, partitions: Sequence[date]) -> list[CreditUsage]:
-    """What each batch cost each of these days: the credits of its identifiers, by their day."""
+    """Return the cost of each batch for each day: the credits of its identifiers of that day."""
     of_days = submissions.c.operation == operation, identifiers.c.partition_date.in_(partitions)
     with ledger.read() as con:
         return [usage for usage, _ in _usage(con, *of_days)]
@@ -97,7 +97,7 @@ def credit_usage(ledger: Ledger, operation: str, partitions: Sequence[date]) -> 
 def spending(
     ledger: Ledger, *, accounts: Collection[str], by: Sequence[Grouping] = ()
 ) -> list[Spending]:
-    """What all batches of these accounts cost, by vendor and by what they have in common.
+    """Return the cost of all batches of these accounts, by vendor and grouping.
 
     Args:
         ledger: the ledger.
@@ -120,7 +120,7 @@ def spending(
 
 
 def first_day(ledger: Ledger) -> date | None:
-    """The day (UTC) on which the account's first batch was planned."""
+    """Return the day (UTC) on which the account's first batch was planned."""
     query = sa.select(sa.func.min(submissions.c.created_at)).where(
         submissions.c.account == ledger.account
     )
@@ -146,7 +146,7 @@ def _common(name: Grouping, usage: CreditUsage, batch: sa.Row[Any]) -> str | dat
 def _usage(
     con: sa.Connection, *where: sa.ColumnElement[bool]
 ) -> Iterator[tuple[CreditUsage, sa.Row[Any]]]:
-    """Batches, divided among the days that asked for their people."""
+    """Yield the usage of batches, divided among the days that asked for their people."""
     earlier = identifiers.alias()
     query = (
         sa.select(
@@ -191,7 +191,7 @@ def _usage(
 
 
 def _reported_share(row: sa.Row[Any]) -> Decimal | None:
-    """A day's part of what the vendor says, as computed for the day where the two agree."""
+    """Return a day's part of the reported credits; the computed part where batch totals agree."""
     if row.credits_reported is None:
         return None
     if row.credits_reported == row.credits_computed:
@@ -200,7 +200,7 @@ def _reported_share(row: sa.Row[Any]) -> Decimal | None:
 
 
 def _share(amount: Decimal, row: sa.Row[Any]) -> Decimal:
-    """A day's part of a batch's credits, by its people; rounded so that the days add up to all."""
+    """Return a day's part of a batch's credits by its people; the rounded parts add up."""
 
     def of_people(count: int) -> Decimal:
         return (amount * count / row.identifier_count).quantize(1 / Credits.scale)

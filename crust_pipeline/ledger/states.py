@@ -1,4 +1,4 @@
-"""What can become of a batch: its states, the steps between them, and who holds a vendor slot."""
+"""The states of a batch, the steps between them, and which of them hold a vendor slot."""
 
 from enum import StrEnum
 
@@ -90,7 +90,7 @@ ALLOWED: dict[BatchState, frozenset[BatchState]] = {
 # be among them: only the vendor's own word frees a slot, never a local time-out.
 HOLDS_SLOT = frozenset({S.SUBMITTING, S.PENDING, S.PROCESSING, S.UNKNOWN})
 
-# Jobs whose state only the vendor can tell.
+# Jobs of which only the vendor knows the state.
 AT_VENDOR = frozenset({S.PENDING, S.PROCESSING})
 
 # A day with a batch in one of these still has something coming. Unknown is not among them: it may

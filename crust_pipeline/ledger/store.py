@@ -105,7 +105,7 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Generator["Transaction"]:
-        """A transaction that holds the write lock from its first statement on."""
+        """Begin a transaction that holds the write lock from its first statement on."""
         with self.engine.connect().execution_options(crust_write=True) as con, con.begin():
             tx = Transaction(con, account=self.account)
             yield tx
@@ -115,7 +115,7 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Generator[sa.Connection]:
-        """A consistent view. It neither waits for writers nor holds them up."""
+        """Begin a consistent read, which neither waits for writers nor blocks them."""
         with self._readers.connect() as con, con.begin():
             yield con
 
@@ -143,18 +143,18 @@ class Transaction:
         self.log_lines: list[str] = []
 
     def submission(self, submission_id: str) -> sa.Row[Any]:
-        """One batch, whole."""
+        """Return all columns of a batch."""
         return submission(self.con, submission_id)
 
     def has_job(self, batch_id: str | None) -> bool:
-        """Whether a batch of this account has this job of the vendor's already."""
+        """Tell whether a batch of this account already has this vendor job."""
         query = sa.select(submissions.c.submission_id).where(
             submissions.c.account == self.account, submissions.c.batch_id == batch_id
         )
         return self.con.execute(query).first() is not None
 
     def state(self, submission_id: str) -> BatchState:
-        """Where a batch is in its life."""
+        """Return the state of a batch."""
         return BatchState(self.submission(submission_id).state)
 
     def move(
@@ -166,7 +166,7 @@ class Transaction:
         reason: str | None = None,
         **values: Any,  # noqa: ANN401 - columns of submissions
     ) -> None:
-        """Take a batch one step on and write down why.
+        """Move a batch to its next state and record why.
 
         Raises:
             LedgerError: its present state does not allow that step.
@@ -192,7 +192,7 @@ class Transaction:
     def log_event(
         self, event: str, submission_id: str, operation: str, *, batch_id: str | None = None
     ) -> None:
-        """One line for the log, with ids only: errors and reasons are in the ledger."""
+        """Add a line to the log, with ids only: errors and reasons are in the ledger."""
         self.log_lines.append(
             f"event={event} submission_id={submission_id} batch_id={batch_id or '-'} "
             f"operation={operation}"
@@ -207,7 +207,7 @@ class Transaction:
         )
 
     def mark_days_stale(self, submission_id: str) -> None:
-        """Mark the days that wait for this batch: their tables would come out different now."""
+        """Mark the tables of the days that wait for this batch as out of date."""
         waiting = sa.select(submission_days.c.partition_date)
         waiting = waiting.where(
             submission_days.c.submission_id == submission_id,
@@ -221,7 +221,7 @@ class Transaction:
 
 
 def submission(con: sa.Connection, submission_id: str) -> sa.Row[Any]:
-    """One batch, whole.
+    """Return all columns of a batch.
 
     Raises:
         LedgerError: there is none of that id.

@@ -1,7 +1,7 @@
-"""Transactions around a submit: claim a batch and a slot, write the intent, write what came of it.
+"""Transactions around a submit: claim a batch and a slot, write the intent, record the answer.
 
-The intent is committed before the request leaves. Whoever finds a batch in `submitting` whose owner
-is gone knows that money may have been spent and that nobody saw the answer.
+The intent is committed before the request leaves. So a batch in `submitting` without its owner may
+have cost money, and no process saw the answer.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,12 +33,12 @@ class PauseKind(StrEnum):
     CREDITS = "credits"
     KEY = "key"
     UNREACHABLE = "unreachable"
-    REFUSED = "refused"  # for a reason that nobody has taught us
+    REFUSED = "refused"  # for a reason that is not in our list
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A wait before the next submit, as told or chosen, and its reason for people."""
+    """A wait before the next submit, and its reason for people."""
 
     kind: PauseKind
     until: datetime
@@ -48,7 +48,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An intent that nobody has reported on yet, and the process that wrote it."""
+    """An intent without a recorded answer, and the process that wrote it."""
 
     submission_id: str
     product: str
@@ -150,7 +150,7 @@ def claim_next(
 
 
 def is_anything_planned(ledger: Ledger) -> bool:
-    """Whether a batch waits to be sent."""
+    """Tell whether a batch waits to be sent."""
     query = sa.select(
         sa.exists().where(
             submissions.c.account == ledger.account, submissions.c.state == BatchState.PLANNED
@@ -174,7 +174,7 @@ def unsellable(ledger: Ledger, *, products: Collection[str], now: datetime) -> l
 
 
 def slots_held(con: sa.Connection, account: str) -> int:
-    """Vendor slots that this ledger's batches hold, or may hold."""
+    """Count the vendor slots that the account's batches hold, or may hold."""
     query = sa.select(sa.func.count()).where(
         submissions.c.account == account,
         submissions.c.takes_slot,
@@ -193,10 +193,10 @@ def accepted(
     poll_at: datetime,
     now: datetime,
 ) -> bool:
-    """The vendor took the job.
+    """Record that the vendor accepted the job.
 
     Returns:
-        False when it names a job that another batch has: nothing is written, nobody knows.
+        False when another batch has that job: nothing is written, and the submit is unknown.
 
     Raises:
         LedgerError: the batch was given up meanwhile, so that the job will be billed for nothing.
@@ -249,7 +249,7 @@ def fields_refused(
     kept: Sequence[str],
     now: datetime,
 ) -> None:
-    """The account may not have some of the fields: remember that, plan the batch without them.
+    """Record that the account may not have some fields, and plan the batch without them.
 
     Args:
         ledger: the ledger.
@@ -292,7 +292,7 @@ def fields_refused(
 def fields_denied(
     con: sa.Connection, account: str, operation: str, *, now: datetime
 ) -> frozenset[str]:
-    """Fields that the vendor refused to this account not long ago."""
+    """Return the fields that the vendor refused to this account in the last days."""
     query = sa.select(denied_fields.c.field).where(
         denied_fields.c.account == account,
         denied_fields.c.operation == operation,
@@ -310,7 +310,7 @@ def rejected(
     instead: Sequence[NewBatch] = (),
     state: BatchState = BatchState.SUBMITTING,
 ) -> None:
-    """The vendor refused the job for good: nothing started, nothing was billed, its keys are free.
+    """Record that the vendor refused the job for good: nothing was billed, its keys are free.
 
     Args:
         ledger: the ledger.
@@ -318,7 +318,7 @@ def rejected(
         reason: why, for people.
         now: the present time.
         instead: batches that take its place.
-        state: the only one from which this may be said.
+        state: the state that the batch must have.
 
     Raises:
         LedgerError: the batch is in another state.
@@ -355,11 +355,11 @@ def submit_again(
     limits: Limits,
     now: datetime,
 ) -> None:
-    """Buy a submit of unknown fate again; that it may be billed as well counts on.
+    """Buy an unknown submit again; the credits of the first one stay reserved.
 
     Raises:
         OverLimitError: it would pass a limit. Nothing was written.
-        LedgerError: its fate is known by now.
+        LedgerError: the submit is not unknown any more.
     """
     with ledger.write() as tx:
         left = credits_left(tx, limits, now=now, run_id=instead.run_id)
@@ -404,7 +404,7 @@ def orphaned_intents(ledger: Ledger) -> list[Orphan]:
 def pause_of(
     con: sa.Connection, account: str, *, now: datetime, takes_slot: bool = True
 ) -> Pause | None:
-    """What batches, or else synchronous requests, wait for, if they have to."""
+    """Return the pause of batches, or of synchronous requests; None if there is no pause."""
     row = con.execute(
         sa.select(pauses).where(
             pauses.c.account == account, pauses.c.takes_slot == takes_slot, pauses.c.until > now
@@ -416,7 +416,7 @@ def pause_of(
 
 
 def tries_so_far(ledger: Ledger, kind: PauseKind, *, takes_slot: bool) -> int:
-    """How many pauses of one kind followed each other without a request accepted in between."""
+    """Return how many pauses of one kind came in a row, with no request accepted between."""
     with ledger.read() as con:
         query = sa.select(pauses.c.tries).where(
             pauses.c.account == ledger.account,
@@ -451,5 +451,5 @@ def end_pause(tx: Transaction, kind: PauseKind | None = None, *, takes_slot: boo
 
 
 def backoff(tries: int, *, first_seconds: float, most_seconds: float) -> timedelta:
-    """A wait that doubles with every try."""
+    """Return a wait that doubles with every try."""
     return timedelta(seconds=min(most_seconds, first_seconds * 2 ** min(tries, 30)))

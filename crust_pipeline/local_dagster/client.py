@@ -1,7 +1,7 @@
-"""Questions and orders to a running Dagster web server, in GraphQL.
+"""A client of a running Dagster web server, in GraphQL.
 
-Every query we send stands in this file. Dagster itself is not imported: what happens here is what
-happens when a person clicks in the UI.
+All queries of the product are in this file. Dagster itself is not imported: each method does what a
+click in the UI does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -104,7 +104,7 @@ class DagsterClient:
         self._http.close()
 
     def location_loaded(self) -> bool:
-        """Whether the code can be used; False while it is still being loaded.
+        """Tell whether the code is loaded; False while it is still being loaded.
 
         Raises:
             InstanceError: it cannot be loaded, and why.
@@ -138,7 +138,7 @@ class DagsterClient:
         return self._sensor(sensor)["status"]
 
     def start_sensor(self, sensor: str) -> None:
-        """Let the sensor tick."""
+        """Start the sensor."""
         self._ask(_START_SENSOR, selector=self._selector(sensorName=sensor))
 
     def _runs(self, chosen: Mapping[str, object], *, limit: int) -> list[Run]:

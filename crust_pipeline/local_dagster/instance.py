@@ -1,7 +1,7 @@
-"""A Dagster instance of our own: start it, stop it, see that it lives.
+"""A Dagster instance of our own: start it, check that its processes run, stop it.
 
-Three processes (code server, web server, daemon), none of which outlives us. How to talk to it is
-in `client`; how its processes are held is in `processes`.
+It has three processes (code server, web server, daemon), and none of them outlives us. `client`
+talks to it; `processes` ends its processes with ours.
 """
 
 import json
@@ -44,7 +44,7 @@ class DagsterInstance(DagsterClient):
         module: str,
         scratch: Path,
     ) -> None:
-        """Write down where its parts find each other; nothing runs yet."""
+        """Write the workspace file; start nothing yet."""
         super().__init__(f"http://127.0.0.1:{port}", location=LOCATION)
         self._environment = {**environment, "DAGSTER_HOME": str(home)}
         self._log_dir = log_dir
@@ -138,7 +138,7 @@ class DagsterInstance(DagsterClient):
         self._start_process("daemon", "dagster._daemon", "run", f"--workspace={self._workspace}")
 
     def check(self) -> None:
-        """Do nothing while all is well.
+        """Check that every process runs.
 
         Raises:
             InstanceError: a process that should be running has ended.

@@ -30,7 +30,7 @@ class TetheredProcess:
     Args:
         command: the program and its arguments.
         environment: laid over this process's own environment.
-        log: grows; the folder must exist.
+        log: the output is appended; the folder must exist.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TetheredProcess:
         return self._tether.poll()
 
     def begin_stop(self) -> None:
-        """Ask the command and all it has started to end; `stop` waits for that."""
+        """Ask the command and its children to end; `stop` waits for that."""
         self._pipe.close()
 
     def stop(self) -> None:
@@ -93,7 +93,7 @@ class TetheredProcess:
 
 
 def _hold(command: Sequence[str], *, grace_seconds: float) -> int:
-    """Run the command until it or our starter ends, or we are told to stop; leave nothing."""
+    """Run the command until it or our starter ends, or a signal comes; leave no process."""
     signals, wake_up = os.pipe()
     os.set_blocking(wake_up, False)
     signal.set_wakeup_fd(wake_up)
@@ -124,7 +124,7 @@ def _hold(command: Sequence[str], *, grace_seconds: float) -> int:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what the child leaves behind (Linux).
+    """Become the parent of processes that the child leaves behind (Linux).
 
     Otherwise process 1 does, which in a container may never collect them: the group never empties.
     """

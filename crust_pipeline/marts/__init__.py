@@ -1,4 +1,4 @@
-"""Marts: what analysts ask for most, one SQL file each. Views, so that they are never stale.
+"""Marts: the most frequent questions of analysts, one SQL file each. Views are never stale.
 
 The comment that opens a file is the mart's documentation: what a row is, then one line per column.
 Outcomes stand in it as `$name`, and their words come from the enum (ledger/outcomes.py).

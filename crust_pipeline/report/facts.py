@@ -83,7 +83,7 @@ class Facts:
 
 
 def gather(pipeline: Pipeline) -> Facts:
-    """Ask the lake, which no writer blocks, and the ledger."""
+    """Read the facts from the lake, which no writer blocks, and from the ledger."""
     with pipeline.lake.connect() as con:
 
         def rows(query: str) -> list[Row]:

@@ -56,7 +56,7 @@ def write_report(pipeline: Pipeline, path: Path) -> Facts:
 
 
 def render(facts: Facts) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     sections = [
         _Section(
             "Spend",

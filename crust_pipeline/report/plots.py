@@ -24,7 +24,7 @@ _FONT = "system-ui, sans-serif"
 
 
 def spend(facts: Facts) -> str:
-    """Credits by the day on which they were spent, by operation."""
+    """Draw credits by the day on which they were spent, by operation."""
     chart = _chart(facts.spend).mark_bar(size=18)
     return _svg(
         chart.encode(
@@ -36,7 +36,7 @@ def spend(facts: Facts) -> str:
 
 
 def funnel(facts: Facts) -> str:
-    """Rows at each stage, by operation."""
+    """Draw rows at each stage, by operation."""
     chart = _chart(facts.funnel).mark_bar()
     return _svg(
         chart.encode(
@@ -49,7 +49,7 @@ def funnel(facts: Facts) -> str:
 
 
 def fill_rate(facts: Facts) -> str:
-    """The share of answered rows for which something was found, by day and operation."""
+    """Draw the fill rate by day and operation."""
     chart = _chart(facts.fill_rate).mark_line(point=True, strokeWidth=2)
     return _svg(
         chart.encode(
@@ -63,7 +63,7 @@ def fill_rate(facts: Facts) -> str:
 
 
 def slots(facts: Facts) -> str:
-    """Slots held over time, and how many there are."""
+    """Draw slots held over time, and the number of slots."""
     held = (
         _chart(facts.slots_held)
         .mark_area(
@@ -83,7 +83,7 @@ def slots(facts: Facts) -> str:
 
 
 def days(facts: Facts) -> str:
-    """How each day stands, by operation."""
+    """Draw the state of each day, by operation."""
     chart = _chart(facts.days).mark_rect(cornerRadius=2, stroke="none")
     operations = {row["operation"] for row in facts.days}
     states = [state for state in STATE_COLOURS if any(row["state"] == state for row in facts.days)]
