@@ -12,7 +12,7 @@ _FREE_PATHS = ("/batch", "/batch/{batch_id}")
 def list_endpoints(
     switches: Switches, *, path: str | None, category: str | None, status: str | None
 ) -> dict[str, Any]:
-    """The endpoints that fit all filters given; none is an empty list, not an error."""
+    """Return the endpoints that fit all filters; without any, an empty list, not an error."""
     rows = [_describe(endpoint, switches) for endpoint in BY_PATH.values()]
     rows += [
         {

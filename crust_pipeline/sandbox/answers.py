@@ -149,7 +149,7 @@ class Answers:
         return entry
 
     def _less_likely(self, found: Match) -> Json:
-        """Somebody of a like name; listed first, so that only the confidence tells them apart."""
+        """Return a person of a similar name; listed first, so that only the confidence differs."""
         other = Match(person_of_slug(f"{found.person.slug}-2"), found.confidence / 2)
         return {"confidence_score": other.confidence, "person_data": self._identity(other)}
 
@@ -213,7 +213,7 @@ class Answers:
         return data
 
     def _written(self, emails: list[Json]) -> list[Json] | list[str] | str:
-        """The addresses of a batch line in one of the shapes that users saw."""
+        """Return the addresses of a batch line in one of the shapes that users saw."""
         if self._switches.contact_emails == "objects":
             return emails
         texts = [email["email"] for email in emails]

@@ -59,7 +59,7 @@ class Report(Protocol):
     """A usage report: reads a query, gives JSON."""
 
     def __call__(self, query: Mapping[str, str], *, now: datetime) -> dict[str, Any]:
-        """The report as of `now`."""
+        """Return the report as of `now`."""
         ...
 
 
@@ -71,7 +71,7 @@ class Api:
         self._sandbox = sandbox
 
     def build(self) -> ASGIApp:
-        """The ASGI application."""
+        """Return the ASGI application."""
         routes = [
             self._route("GET", "/batch", self._list_batches),
             self._route("GET", "/batch/{batch_id}", self._get_batch, versioned=False),

@@ -30,7 +30,7 @@ def price(items: Iterable[str]) -> Decimal:
 
 
 def as_number(amount: Decimal) -> int | float:
-    """An amount as the JSON number the API shows: whole where it is whole."""
+    """Return an amount as the JSON number the API shows: an integer where it is whole."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
@@ -101,11 +101,11 @@ class Account:
                 self._items.setdefault(purchase.source, Counter())[purchase.item] += 1
 
     def items_of(self, source: str) -> Counter[str]:
-        """How much of each item a batch or a sync request bought."""
+        """Count how much of each item a batch or a sync request bought."""
         with self._lock:
             return Counter(self._items.get(source, Counter()))
 
     def billed(self) -> Counter[tuple[str, str, str]]:
-        """How often each (product, item, key) was paid for."""
+        """Count how often each (product, item, key) was paid for."""
         with self._lock:
             return Counter((p.product, p.item, p.key) for p in self.purchases)

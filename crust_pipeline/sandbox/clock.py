@@ -13,7 +13,7 @@ class Clock:
         self._frozen: datetime | None = None
 
     def now(self) -> datetime:
-        """The sandbox's time, UTC, microseconds."""
+        """Return the sandbox's time, UTC, microseconds."""
         if self._frozen is not None:
             return self._frozen
         return datetime.fromtimestamp(time.time(), tz=UTC) + self._offset
@@ -42,5 +42,5 @@ class Clock:
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 with microseconds and `+00:00` (vendor documents, `GET /batch/{batch_id}`)."""
+    """Return ISO 8601 with microseconds and `+00:00` (documents: `GET /batch/{batch_id}`)."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

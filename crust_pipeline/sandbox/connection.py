@@ -10,7 +10,7 @@ _TRANSPORT = "sandbox.transport"
 
 
 def with_transport(app: ASGIApp) -> ASGIApp:
-    """`app`, with the connection in reach of its responses.
+    """Return `app` such that its responses can reach the connection.
 
     ASGI has no way to break a connection, so the transport is taken from uvicorn's bound `send`.
     """

@@ -40,7 +40,7 @@ class Control:
         self._sandbox = sandbox
 
     def build(self) -> ASGIApp:
-        """The ASGI application: these routes, and the storage beside them."""
+        """Return the ASGI application: these routes and the storage."""
         changes: dict[str, Change] = {
             "switches": self._set_switches,
             "faults": self._set_faults,

@@ -272,7 +272,7 @@ Tree = dict[str, "Tree | None"]
 
 
 def tree_of(paths: Iterable[str]) -> Tree:
-    """The selection that `paths` make together; a group takes in its whole subtree."""
+    """Return the selection of all `paths`; a group includes its whole subtree."""
     root: Tree = {}
     for path in sorted(paths, key=lambda p: p.count(".")):
         node = root
@@ -288,7 +288,7 @@ def tree_of(paths: Iterable[str]) -> Tree:
 
 
 def prune(value: Any, tree: Tree | None) -> Any:  # noqa: ANN401 - any JSON value
-    """`value` with only what `tree` selects; in a list, of every element."""
+    """Return `value` with only the fields that `tree` selects; in a list, of every element."""
     if tree is None:
         return value
     if isinstance(value, list):
@@ -299,7 +299,7 @@ def prune(value: Any, tree: Tree | None) -> Any:  # noqa: ANN401 - any JSON valu
 
 
 def denied(asked: Iterable[str], locked: Iterable[str]) -> list[str]:
-    """Locked fields that `asked` names, lies under, or takes in as a group."""
+    """Return the locked fields that `asked` names, lies under, or includes as a group."""
     asked = tuple(asked)
     return [
         lock
@@ -309,7 +309,7 @@ def denied(asked: Iterable[str], locked: Iterable[str]) -> list[str]:
 
 
 def without(value: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
-    """`value` without the field at `path`; the rest is shared, not copied."""
+    """Return `value` without the field at `path`; the rest is shared, not copied."""
     head, _, rest = path.partition(".")
     if isinstance(value, list):
         return [without(item, path) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON

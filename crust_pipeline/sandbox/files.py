@@ -24,7 +24,7 @@ _DATE = "%Y%m%dT%H%M%S.%fZ"
 
 
 def part_names(job: Job, switches: Switches) -> list[str]:
-    """Names of the parts of a job's result, which hold the rows of the merged file in its order."""
+    """Return the names of a result's parts; their rows are in the merged file's order."""
     if job.order is None or not job.rows:
         return []
     per_part = job.order.chunk_size if switches.parts == "by_chunk" else len(job.rows)
@@ -45,7 +45,7 @@ class Files:
             self._made.clear()
 
     def get(self, job: Job, name: str, switches: Switches) -> bytes | None:
-        """The gzipped bytes of a file; None when there is none, as for a job without results."""
+        """Return the gzipped bytes of a file; None if there is none, as without results."""
         rows = _rows_of(job, name, switches)
         if not rows or job.order is None:
             return None
@@ -133,20 +133,20 @@ def _append_to_a_text(value: dict[str, Any], suffix: str) -> bool:
 
 
 def sign(path: str, *, now: datetime, days: float) -> str:
-    """The query of a link to `path` that works from now for a number of days."""
+    """Return the query of a link to `path` that works from now for a number of days."""
     query = {"X-Amz-Expires": f"{days * 86400:.0f}", "X-Amz-Date": now.strftime(_DATE)}
     return urlencode({**query, "X-Amz-Signature": _signature(path, query)})
 
 
 def is_signed(path: str, query: str) -> bool:
-    """Whether a link was signed here."""
+    """Tell whether a link was signed here."""
     given = {name: values[0] for name, values in parse_qs(query).items()}
     signature = given.pop("X-Amz-Signature", "")
     return hmac.compare_digest(signature, _signature(path, given))
 
 
 def is_expired(query: str, *, now: datetime) -> bool:
-    """Whether a signed link's time is over."""
+    """Tell whether a signed link has expired."""
     given = {name: values[0] for name, values in parse_qs(query).items()}
     signed_at = datetime.strptime(given["X-Amz-Date"], _DATE).replace(tzinfo=now.tzinfo)
     return now > signed_at + timedelta(seconds=float(given["X-Amz-Expires"]))

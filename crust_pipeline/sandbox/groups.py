@@ -34,7 +34,7 @@ CURRENT_YEAR = 2026  # people do not change with the clock: the same person alwa
 
 
 def profile_url(slug: str) -> str:
-    """The canonical URL the vendor keeps for a slug (no trailing slash)."""
+    """Return the canonical URL the vendor keeps for a slug (no trailing slash)."""
     return f"https://www.linkedin.com/in/{quote(slug)}"
 
 
@@ -63,7 +63,7 @@ class Persona:
         return name + dice.pick(("",) * 17 + (", PhD", " 🚀", " (she/her)"))
 
     def dice(self, group: str, draws: int) -> Dice:
-        """Draws for one group, independent of the other groups."""
+        """Return random draws for one group, independent of the other groups."""
         return Dice(f"{group}:{self.key}", draws=draws)
 
 

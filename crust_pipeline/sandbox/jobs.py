@@ -88,7 +88,7 @@ class Job:
 
 
 def duration_seconds(order: Order, switches: Switches) -> float:
-    """How long a job takes: 2-3 minutes for contact (vendor documents), else by its size."""
+    """Return how long a job takes: 2-3 minutes for contact (vendor documents), else by its size."""
     if switches.instant_jobs:
         return 0.0
     count = len(order.identifiers)
@@ -103,7 +103,7 @@ def duration_seconds(order: Order, switches: Switches) -> float:
 
 
 def worst_case(order: Order) -> Decimal:
-    """The most credits an order can cost."""
+    """Return the most credits an order can cost."""
     match order.endpoint.product:
         case "identify":
             each = PRICES["match"]
@@ -192,7 +192,7 @@ def _with_faults(rows: list[Row], faults: tuple[Fault, ...]) -> list[Row]:
 
 
 def describe(job: Job, now: datetime, switches: Switches) -> dict[str, Any]:
-    """The status object of a job, without links (vendor documents, `GET /batch/{batch_id}`)."""
+    """Return the status object of a job, without links (documents: `GET /batch/{batch_id}`)."""
     status = job.status(now)
     ended = status in ("completed", "failed")
     body: dict[str, Any] = {

@@ -36,7 +36,7 @@ class Journal:
             file.write(line + "\n")
 
     def entries(self) -> Iterator[tuple[datetime, dict[str, Any]]]:
-        """What was written so far."""
+        """Return the entries written so far."""
         if not self._path.exists():
             return
         with self._path.open(encoding="utf-8") as file:
@@ -46,13 +46,13 @@ class Journal:
 
 
 def order_to_json(order: Order) -> dict[str, Any]:
-    """An order as JSON values."""
+    """Return an order as JSON values."""
     values = {f.name: getattr(order, f.name) for f in fields(order) if f.name != "endpoint"}
     return {"path": order.endpoint.path, **values}
 
 
 def order_from_json(given: dict[str, Any]) -> Order:
-    """The order that `order_to_json` wrote."""
+    """Return the order that `order_to_json` wrote."""
     values = {name: value for name, value in given.items() if name != "path"}
     values["identifiers"] = tuple(values["identifiers"])
     values["fields"] = None if values["fields"] is None else tuple(values["fields"])
@@ -63,7 +63,7 @@ _PLAIN = ("batch_id", "entity", "action", "identifier_count", "seconds", "fails"
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
-    """What a job is made of, before it ends."""
+    """Return a job, before it ends, as JSON values."""
     return {
         **{name: getattr(job, name) for name in _PLAIN},
         "order": order_to_json(job.order) if job.order else None,
@@ -73,7 +73,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 
 def job_from_json(given: dict[str, Any], *, created_at: datetime) -> Job:
-    """The job that `job_to_json` wrote."""
+    """Return the job that `job_to_json` wrote."""
     return Job(
         **{name: given[name] for name in _PLAIN},
         order=order_from_json(given["order"]) if given["order"] else None,

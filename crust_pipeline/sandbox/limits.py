@@ -20,7 +20,7 @@ class Allowance:
     passes: bool
 
     def headers(self) -> dict[str, str]:
-        """The vendor's three headers; the reset is in seconds, not a time of day."""
+        """Return the vendor's three headers; the reset is in seconds, not a time of day."""
         return {
             "x-ratelimit-limit": str(self.limit),
             "x-ratelimit-remaining": str(self.remaining),

@@ -70,26 +70,26 @@ class Dice:
     __slots__ = ("_data", "_next")
 
     def __init__(self, seed: str, *, draws: int = 256) -> None:
-        """Prepare about `draws` draws; after these they repeat."""
+        """Prepare about `draws` draws; then they repeat."""
         self._data = hashlib.shake_128(seed.encode()).digest(2 * draws)
         self._next = 0
 
     def below(self, limit: int) -> int:
-        """An integer in 0..limit-1; `limit` at most 65536."""
+        """Return an integer in 0..limit-1; `limit` at most 65536."""
         at = self._next
         self._next = (at + 2) % len(self._data)
         return (self._data[at] << 8 | self._data[at + 1]) % limit
 
     def share(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
         return self.below(65536) / 65536
 
     def chance(self, share: float) -> bool:
-        """True in this share of draws."""
+        """Return True in this share of draws."""
         return self.below(65536) < share * 65536
 
     def pick(self, choices: Sequence[T]) -> T:
-        """One of the choices."""
+        """Return one of the choices."""
         return choices[self.below(len(choices))]
 
 
@@ -145,17 +145,17 @@ def slug_of(url: str, *, kind: str = "in") -> str | None:
 
 
 def is_email(identifier: str) -> bool:
-    """Whether this is written as an e-mail address."""
+    """Tell whether a text is written as an e-mail address."""
     return _EMAIL.fullmatch(identifier.strip()) is not None
 
 
 def is_personal_email(identifier: str) -> bool:
-    """Whether the address is at one of the mail services that people use privately."""
+    """Tell whether the address is at one of the mail services that people use privately."""
     return identifier.strip().lower().rpartition("@")[2] in PERSONAL_DOMAINS
 
 
 def key_of(identifier: str) -> str:
-    """What counts as one identifier in the accounts: URL by slug, address, or the text itself."""
+    """Return the key of an identifier in the accounts: a URL's slug, an address, or the text."""
     if is_email(identifier):
         return identifier.strip().lower()
     slug = slug_of(identifier)
@@ -164,7 +164,7 @@ def key_of(identifier: str) -> str:
 
 @lru_cache(maxsize=65536)
 def person_of_slug(slug: str) -> Person:
-    """The person behind a canonical slug."""
+    """Return the person of a canonical slug."""
     dice = Dice(f"fate:{slug}", draws=8)
     roll = dice.share()
     if slug in _FIXED_SLUGS:
@@ -182,7 +182,7 @@ def person_of_slug(slug: str) -> Person:
 
 
 def match(identifier: str, *, personal_emails: bool = False) -> Match | None:
-    """Whom an identifier leads to; None when it leads to nobody.
+    """Return the person that an identifier matches; None if it matches nobody.
 
     Args:
         identifier: Profile URL or e-mail address.
@@ -223,7 +223,7 @@ _COUNTRIES = (
 
 
 def contacts(person: Person) -> Contacts:
-    """How to reach a person; empty for those without a known contact, and for shells."""
+    """Return a person's contacts; empty for people without a known contact, and for shells."""
     if person.slug == "sam-sandbox":
         return Contacts(
             business_emails=(("sam@example.com", "deliverable"),),

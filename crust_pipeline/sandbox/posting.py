@@ -39,7 +39,7 @@ class Poster(ABC):
         tries: int,
         wait_seconds: Callable[[int], float] = lambda _: 0,
     ) -> None:
-        """Post until it is taken; `wait_seconds` of a try's number comes before the next one."""
+        """Post until it is accepted; wait `wait_seconds(number of the try)` before the next try."""
         for number in range(tries):
             try:
                 with self._opener.open(request, timeout=_TIMEOUT_SECONDS):

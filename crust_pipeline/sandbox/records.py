@@ -14,7 +14,7 @@ from crust_pipeline.sandbox.people import (
 
 
 def person(slug_or_email: str) -> Json | None:
-    """The whole record of whoever a slug, a profile URL or an e-mail leads to; None for nobody.
+    """Return the whole record of a person by slug, profile URL or e-mail; None for nobody.
 
     Tests compare tables with this: a file holds these values, cut to the fields asked for.
     """
@@ -28,7 +28,7 @@ def person(slug_or_email: str) -> Json | None:
 
 
 def record(someone: Person, groups: Iterable[str] | None = None) -> Json:
-    """The record of a person, whole or only some groups of it; the id is always there.
+    """Return the record of a person, whole or only some groups of it; the id is always there.
 
     Args:
         someone: A person who is found.
@@ -45,7 +45,7 @@ def record(someone: Person, groups: Iterable[str] | None = None) -> Json:
 
 
 def has_group(someone: Person, group: str) -> bool:
-    """Whether the record has something in a group that is billed apart; cheap, for settling."""
+    """Tell whether the record has values in a group that is billed apart; cheap, for settling."""
     if someone.fate is not Fate.KNOWN:
         return False
     return bool(GROUPS[group](Persona(someone)))

@@ -49,7 +49,7 @@ class SandboxConfig:
 
     @staticmethod
     def read(path: Path) -> "SandboxConfig":
-        """The configuration in a JSON file with the keys of this class.
+        """Return the configuration of a JSON file with the keys of this class.
 
         Raises:
             ValueError: The file is no such configuration.
@@ -211,7 +211,7 @@ def running_sandbox(
     storage_port: int = 0,
     pronto_port: int = 0,
 ) -> Generator[RunningSandbox]:
-    """A sandbox on loopback while inside, on free ports unless told otherwise.
+    """Run a sandbox on loopback for the length of a `with` block, on free ports by default.
 
     Args:
         switches: Choices; instead of those of `config`.

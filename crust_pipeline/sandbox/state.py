@@ -171,7 +171,7 @@ class Sandbox:
             return now
 
     def job(self, batch_id: str) -> Job:
-        """A job by its id.
+        """Return a job by its id.
 
         Raises:
             Refused: No such job.
@@ -188,7 +188,7 @@ class Sandbox:
             return self.jobs[batch_id]
 
     def status(self, job: Job) -> dict[str, Any]:
-        """What `GET /batch/{batch_id}` says, links included."""
+        """Return the answer of `GET /batch/{batch_id}`, links included."""
         now = self.refresh()
         body = describe(job, now, self._switches)
         if body["status"] != "completed" or job.order is None:
@@ -202,7 +202,7 @@ class Sandbox:
     def page(
         self, *, limit: int, status: str | None, cursor: str | None
     ) -> tuple[list[dict[str, Any]], bool]:
-        """What `GET /batch` lists, newest first, and whether there is more.
+        """Return the list of `GET /batch`, newest first, and whether there is more.
 
         Raises:
             Refused: A cursor that no page gave out.
@@ -219,11 +219,11 @@ class Sandbox:
             return rows, len(fits) > limit
 
     def times_submitted(self) -> Mapping[tuple[str, str], int]:
-        """How often each (product, person) was part of an accepted request."""
+        """Count how often each (product, person) was part of an accepted request."""
         return self.account.submitted
 
     def due_callbacks(self) -> list[tuple[str, dict[str, Any]]]:
-        """URL and body of the callbacks that are due, each given out once."""
+        """Return URL and body of the callbacks that are due; each is returned once."""
         with self._lock:
             now = self.refresh()
             due: list[tuple[str, dict[str, Any]]] = []

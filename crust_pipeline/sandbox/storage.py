@@ -19,7 +19,7 @@ _CODES = {403: "AccessDenied", 404: "NoSuchKey", 410: "Gone"}
 
 
 def storage_route(sandbox: Sandbox) -> Route:
-    """The route that serves result files."""
+    """Return the route that serves result files."""
 
     # Not async: a file of 10,000 records takes a second, in which the API has to go on answering.
     def download(request: Request) -> Response:

@@ -100,7 +100,7 @@ class Switches:
     instant_jobs: bool = False
 
     def with_changes(self, changes: Mapping[str, Any]) -> "Switches":
-        """A copy with some switches set, from JSON or from keyword arguments.
+        """Return a copy with some switches set, from JSON or from keyword arguments.
 
         Raises:
             ValueError: A switch that does not exist, or a value it does not have.
@@ -117,7 +117,7 @@ class Switches:
         return replace(self, **clean)
 
     def as_json(self) -> dict[str, Any]:
-        """All switches as JSON values."""
+        """Return all switches as JSON values."""
         return asdict(self)
 
 
@@ -187,7 +187,7 @@ class Fault:
 
     @staticmethod
     def from_json(item: Mapping[str, Any]) -> "Fault":
-        """A fault such as `{"fault": "dead_link", "times": 2, "value": 410}`.
+        """Return a fault from JSON such as `{"fault": "dead_link", "times": 2, "value": 410}`.
 
         Raises:
             ValueError: An unknown fault or key.
@@ -199,7 +199,7 @@ class Fault:
         return Fault(kind=FaultKind(item.get("fault", "")), **rest)
 
     def as_json(self) -> dict[str, Any]:
-        """The fault as `from_json` reads it."""
+        """Return the fault as `from_json` reads it."""
         rest = {name: value for name, value in asdict(self).items() if name != "kind"}
         return {"fault": self.kind.value, **rest}
 
@@ -223,12 +223,12 @@ class Faults:
             self._pending.append(fault)
 
     def pending(self) -> list[Fault]:
-        """What is still to happen."""
+        """Return the faults that are still to come."""
         with self._lock:
             return list(self._pending)
 
     def take(self, kind: FaultKind, path: str) -> Fault | None:
-        """The fault of this kind that hits the present request on `path`, which uses it up."""
+        """Use up and return the fault of this kind that applies to a request on `path`."""
         with self._lock:
             for index, fault in enumerate(self._pending):
                 if fault.kind is not kind or fault.path not in (None, path):

@@ -56,7 +56,7 @@ class Usage:
         self._events.append(event)
 
     def page(self, query: Mapping[str, str], *, now: datetime) -> dict[str, Any]:
-        """`GET /account/usage/events`, newest first."""
+        """Answer `GET /account/usage/events`, newest first."""
         limit = _number(query, "limit", default=100)
         events = self._within(query, now)
         if (cursor := query.get("cursor")) is not None:
@@ -73,7 +73,7 @@ class Usage:
         }
 
     def one(self, event_id: str, *, now: datetime) -> dict[str, Any]:
-        """`GET /account/usage/events/{request_id}`: also the request as sent and the error."""
+        """Answer `GET /account/usage/events/{request_id}`: with the request and the error."""
         for event in self._visible(now):
             if event.event_id == event_id:
                 detail = {"request": {"body": event.body}, "error": event.error}
@@ -81,7 +81,7 @@ class Usage:
         raise Refused(404, "not_found", "No such request")
 
     def errors(self, query: Mapping[str, str], *, now: datetime) -> dict[str, Any]:
-        """`GET /account/usage/errors`: failed requests by endpoint and message, without 429s."""
+        """Answer `GET /account/usage/errors`: failures by endpoint and message, without 429s."""
         failed = Counter(
             (event.path, event.status, _message(event))
             for event in self._within(query, now)
@@ -94,7 +94,7 @@ class Usage:
         return {"errors": rows}
 
     def summary(self, query: Mapping[str, str], *, now: datetime) -> dict[str, Any]:
-        """`GET /account/usage/summary`: totals of a window, split by `group_by`."""
+        """Answer `GET /account/usage/summary`: totals of a window, split by `group_by`."""
         group_by = query.get("group_by")
         if group_by is not None and group_by not in _GROUPS:
             raise invalid(f"Unsupported group_by: {group_by!r}. Supported: {list(_GROUPS)}")

@@ -38,7 +38,7 @@ class Refused(Exception):  # noqa: N818 - an answer to the client, not a failure
 
 
 def invalid(message: str, *, metadata: Any = None) -> Refused:  # noqa: ANN401 - see Refused
-    """The 400 of a request that cannot be carried out."""
+    """Return the 400 of a request that cannot be carried out."""
     return Refused(400, "invalid_request", message, metadata=metadata)
 
 
@@ -68,7 +68,7 @@ class Order:
 
 
 def check_key(authorization: str | None, keys: frozenset[str]) -> str:
-    """The API key of a request.
+    """Return the API key of a request.
 
     Raises:
         Refused: 401, when there is none, or none that is known, or another scheme than Bearer.
@@ -94,7 +94,7 @@ def check_version(version: str | None) -> None:
 def read_order(
     endpoint: Endpoint, body: bytes, *, content_type: str | None, switches: Switches
 ) -> Order:
-    """The order in a request's body.
+    """Return the order in a request's body.
 
     Raises:
         Refused: 400 for anything the documents rule out, 403 for a field the account may not read.

@@ -140,7 +140,7 @@ class ProntoAccount:
         return self._start([body], body)
 
     def result(self, enrichment_id: str) -> dict[str, Any]:
-        """The state of a single search.
+        """Return the state of a single search.
 
         Raises:
             ProntoRefused: there is none of this id; bulk requests cannot be asked for.
@@ -154,7 +154,7 @@ class ProntoAccount:
             return self._found(found[0])
 
     def due(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Addresses and bodies of the results to post now, each given out once."""
+        """Return addresses and bodies of the results to post now; each is returned once."""
         with self._lock:
             now = self.clock.now()
             for search in self.searches:
@@ -248,6 +248,6 @@ def _check(contact: Any, kind: str) -> None:  # noqa: ANN401 - whatever was sent
 
 
 def _percent(contact: Mapping[str, Any], what: str) -> int:
-    """A number from 0 to 99 that depends on the name and on `what`."""
+    """Return a number from 0 to 99 that depends on the name and on `what`."""
     name = f"{what}:{contact['firstname']}:{contact['lastname']}".lower()
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % 100

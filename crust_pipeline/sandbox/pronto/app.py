@@ -24,7 +24,7 @@ class ProntoApi:
         self._account = account
 
     def build(self) -> ASGIApp:
-        """The ASGI application, below both paths that the vendor's own programs use."""
+        """Return the ASGI application, below both paths that the vendor's own programs use."""
         routes = [
             self._route("POST", "/contacts/bulk_enrich", self._bulk),
             self._route("POST", "/contacts/single_enrich", self._single),
