@@ -1,6 +1,6 @@
 """The durable account of every batch, every identifier in it and every credit.
 
-`states` says what can become of a batch, `schema` how it is stored, `ledger` opens the database,
-and the other modules each hold the transactions of one activity. Nothing here speaks to a vendor or
-knows Dagster.
+`states` and `outcomes` have the states of batches and the outcomes of rows, `schema` the tables;
+`store` opens the database. The other modules each have the transactions of one activity. Nothing
+here speaks to a vendor or knows Dagster.
 """

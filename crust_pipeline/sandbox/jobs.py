@@ -60,11 +60,11 @@ class Job:
     called_back: bool = False
 
     def ends_at(self) -> datetime | None:
-        """When it ends; None: never."""
+        """Return when the job ends; None if it never does."""
         return None if self.seconds is None else self.created_at + timedelta(seconds=self.seconds)
 
     def status(self, now: datetime) -> str:
-        """`pending`, `processing`, `completed` or `failed`."""
+        """Return `pending`, `processing`, `completed` or `failed`."""
         end = self.ends_at()
         if end is not None and now >= end:
             return "failed" if self.fails else "completed"
@@ -72,11 +72,11 @@ class Job:
         return "pending" if now < self.created_at + waits else "processing"
 
     def is_active(self, now: datetime) -> bool:
-        """Whether it occupies one of the account's places."""
+        """Tell whether the job occupies one of the account's slots."""
         return self.status(now) in ("pending", "processing")
 
     def rows_so_far(self, now: datetime) -> int:
-        """What `result_count` says: all rows at the end, whole chunks while it runs."""
+        """Return `result_count`: all rows at the end, whole chunks while it runs."""
         status = self.status(now)
         if status == "completed":
             return len(self.rows)
