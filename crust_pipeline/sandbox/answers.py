@@ -23,7 +23,7 @@ _PAID_TIERS = frozenset(item for _, _, item in _TIERS)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class IdentifierAnswer:
     """What one identifier yields.
 
     Attributes:
@@ -74,17 +74,17 @@ class Answers:
         self._tree = fields.tree_of((*defaults, *asked))
         self._whole = all(below is None for below in self._tree.values())
 
-    def delivery(self, identifier: str) -> Delivery:
+    def delivery(self, identifier: str) -> IdentifierAnswer:
         """What an identifier yields."""
         if self._order.endpoint.entity == "company":
             company = companies.find(self._order.identifier_type, identifier)
             return self._of_company(identifier, company)
         found = match(identifier, personal_emails=self._product == "identify")
         if found is not None and found.person.fate is Fate.REDACTED:
-            return Delivery(identifier, None, "redacted", ())
+            return IdentifierAnswer(identifier, None, "redacted", ())
         if found is None or not found.person.found:
-            return Delivery(identifier, None, "not_found", ())
-        return Delivery(identifier, found, "matched", self._items(found))
+            return IdentifierAnswer(identifier, None, "not_found", ())
+        return IdentifierAnswer(identifier, found, "matched", self._items(found))
 
     def stranger(self, number: int) -> Delivery:
         """The delivery of somebody, or a company, that nobody asked for."""
@@ -104,7 +104,7 @@ class Answers:
         """Whether a file has a line for it; enrich drops what it cannot resolve."""
         return delivery.internal_id is not None or self._product in ("identify", "contact_enrich")
 
-    def line(self, delivery: Delivery) -> Json:
+    def line(self, delivery: IdentifierAnswer) -> Json:
         """The line of a batch file."""
         if self._product == "identify":
             return self.entry(delivery)
@@ -127,7 +127,7 @@ class Answers:
             "data": data,
         }
 
-    def entry(self, delivery: Delivery) -> Json:
+    def entry(self, delivery: IdentifierAnswer) -> Json:
         """The entry of a sync answer; also the line of an identify file."""
         entry: Json = {"matched_on": delivery.identifier, "match_type": self._match_type()}
         if self._product == "identify" and self._switches.identify_lines == "current":
@@ -194,7 +194,7 @@ class Answers:
         passed = tuple(pair for pair in known.business_emails if pair[1] == "deliverable")
         return Contacts(passed, known.personal_emails, known.phone_numbers, known.websites)
 
-    def _contact_line(self, delivery: Delivery) -> Json:
+    def _contact_line(self, delivery: IdentifierAnswer) -> Json:
         known = self._contacts(delivery.match) if delivery.match else Contacts()
         empty = self._switches.contact_unrequested == "empty"
         data: Json = {}

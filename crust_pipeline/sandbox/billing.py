@@ -35,7 +35,7 @@ def as_number(amount: Decimal) -> int | float:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class BilledItem:
     """One item bought for one identifier.
 
     Attributes:
@@ -62,7 +62,7 @@ class Account:
         """Open the account."""
         self._lock = threading.RLock()
         self._balance = balance
-        self.purchases: list[Purchase] = []
+        self.purchases: list[BilledItem] = []
         self._items: dict[str, Counter[str]] = {}
         self.submitted: Counter[tuple[str, str]] = Counter()
         """How often a (product, key) was part of an accepted request."""
@@ -92,7 +92,7 @@ class Account:
         with self._lock:
             self._balance -= amount
 
-    def buy(self, purchases: list[Purchase]) -> None:
+    def buy(self, purchases: list[BilledItem]) -> None:
         """Charge for what was delivered."""
         with self._lock:
             self._balance -= sum((purchase.credits for purchase in purchases), Decimal(0))

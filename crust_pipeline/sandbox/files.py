@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode
 
-from crust_pipeline.sandbox.answers import Answers, Delivery
+from crust_pipeline.sandbox.answers import Answers, IdentifierAnswer
 from crust_pipeline.sandbox.jobs import Job, Row
 from crust_pipeline.sandbox.switches import FaultKind, Switches
 from crust_pipeline.sandbox.validate import Order
@@ -97,7 +97,7 @@ def _encode(line: dict[str, Any]) -> bytes:
     return text.encode() + b"\n"
 
 
-def _spoil(answers: Answers, delivery: Delivery, index: int, fault: FaultKind) -> bytes:
+def _spoil(answers: Answers, delivery: IdentifierAnswer, index: int, fault: FaultKind) -> bytes:
     if fault is FaultKind.WRONG_PERSON:
         wrong = answers.stranger(index)
         return _encode(answers.line(replace(wrong, identifier=delivery.identifier)))

@@ -120,17 +120,17 @@ def worst_case(order: Order) -> Decimal:
     return each * len(order.identifiers)
 
 
-def purchases_of(order: Order, delivery: Delivery, *, source: str) -> list[Purchase]:
+def purchases_of(order: Order, delivery: IdentifierAnswer, *, source: str) -> list[BilledItem]:
     """What is bought with one delivery, in the batch or sync request `source`."""
     key = key_of(order, delivery.identifier)
     product = order.endpoint.product
     return [
-        Purchase(key, delivery.identifier, product, item, PRICES[item], source)
+        BilledItem(key, delivery.identifier, product, item, PRICES[item], source)
         for item in delivery.items
     ]
 
 
-def settle(job: Job, switches: Switches, *, budget: Decimal) -> list[Purchase]:
+def settle(job: Job, switches: Switches, *, budget: Decimal) -> list[BilledItem]:
     """Work out what an ended job delivers, and what that costs.
 
     Args:
@@ -151,7 +151,7 @@ def settle(job: Job, switches: Switches, *, budget: Decimal) -> list[Purchase]:
     identifiers = job.order.identifiers
     if switches.duplicates == "collapsed":
         identifiers = tuple(dict.fromkeys(identifiers))
-    purchases: list[Purchase] = []
+    purchases: list[BilledItem] = []
     listed: list[int] = []
     fulfilled = 0
     for index, identifier in enumerate(identifiers):
