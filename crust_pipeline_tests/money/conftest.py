@@ -19,7 +19,7 @@ from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
 from crust_pipeline.vendors.catalog import OPERATIONS
 from crust_pipeline_tests.command_line import crust
-from crust_pipeline_tests.money.killed import run_and_kill
+from crust_pipeline_tests.money.killed import Write, kinds_of_writes, run_and_kill
 
 DAYS = days_between(date(2026, 11, 2), date(2026, 11, 3))
 ROWS = [
@@ -70,15 +70,19 @@ class Shop:
         return crust(*self.command(*operations), settings=self.environment).code
 
     def run_and_kill(
-        self, when: str, number: int, *operations: str, command: Sequence[str] = ()
+        self, when: str, write: Write, *operations: str, command: Sequence[str] = ()
     ) -> int:
         """Run `run`, or another command, until a write to the ledger; give the exit code."""
         return run_and_kill(
             when,
-            number,
+            write,
             command=command or self.command(*operations),
             environment=self.environment,
         )
+
+    def kinds_of_writes(self, *command: str) -> list[str]:
+        """Run a command to its end; give the kinds of its writes, in order."""
+        return kinds_of_writes(command=command, environment=self.environment)
 
     def outcomes(self) -> dict[str, Counter[str]]:
         """Outcomes by operation, from the ledger."""

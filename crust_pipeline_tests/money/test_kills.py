@@ -1,12 +1,14 @@
-"""Kill -9 of the real command at every write to the ledger: nothing bought twice, nothing lost.
+"""Kill -9 of the real command at every kind of write to the ledger: nothing bought twice or lost.
 
-The writes are enumerated, not sampled: the tests go on with the next write until the command ends
-before it is killed. A last test makes sure that none is left out.
+The kinds are enumerated, not sampled: each trouble names the functions whose writes it comes to,
+and a test holds that these are all. Each kind is killed at its first write; where the second batch
+follows the first, at its second too. One test goes on from kill to kill, at every write.
 """
 
 import random
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,41 +17,45 @@ import pytest
 
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline_tests.money.conftest import Shop
+from crust_pipeline_tests.money.killed import Write
 
 KILLED = -signal.SIGKILL
-# More writes than the command makes; a test fails when that is no longer so.
-MOST_WRITES = 24
-RANDOM_KILLS = 10
+RANDOM_KILLS = 5
+ENRICH = (
+    "_open",
+    "plan",
+    "claim_next",
+    "record_accepted",
+    "record_report",
+    "take_landing",
+    "record_landed",
+    "record_flattened",
+    "record_loaded",
+)
+OF_EACH_BATCH = ("claim_next", "record_accepted", "record_report", "take_landing", "record_landed")
+WRITES = [*(Write(kind) for kind in ENRICH), *(Write(kind, 2) for kind in OF_EACH_BATCH)]
 
 
-@pytest.mark.parametrize("number", range(1, MOST_WRITES))
+def named(write: Write) -> str:
+    return f"{write.kind}-{write.number}"
+
+
+@pytest.mark.parametrize("write", WRITES, ids=named)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_run_killed_at_a_write_is_resumed_without_buying_twice(
-    shop: Shop, when: str, number: int
+    shop: Shop, when: str, write: Write
 ) -> None:
-    assert shop.run_and_kill(when, number, "enrich") in {KILLED, 0}
+    assert shop.run_and_kill(when, write, "enrich") == KILLED
     shop.run("enrich")
     shop.assert_nothing_is_bought_twice_or_lost("enrich")
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_kill_is_a_kill(shop: Shop, when: str) -> None:
-    assert shop.run_and_kill(when, MOST_WRITES // 2, "enrich") == KILLED
-
-
-def test_no_write_is_left_out(shop: Shop) -> None:
-    assert shop.run_and_kill("after", MOST_WRITES, "enrich") == 0
-
-
 @dataclass(frozen=True)
 class Trouble:
-    """A command at a vendor with whom something is the matter.
-
-    `most_writes` is one more than the command makes; a test fails when that is no longer so.
-    """
+    """A command at a vendor with whom something is the matter, and the kinds of its writes."""
 
     command: Sequence[str]
-    most_writes: int
+    writes: Sequence[str]
     prepare: Callable[[RunningSandbox], None] = lambda _: None
     mend: Callable[[RunningSandbox], None] = lambda _: None
 
@@ -75,26 +81,26 @@ def _top_up(sandbox: RunningSandbox) -> None:
 
 DAYS_OF = ("run", "--from", "2026-11-02", "--to", "2026-11-03", "--operation")
 TROUBLES = {
-    "contact": Trouble((*DAYS_OF, "contact"), most_writes=32),
+    "contact": Trouble((*DAYS_OF, "contact"), ENRICH),
     "everything_goes_wrong": Trouble(
-        (*DAYS_OF, "enrich"), most_writes=40, prepare=_everything_goes_wrong
+        (*DAYS_OF, "enrich"),
+        (*ENRICH, "record_refused_fields", "record_failure", "record_unknown", "adopt"),
+        prepare=_everything_goes_wrong,
     ),
-    "credits_end": Trouble((*DAYS_OF, "enrich"), 26, prepare=_credits_end, mend=_top_up),
+    "credits_end": Trouble((*DAYS_OF, "enrich"), ENRICH, prepare=_credits_end, mend=_top_up),
 }
 
 
 @pytest.mark.parametrize(
-    ("name", "number"),
-    [(name, number) for name, of in TROUBLES.items() for number in range(1, of.most_writes)],
+    ("name", "kind"),
+    [(name, kind) for name, trouble in TROUBLES.items() for kind in trouble.writes],
 )
 def test_a_command_killed_in_trouble_is_resumed_without_paying_twice(
-    shop: Shop, name: str, number: int
+    shop: Shop, name: str, kind: str
 ) -> None:
     trouble = TROUBLES[name]
     trouble.prepare(shop.sandbox)
-    killed = shop.run_and_kill("before", number, command=trouble.command) == KILLED
-    # How often a command polls varies; half of the writes are always made.
-    assert killed or number > trouble.most_writes // 2
+    assert shop.run_and_kill("before", Write(kind), command=trouble.command) == KILLED
     trouble.mend(shop.sandbox)
     operation = trouble.command[-1]
     ended = shop.run(operation)
@@ -103,20 +109,26 @@ def test_a_command_killed_in_trouble_is_resumed_without_paying_twice(
     assert ended == (1 if shop.outcomes()[operation]["unknown"] else 0)
 
 
-@pytest.mark.parametrize("number", range(1, TROUBLES["contact"].most_writes))
+@pytest.mark.parametrize("kind", TROUBLES["contact"].writes)
 def test_a_synchronous_request_killed_after_a_write_is_not_sent_twice(
-    shop: Shop, number: int
+    shop: Shop, kind: str
 ) -> None:
-    assert shop.run_and_kill("after", number, "contact") in {KILLED, 0}
+    assert shop.run_and_kill("after", Write(kind), "contact") == KILLED
     shop.run("contact")
     shop.assert_nothing_is_bought_twice_or_lost("contact")
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_no_write_in_trouble_is_left_out(shop: Shop, name: str) -> None:
+def test_no_kind_of_write_in_trouble_is_left_out(shop: Shop, name: str) -> None:
     trouble = TROUBLES[name]
     trouble.prepare(shop.sandbox)
-    assert shop.run_and_kill("after", trouble.most_writes, command=trouble.command) != KILLED
+    assert set(shop.kinds_of_writes(*trouble.command)) == set(trouble.writes)
+
+
+def test_no_kind_of_write_is_left_out(shop: Shop) -> None:
+    kinds = Counter(shop.kinds_of_writes(*DAYS_OF, "enrich"))
+    assert kinds.keys() == set(ENRICH)
+    assert {kind for kind, count in kinds.items() if count > 1} == set(OF_EACH_BATCH)
 
 
 @pytest.mark.parametrize("seed", range(RANDOM_KILLS))
@@ -133,9 +145,11 @@ def test_a_run_killed_at_any_moment_is_resumed_without_buying_twice(shop: Shop, 
 
 
 def test_a_run_killed_again_and_again_comes_to_its_end(shop: Shop) -> None:
-    for number in range(1, MOST_WRITES):
-        if shop.run_and_kill("after", number, "enrich") == 0:
-            break
+    number = 1
+    while (code := shop.run_and_kill("after", Write(None, number), "enrich")) == KILLED:
+        number += 1
+    assert code in {0, 1}
+    assert number > len(ENRICH) // 2
     shop.run("enrich")
     shop.assert_nothing_is_bought_twice_or_lost("enrich")
 
