@@ -86,7 +86,7 @@ class Answers:
             return IdentifierAnswer(identifier, None, "not_found", ())
         return IdentifierAnswer(identifier, found, "matched", self._items(found))
 
-    def stranger(self, number: int) -> Delivery:
+    def stranger(self, number: int) -> IdentifierAnswer:
         """The delivery of somebody, or a company, that nobody asked for."""
         if self._order.endpoint.entity == "company":
             company = companies.stranger(number)
@@ -95,12 +95,12 @@ class Answers:
         slug = next(slug for slug in candidates if person_of_slug(slug).found)
         return self.delivery(f"https://www.linkedin.com/in/{slug}")
 
-    def _of_company(self, identifier: str, company: Company | None) -> Delivery:
+    def _of_company(self, identifier: str, company: Company | None) -> IdentifierAnswer:
         if company is None:
-            return Delivery(identifier, None, "not_found", ())
-        return Delivery(identifier, None, "matched", ("company",), company)
+            return IdentifierAnswer(identifier, None, "not_found", ())
+        return IdentifierAnswer(identifier, None, "matched", ("company",), company)
 
-    def has_line(self, delivery: Delivery) -> bool:
+    def has_line(self, delivery: IdentifierAnswer) -> bool:
         """Whether a file has a line for it; enrich drops what it cannot resolve."""
         return delivery.internal_id is not None or self._product in ("identify", "contact_enrich")
 
@@ -259,7 +259,7 @@ class Answers:
             identity["social_handles"] = {"professional_network_identifier": url}
         return identity
 
-    def _record(self, delivery: Delivery) -> Json:
+    def _record(self, delivery: IdentifierAnswer) -> Json:
         groups = ("basic_profile",) if self._order.preview else tuple(self._tree)
         if delivery.company is not None:
             data = companies.record(delivery.company, groups)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crust_pipeline.sandbox.answers import Answers, Delivery, key_of
-from crust_pipeline.sandbox.billing import PRICES, Purchase, price
+from crust_pipeline.sandbox.answers import Answers, IdentifierAnswer, key_of
+from crust_pipeline.sandbox.billing import PRICES, BilledItem, price
 from crust_pipeline.sandbox.clock import iso
 from crust_pipeline.sandbox.switches import Fault, FaultKind, Switches
 from crust_pipeline.sandbox.validate import Order
