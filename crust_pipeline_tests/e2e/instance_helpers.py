@@ -1,25 +1,40 @@
 """What tests of real processes share: waiting for something to come true, and who is alive."""
 
 import subprocess
-import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from crust_pipeline.local_dagster.instance import DagsterInstance
+from crust_pipeline_tests.waiting import NothingHappensError, events_of_runs, wait_for_progress
 
 
 def wait_for(
-    what: str,
-    condition: Callable[[], bool],
-    *,
-    instance: DagsterInstance,
-    timeout_seconds: float = 60,
+    what: str, condition: Callable[[], bool], *, instance: DagsterInstance, home: Path
 ) -> None:
-    """Wait until the condition holds; fail at once when a process of the instance has died."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
+    """Wait until the condition holds, as long as runs go on.
+
+    Fails at once when a process of the instance, whose history is in `home`, has died.
+    """
+
+    def holds() -> bool:
+        if condition():
+            return True
         instance.check()
-        assert time.monotonic() < deadline, f"still waiting after {timeout_seconds} s: {what}"
-        time.sleep(0.05)  # the processes work in their own time
+        return False
+
+    wait_for_progress(what, holds, progress=lambda: events_of_runs(home))
+
+
+def all_end(pids: set[int]) -> bool:
+    """Whether these processes end: wait as long as one after another does."""
+
+    def left() -> set[int]:
+        return pids & living().keys()
+
+    with suppress(NothingHappensError):
+        wait_for_progress("ends", lambda: not left(), progress=left, patience_seconds=60)
+    return not left()
 
 
 def living() -> dict[int, int]:

@@ -56,11 +56,12 @@ class Backfill:
     """A backfill of enrich over three days, that the daemon has just picked up."""
 
     instance: CrashableInstance
+    home: Path
     settings: Settings
     ledger: Ledger
 
     def wait_until(self, what: str, condition: Callable[[], bool]) -> None:
-        wait_for(what, condition, instance=self.instance, timeout_seconds=150)
+        wait_for(what, condition, instance=self.instance, home=self.home)
 
     def is_loaded(self) -> bool:
         return [
@@ -89,7 +90,7 @@ def backfill(
         )
         instance.start_daemon()
         ledger = Ledger(installation.ledger_url, account=installation.account)
-        yield Backfill(instance, installation, ledger)
+        yield Backfill(instance, tmp_path / "dagster", installation, ledger)
         ledger.close()
 
 

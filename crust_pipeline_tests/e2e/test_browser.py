@@ -83,7 +83,7 @@ def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
     # The daemon looks for backfills when it starts, and then every 30 s (Dagster 1.13).
     instance.start_daemon()
     pipeline = Pipeline(settings=Settings.from_env(settings))
-    wait_until_loaded(instance, pipeline)
+    wait_until_loaded(instance, pipeline, tmp_path / "dagster")
     ui = instance.ui_url
     open_tab(page, ui, "/runs", "load_enrich", "Success")
     open_tab(page, ui, "/assets/people", "One row per person enriched", "Owners", "headline")
@@ -107,11 +107,11 @@ def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
     pipeline.ledger.close()
 
 
-def wait_until_loaded(instance: DagsterInstance, pipeline: Pipeline) -> None:
+def wait_until_loaded(instance: DagsterInstance, pipeline: Pipeline, home: Path) -> None:
     expected = len(DAYS) * len(operations_of(pipeline.settings))
 
     def loaded() -> bool:
         days = ledger_load.days_loaded(pipeline.ledger)
         return len(days) == expected and all(run.ended for run in instance.runs())
 
-    wait_for("every day is loaded", loaded, instance=instance, timeout_seconds=150)
+    wait_for("every day is loaded", loaded, instance=instance, home=home)

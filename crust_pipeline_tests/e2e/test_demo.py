@@ -3,14 +3,14 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from crust_pipeline_tests.e2e.instance_helpers import family_of, living
+from crust_pipeline_tests.e2e.instance_helpers import all_end, family_of
+from crust_pipeline_tests.waiting import events_of_runs, wait_for_progress
 
 pytestmark = pytest.mark.e2e
 
@@ -39,14 +39,6 @@ def until_it_shows_its_ui(demo: "subprocess.Popen[str]") -> set[int]:
     raise AssertionError("it ended before Dagster ran")
 
 
-def all_end(pids: set[int]) -> bool:
-    """Whether these processes end, given the time that a stop may take."""
-    deadline = time.monotonic() + 30
-    while pids & living().keys() and time.monotonic() < deadline:
-        time.sleep(0.1)  # other processes end in their own time
-    return not pids & living().keys()
-
-
 def test_the_demo_ends_well_with_an_outcome_for_every_row_and_no_process_left(
     demo: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
@@ -54,6 +46,11 @@ def test_the_demo_ends_well_with_an_outcome_for_every_row_and_no_process_left(
     second = subprocess.run(demo.args, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert "Another demonstration runs" in second.stderr
+    wait_for_progress(
+        "the end of the demonstration",
+        lambda: demo.poll() is not None,
+        progress=lambda: events_of_runs(tmp_path / ".demo" / "dagster"),
+    )
     shown, _ = demo.communicate()
     assert demo.returncode == 0, shown
     assert started

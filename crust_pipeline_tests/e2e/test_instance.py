@@ -55,21 +55,31 @@ def gate(folder: Path) -> Iterator[Path]:
     gate.touch()
 
 
-def ended(instance: CrashableInstance, run_id: str) -> Run:
-    wait_for(f"run {run_id} ends", lambda: instance.run(run_id).ended, instance=instance)
+def ended(instance: CrashableInstance, run_id: str, folder: Path) -> Run:
+    wait_for(
+        f"the end of run {run_id}",
+        lambda: instance.run(run_id).ended,
+        instance=instance,
+        home=folder / "home",
+    )
     return instance.run(run_id)
 
 
 def waits_at_gate(instance: CrashableInstance, run_id: str, folder: Path) -> None:
     # Not earlier: killed inside `upstream`, the run would keep its place in the pool for a while.
-    wait_for(f"run {run_id} waits", (folder / f"{run_id}-waits").exists, instance=instance)
+    wait_for(
+        f"run {run_id} at the gate",
+        (folder / f"{run_id}-waits").exists,
+        instance=instance,
+        home=folder / "home",
+    )
 
 
 def test_a_range_of_days_is_materialised_in_one_run(
     instance: CrashableInstance, gate: Path, folder: Path
 ) -> None:
     gate.touch()
-    run = ended(instance, instance.materialize(["upstream", "downstream"], DAYS))
+    run = ended(instance, instance.materialize(["upstream", "downstream"], DAYS), folder)
     assert run.status == "SUCCESS"
     assert partitions_of(run) == ("2026-01-01", "2026-01-03")
     assert (folder / run.run_id).read_text().split() == DAYS
@@ -82,18 +92,25 @@ def test_a_backfill_launched_before_the_daemon_runs_when_the_daemon_starts(
     backfill_id = instance.launch_backfill(["upstream"], DAYS)
     assert not instance.runs(backfill_id=backfill_id)
     instance.start_daemon()
-    wait_for("a run", lambda: bool(instance.runs(backfill_id=backfill_id)), instance=instance)
+    wait_for(
+        "a run",
+        lambda: bool(instance.runs(backfill_id=backfill_id)),
+        instance=instance,
+        home=folder / "home",
+    )
     (run,) = instance.runs(backfill_id=backfill_id)
-    assert ended(instance, run.run_id).status == "SUCCESS"
+    assert ended(instance, run.run_id, folder).status == "SUCCESS"
     assert (folder / run.run_id).read_text().split() == DAYS
     backfill = instance.backfill(backfill_id)
     assert (backfill.partitions, backfill.error) == (3, None)
 
 
-def test_a_job_is_run_with_the_tags_it_is_given(instance: CrashableInstance, gate: Path) -> None:
+def test_a_job_is_run_with_the_tags_it_is_given(
+    instance: CrashableInstance, gate: Path, folder: Path
+) -> None:
     gate.touch()
     run_id = instance.launch_run("all_assets", tags={PARTITION_TAG: "2026-01-05"})
-    run = ended(instance, run_id)
+    run = ended(instance, run_id, folder)
     assert (run.job, run.status) == ("all_assets", "SUCCESS")
     assert partitions_of(run) == ("2026-01-05", "2026-01-05")
 
@@ -112,17 +129,17 @@ def test_a_killed_run_worker_is_a_failed_run(
     run_id = instance.materialize(["upstream", "downstream"], DAYS)
     waits_at_gate(instance, run_id, folder)
     assert instance.kill_run_workers() == 1
-    assert ended(instance, run_id).status == "FAILURE"
+    assert ended(instance, run_id, folder).status == "FAILURE"
 
 
 def test_after_a_power_cut_the_queued_run_is_done_by_the_next_start(
-    instance: CrashableInstance,
+    instance: CrashableInstance, folder: Path
 ) -> None:
     instance.kill_daemon()
     run_id = instance.materialize(["upstream"], DAYS)
     instance.kill()
     instance.start(daemon=True)
-    assert ended(instance, run_id).status == "SUCCESS"
+    assert ended(instance, run_id, folder).status == "SUCCESS"
 
 
 def test_stopping_in_the_middle_of_a_run_leaves_no_process_behind(

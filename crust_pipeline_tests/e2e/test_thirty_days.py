@@ -7,11 +7,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES
 from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.local_dagster.instance import CONFIG
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
@@ -19,13 +21,16 @@ from crust_pipeline_tests.e2e.crashable_instance import CrashableInstance
 from crust_pipeline_tests.e2e.instance_helpers import wait_for
 from crust_pipeline_tests.people import write_people
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.e2e
 
 DAYS = [date(2026, 1, 5) + timedelta(days=number) for number in range(30)]
 A_DAY = 200
 JOBS = 30 * A_DAY // 300
 SLOTS = 5
 JOB_SECONDS = 8
+# Dagster gives up a run whose worker was killed before it had started after this long: less than
+# in production, where a slow start is no reason to kill it, for the test waits for it.
+START_TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture
@@ -49,11 +54,12 @@ class Backfill:
     """A backfill of identify that the daemon has just picked up."""
 
     instance: CrashableInstance
+    home: Path
     ledger: Ledger
     sandbox: RunningSandbox
 
     def wait_until(self, what: str, condition: Callable[[], bool]) -> None:
-        wait_for(what, condition, instance=self.instance, timeout_seconds=300)
+        wait_for(what, condition, instance=self.instance, home=self.home)
 
     def wait_until_full(self, accepted: int) -> None:
         """Wait until the vendor has accepted so many jobs, and has no room for another.
@@ -86,15 +92,23 @@ def backfill(
     sandbox.clock.freeze()
     settings = settings | {"CRUST_POLL_SECONDS": "1"}
     installation = Settings.from_env(settings)
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    config["run_monitoring"]["start_timeout_seconds"] = START_TIMEOUT_SECONDS
+    less_patient = tmp_path / "less_patient.yaml"
+    less_patient.write_text(yaml.safe_dump(config), encoding="utf-8")
     with CrashableInstance.running(
-        home=tmp_path / "dagster", environment=settings, log_dir=tmp_path / "logs", daemon=False
+        home=tmp_path / "dagster",
+        environment=settings,
+        log_dir=tmp_path / "logs",
+        daemon=False,
+        config=less_patient,
     ) as instance:
         instance.launch_backfill(
             ["profile_urls", "identify_batches"], [day.isoformat() for day in DAYS]
         )
         instance.start_daemon()
         ledger = Ledger(installation.ledger_url, account=installation.account)
-        yield Backfill(instance, ledger, sandbox)
+        yield Backfill(instance, tmp_path / "dagster", ledger, sandbox)
         ledger.close()
 
 
