@@ -312,7 +312,7 @@ class _Load:
         report = self._flatten(self._sources(days), days, self.pipeline.lake)
         if not self.only:
             for name, of_days in versions.items():
-                ledger_load.flattened(ledger, name, of_days, now=now)
+                ledger_load.record_flattened(ledger, name, of_days, now=now)
         return report
 
     def write_alone(self, day: date, reports: list[FlattenReport]) -> None:
@@ -469,7 +469,7 @@ def _write_accounts(
         }
         for table, rows in rows_by_table.items()
     }
-    ledger_load.loaded(ledger, versions)
+    ledger_load.record_loaded(ledger, versions)
     return written
 
 

@@ -27,7 +27,7 @@ from crust_pipeline.ledger.land import (
     DirectAnswer,
     DueLanding,
     KeptFile,
-    LandedFile,
+    LandingRecord,
     Settled,
 )
 from crust_pipeline.ledger.states import Answer
@@ -94,7 +94,7 @@ def land_files(
                 break
             if due.owner and not is_gone(due.owner, at=due.taken_at, now=engine.now()):
                 continue
-            if ledger_land.take(engine.ledger, due, owner=engine.owner, now=engine.now()):
+            if ledger_land.take_landing(engine.ledger, due, owner=engine.owner, now=engine.now()):
                 note = partial(_try_later, engine, due, done)
                 with failed.unit("landing", "batch", due.submission_id, note=note):
                     _land(engine, due, done)
@@ -110,7 +110,9 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
         too_late = engine.now() - due.completed_at > LINK_LIVES
         if (too_late or due.dead_links + 1 >= DEAD_LINKS_BELIEVED) and not on_disk:
             reason = f"the link died before the file was kept: {error}"
-            ledger_land.expired(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            ledger_land.record_expired(
+                engine.ledger, due.submission_id, reason=reason, now=engine.now()
+            )
             done.expired.append(due.submission_id)
         else:
             _try_later(engine, due, done, str(error), dead_link=True)
@@ -133,9 +135,11 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
                 f"job {due.batch_id} was adopted, but nothing in its file shows that it is this "
                 "batch's. If it came without any results, nothing was billed for it"
             )
-            ledger_poll.not_ours(engine.ledger, due.submission_id, reason=reason, now=engine.now())
+            ledger_poll.record_foreign_job(
+                engine.ledger, due.submission_id, reason=reason, now=engine.now()
+            )
             done.undone.append(due.submission_id)
-        elif ledger_land.landed(
+        elif ledger_land.record_landed(
             engine.ledger, due.submission_id, file, settled=settled, now=engine.now()
         ):
             done.landed.append(due.submission_id)
@@ -227,14 +231,14 @@ def _fetch(engine: Engine, due: DueLanding, job: Job) -> KeptFile | None:
 
 def _looked_into(
     engine: Engine, due: DueLanding, kept: KeptFile | None, *, lines_expected: int | None
-) -> tuple[LandedFile, FileAnswers]:
+) -> tuple[LandingRecord, FileAnswers]:
     """Read a kept file and check it.
 
     Raises:
         FileCheckError: it is not what the vendor says, and there are tries left.
     """
     if kept is None:
-        nothing = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
+        nothing = LandingRecord(source_file=None, sha256=None, size_bytes=0, lines=0)
         return nothing, FileAnswers(0, ())
     path = engine.raw / kept.source_file
     path.chmod(0o444)
@@ -243,7 +247,7 @@ def _looked_into(
     same_again = kept.sha256 == due.refused_sha256
     if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
         raise FileCheckError(note, sha256=kept.sha256)
-    file = LandedFile(
+    file = LandingRecord(
         source_file=kept.source_file,
         sha256=kept.sha256,
         size_bytes=kept.size_bytes,
@@ -402,10 +406,10 @@ def _land_answer(
     )
     with kept.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    ledger_land.landed(
+    ledger_land.record_landed(
         engine.ledger,
         submission_id,
-        LandedFile(
+        LandingRecord(
             source_file=name, sha256=sha256, size_bytes=kept.stat().st_size, lines=read.lines
         ),
         settled=settled or (),

@@ -81,7 +81,7 @@ def _poll(engine: Engine, due: DuePoll, done: Polled) -> None:
         # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
         now = engine.now()
         ask_at = now + timedelta(seconds=6 * engine.poll_seconds)
-        if ledger_poll.job_missing(
+        if ledger_poll.record_missing_job(
             engine.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
         ):
             done.missing.append(submission_id)
@@ -134,7 +134,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
                 f"job {due.batch_id} was adopted and failed ({reason}): nothing shows that it was "
                 "this batch's. Nothing was billed for it; if it was, resubmitting is safe"
             )
-            ledger_poll.not_ours(engine.ledger, submission_id, reason=doubt, now=now)
+            ledger_poll.record_foreign_job(engine.ledger, submission_id, reason=doubt, now=now)
             done.failed.append(submission_id)
             return
         out_of_credits = ABOUT_CREDITS in reason.lower()
@@ -144,7 +144,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
             else replacements(engine, submission_id, whole=True)
         )
         wait = backoff(0, first_seconds=engine.poll_seconds, most_seconds=300)
-        ledger_poll.failed(
+        ledger_poll.record_failure(
             engine.ledger,
             submission_id,
             reason=f"job failed: {reason}",
@@ -156,7 +156,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
         done.failed.append(submission_id)
         return
     state = BatchState(job.status.value)
-    ledger_poll.reported(
+    ledger_poll.record_report(
         engine.ledger,
         submission_id,
         JobReport(

@@ -262,7 +262,7 @@ def _likely(submit: UnknownSubmit, listed: Sequence[Listed]) -> Job | None:
 
 def abandon(engine: Engine, submission_id: str, *, reason: str) -> None:
     """A person decides that an unknown submit never started: its identifiers are free again."""
-    ledger_submit.rejected(
+    ledger_submit.record_rejected(
         engine.ledger,
         submission_id,
         reason=f"abandoned: {reason}",

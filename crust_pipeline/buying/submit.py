@@ -227,7 +227,7 @@ def _leave_out(engine: Engine, intent: Intent, allowed: Sequence[str], done: Dis
         reason = "the account may not have these fields: " + ", ".join(intent.fields)
         _reject(engine, intent, NOT_PERMITTED + reason, done)
         return
-    ledger_submit.fields_refused(
+    ledger_submit.record_refused_fields(
         engine.ledger, intent.submission_id, refused=(), kept=allowed, now=engine.now()
     )
 
@@ -248,7 +248,7 @@ def _start_job(
     )
     # What is taken at the submit, if anything, is no report of the cost: nothing is delivered yet,
     # and the rest is given back.
-    if ledger_submit.accepted(
+    if ledger_submit.record_accepted(
         engine.ledger,
         intent.submission_id,
         batch_id=accepted.batch_id,
@@ -269,13 +269,15 @@ def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched)
 
 
 def _may_have_started(engine: Engine, submission_id: str, reason: str) -> bool:
-    return ledger_submit.may_have_started(
+    return ledger_submit.record_unknown(
         engine.ledger, submission_id, reason=reason, now=engine.now()
     )
 
 
 def _reject(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
-    ledger_submit.rejected(engine.ledger, intent.submission_id, reason=reason, now=engine.now())
+    ledger_submit.record_rejected(
+        engine.ledger, intent.submission_id, reason=reason, now=engine.now()
+    )
     done.rejected.append(intent.submission_id)
 
 
@@ -300,7 +302,7 @@ def _drop_fields(
     if not kept or (set(kept) == set(intent.fields) and not along):
         _reject(engine, intent, NOT_PERMITTED + str(error), done)
         return
-    ledger_submit.fields_refused(
+    ledger_submit.record_refused_fields(
         engine.ledger, intent.submission_id, refused=refused, kept=kept, now=engine.now()
     )
 
@@ -328,7 +330,7 @@ def _isolate(
     engine: Engine, intent: Intent, error: errors.InvalidRequest, done: Dispatched
 ) -> None:
     """A refused request costs nothing: halve it, so that one bad identifier stops no others."""
-    ledger_submit.rejected(
+    ledger_submit.record_rejected(
         engine.ledger,
         intent.submission_id,
         reason=str(error),
@@ -361,6 +363,6 @@ def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispa
         timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)
     )
     done.pause = Pause(kind, engine.now() + wait, str(error))
-    ledger_submit.not_started(
+    ledger_submit.record_not_started(
         engine.ledger, intent.submission_id, pause=done.pause, now=engine.now()
     )

@@ -60,7 +60,7 @@ def upgrade(*, check: bool, as_json: bool) -> int:
     of a SQLite file is kept beside it; back up a Postgres database yourself. Stop everything that
     uses the ledger first: programs of the earlier release cannot go on with it.
     """
-    from crust_pipeline.display import open_console, print_json
+    from crust_pipeline.cli.display import open_console, print_json
     from crust_pipeline.ledger.schema import VERSION
     from crust_pipeline.ledger.store import Ledger
 

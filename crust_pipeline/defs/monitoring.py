@@ -254,7 +254,7 @@ def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
     if not due:
         return []
     # Noted first: if the tick dies here, the same days are asked for a little later.
-    ledger_load.load_requested(ledger, due, now=now)
+    ledger_load.record_load_request(ledger, due, now=now)
     return [
         dg.RunRequest(
             run_key=f"load:{start}:{end}:{_versions(due, start=start, end=end)}",

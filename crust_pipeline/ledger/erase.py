@@ -33,7 +33,7 @@ class Erased:
 
 
 def suppressed_keys(con: sa.Connection) -> frozenset[str]:
-    """Everybody who is never to be asked for."""
+    """Return the keys of people who must never be asked for."""
     return frozenset(con.execute(sa.select(suppressions.c.subject_key)).scalars())
 
 

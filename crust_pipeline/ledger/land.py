@@ -51,7 +51,7 @@ class DueLanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LandedFile:
+class LandingRecord:
     """A vendor file as it was kept; `source_file`: below the raw folder, None if there was none."""
 
     source_file: str | None
@@ -122,7 +122,7 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
         ]
 
 
-def take(ledger: Ledger, due: DueLanding, *, owner: str, now: datetime) -> bool:
+def take_landing(ledger: Ledger, due: DueLanding, *, owner: str, now: datetime) -> bool:
     """Reserve a landing for one process, so that two do not download the same file.
 
     Returns:
@@ -190,8 +190,8 @@ def land_again(
             )
 
 
-def expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
-    """The link died before the file was kept: what was bought is lost, unless it comes back."""
+def record_expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
+    """Record that the link died before the file was kept: its answers are lost."""
     with ledger.write() as tx:
         if tx.state(submission_id) is not BatchState.COMPLETED:
             return  # another process landed it after all
@@ -201,10 +201,10 @@ def expired(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -
         tx.mark_days_stale(submission_id)
 
 
-def landed(
+def record_landed(
     ledger: Ledger,
     submission_id: str,
-    file: LandedFile,
+    file: LandingRecord,
     *,
     settled: Sequence[Settled],
     now: datetime,
@@ -302,7 +302,7 @@ def landed(
 
 
 def _free_unserved(tx: Transaction, submission_id: str, settled: Sequence[Settled]) -> None:
-    """People for whom the credits did not suffice: free to be asked for when there are credits."""
+    """Release people for whom the credits did not suffice, so that they can be bought later."""
     unserved = [item.subject_key for item in settled if item.answer is Answer.OVER_BUDGET]
     for start in range(0, len(unserved), KEYS_A_QUERY):
         keys = unserved[start : start + KEYS_A_QUERY]

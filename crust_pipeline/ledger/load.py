@@ -41,7 +41,7 @@ class LandedSource:
 
 
 def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> dict[date, int]:
-    """How often the ledger has had news for each day, to be given back to `flattened`."""
+    """Return the version of each day, for `record_flattened`: it grows with each change."""
     with ledger.read() as con:
         query = sa.select(days.c.partition_date, days.c.version).where(
             days.c.operation == operation, days.c.partition_date.in_(partitions)
@@ -214,8 +214,8 @@ def days_of_priority(ledger: Ledger, partitions: Sequence[date], *, priority: in
         return set(con.execute(query).scalars())
 
 
-def load_requested(ledger: Ledger, due: Sequence[DueDay], *, now: datetime) -> None:
-    """A run was asked for to load these days."""
+def record_load_request(ledger: Ledger, due: Sequence[DueDay], *, now: datetime) -> None:
+    """Record that a run was requested to load these days."""
     places = [(day.operation, day.partition_date) for day in due]
     with ledger.write() as tx:
         tx.con.execute(
@@ -352,7 +352,7 @@ def files_of_only(ledger: Ledger, operation: str, partitions: Sequence[date]) ->
         return {row.source_file: row.file_lines for row in con.execute(query)}
 
 
-def flattened(
+def record_flattened(
     ledger: Ledger, operation: str, versions: Mapping[date, int], *, now: datetime
 ) -> None:
     """Record as of which versions the result tables are written; later changes stay due."""
@@ -368,7 +368,7 @@ def flattened(
 
 
 def versions_flattened(ledger: Ledger, partitions: Sequence[date]) -> dict[tuple[str, date], int]:
-    """What the result tables of each operation and day are up to, to be given back to `loaded`."""
+    """Return the version of the result tables of each operation and day, for `record_loaded`."""
     query = sa.select(days.c.operation, days.c.partition_date, days.c.flattened_version).where(
         days.c.partition_date.in_(partitions)
     )
@@ -378,8 +378,8 @@ def versions_flattened(ledger: Ledger, partitions: Sequence[date]) -> dict[tuple
         }
 
 
-def loaded(ledger: Ledger, versions: Mapping[tuple[str, date], int]) -> None:
-    """The accounts of these days are written as well, as of these versions; later news stays due.
+def record_loaded(ledger: Ledger, versions: Mapping[tuple[str, date], int]) -> None:
+    """Record the versions as of which the days' accounts are written; later changes stay due.
 
     Another run may have flattened more meanwhile; these accounts do not include it.
     """

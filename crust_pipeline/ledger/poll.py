@@ -129,7 +129,7 @@ def _seconds_taken(row: sa.Row[Any, Any, Any, Any, Any]) -> float:
 def poll_again(
     ledger: Ledger, submission_id: str, *, at: datetime, error: str | None = None
 ) -> None:
-    """Nothing was learned; ask again later. Without an error, what was known before stays."""
+    """Postpone the poll of a job about which nothing was learned; without `error`, it stays."""
     with ledger.write() as tx:
         told = {} if error is None else {"error": error[:ERROR_CHARS]}
         tx.update(submission_id, not_before=at, **told)
@@ -162,7 +162,7 @@ def try_at_once(tx: Transaction, *, now: datetime) -> None:
     )
 
 
-def job_missing(
+def record_missing_job(
     ledger: Ledger, submission_id: str, *, ask_at: datetime, error: str, now: datetime
 ) -> bool:
     """Record that the vendor does not know a job that it had accepted.
@@ -207,7 +207,7 @@ def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
         )
 
 
-def reported(
+def record_report(
     ledger: Ledger, submission_id: str, report: JobReport, *, poll_at: datetime, now: datetime
 ) -> None:
     """Record what the vendor said of a job that has not failed."""
@@ -239,7 +239,7 @@ def reported(
             tx.update(submission_id, not_before=poll_at, **values)
 
 
-def failed(
+def record_failure(
     ledger: Ledger,
     submission_id: str,
     *,
@@ -402,8 +402,8 @@ def adopt(
     return True
 
 
-def not_ours(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
-    """The adopted job was not this submit's: remember that, and the submit is unknown again."""
+def record_foreign_job(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> None:
+    """Record that an adopted job belongs to another submit; this submit is unknown again."""
     with ledger.write() as tx:
         batch = tx.submission(submission_id)
         if not batch.adopted or batch.state not in AT_VENDOR | {BatchState.COMPLETED}:

@@ -288,7 +288,7 @@ def waiting_rows(
         ledger: the ledger.
         operations: whose rows.
         partitions: the days.
-        searches: after how many searches in vain a submit of unknown fate is no longer waited for.
+        searches: after so many searches without a result an unknown submit is not waited for.
         without: batches that are not waited for.
     """
     of_days = rows.c.operation.in_(operations) & rows.c.partition_date.in_(partitions)

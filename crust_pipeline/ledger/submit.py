@@ -183,7 +183,7 @@ def slots_held(con: sa.Connection, account: str) -> int:
     return con.execute(query).scalar_one()
 
 
-def accepted(
+def record_accepted(
     ledger: Ledger,
     submission_id: str,
     *,
@@ -227,8 +227,8 @@ def accepted(
     return True
 
 
-def not_started(ledger: Ledger, submission_id: str, *, pause: Pause, now: datetime) -> None:
-    """The answer proves that no job started: the batch is planned again and the account waits."""
+def record_not_started(ledger: Ledger, submission_id: str, *, pause: Pause, now: datetime) -> None:
+    """Record that no job started: the batch is planned again, and the account waits."""
     with ledger.write() as tx:
         tx.move(
             submission_id,
@@ -241,7 +241,7 @@ def not_started(ledger: Ledger, submission_id: str, *, pause: Pause, now: dateti
         start_pause(tx, pause, takes_slot=tx.submission(submission_id).takes_slot)
 
 
-def fields_refused(
+def record_refused_fields(
     ledger: Ledger,
     submission_id: str,
     *,
@@ -301,7 +301,7 @@ def fields_denied(
     return frozenset(con.execute(query).scalars())
 
 
-def rejected(
+def record_rejected(
     ledger: Ledger,
     submission_id: str,
     *,
@@ -375,8 +375,8 @@ def submit_again(
         tx.update(submission_id, perhaps_billed=True)
 
 
-def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> bool:
-    """Nobody saw a usable answer: a job may be running and billed. The slot stays taken.
+def record_unknown(ledger: Ledger, submission_id: str, *, reason: str, now: datetime) -> bool:
+    """Record that no usable answer came: a job may be running and billed. The slot stays taken.
 
     Returns:
         False when its process has reported after all, or another one said this first.
@@ -392,7 +392,7 @@ def may_have_started(ledger: Ledger, submission_id: str, *, reason: str, now: da
 
 
 def orphaned_intents(ledger: Ledger) -> list[Orphan]:
-    """Batches in `submitting`. The caller knows whose owner is gone."""
+    """Return the batches in `submitting`; the caller can tell which owners are gone."""
     columns = (submissions.c.submission_id, submissions.c.product, submissions.c.takes_slot)
     query = sa.select(*columns, submissions.c.owner, submissions.c.intent_at).where(
         submissions.c.account == ledger.account, submissions.c.state == BatchState.SUBMITTING

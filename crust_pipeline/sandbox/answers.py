@@ -75,7 +75,7 @@ class Answers:
         self._whole = all(below is None for below in self._tree.values())
 
     def delivery(self, identifier: str) -> IdentifierAnswer:
-        """What an identifier yields."""
+        """Return the answer for an identifier."""
         if self._order.endpoint.entity == "company":
             company = companies.find(self._order.identifier_type, identifier)
             return self._of_company(identifier, company)
@@ -101,11 +101,11 @@ class Answers:
         return IdentifierAnswer(identifier, None, "matched", ("company",), company)
 
     def has_line(self, delivery: IdentifierAnswer) -> bool:
-        """Whether a file has a line for it; enrich drops what it cannot resolve."""
+        """Tell whether a file has a line for the answer; enrich drops unknown people."""
         return delivery.internal_id is not None or self._product in ("identify", "contact_enrich")
 
     def line(self, delivery: IdentifierAnswer) -> Json:
-        """The line of a batch file."""
+        """Return the line of a batch file."""
         if self._product == "identify":
             return self.entry(delivery)
         if self._product != "contact_enrich":
@@ -128,7 +128,7 @@ class Answers:
         }
 
     def entry(self, delivery: IdentifierAnswer) -> Json:
-        """The entry of a sync answer; also the line of an identify file."""
+        """Return the entry of a sync answer; also the line of an identify file."""
         entry: Json = {"matched_on": delivery.identifier, "match_type": self._match_type()}
         if self._product == "identify" and self._switches.identify_lines == "current":
             entry["match_status"] = delivery.status

@@ -121,7 +121,7 @@ def worst_case(order: Order) -> Decimal:
 
 
 def purchases_of(order: Order, delivery: IdentifierAnswer, *, source: str) -> list[BilledItem]:
-    """What is bought with one delivery, in the batch or sync request `source`."""
+    """Return the items billed for one answer, in the batch or sync request `source`."""
     key = key_of(order, delivery.identifier)
     product = order.endpoint.product
     return [
@@ -131,7 +131,7 @@ def purchases_of(order: Order, delivery: IdentifierAnswer, *, source: str) -> li
 
 
 def settle(job: Job, switches: Switches, *, budget: Decimal) -> list[BilledItem]:
-    """Work out what an ended job delivers, and what that costs.
+    """Settle an ended job: its answers and their cost.
 
     Args:
         job: An ended job; its rows and counts are filled in.

@@ -153,7 +153,7 @@ def test_an_unknown_submit_to_a_second_vendor_is_found(tmp_path: Path) -> None:
     )
     ledger_submit.claim_next(ledger, max_active=5, owner="one", now=NOW)
     lost = report.batches[0].submission_id
-    ledger_submit.may_have_started(ledger, lost, reason="no answer", now=NOW)
+    ledger_submit.record_unknown(ledger, lost, reason="no answer", now=NOW)
     found = checks.no_submit_is_unknown(pipeline)
     assert not found.passed
     assert found.numbers == {"unknown_submits": 1, "identifiers": 2, "batches": lost}

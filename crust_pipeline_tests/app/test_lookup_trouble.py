@@ -16,6 +16,7 @@ from crust_pipeline.settings import Settings
 from crust_pipeline_tests.command_line import crust
 from crust_pipeline_tests.money.conftest import Shop
 from crust_pipeline_tests.money.conftest import shop as shop  # noqa: PLC0414 - a fixture
+from crust_pipeline_tests.money.killed import Write
 
 PATH = "/person/contact/enrich"
 SAM = "linkedin.com/in/sam-sandbox"
@@ -150,7 +151,7 @@ def test_nothing_personal_is_said_where_it_may_be_logged(
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_lookup_killed_at_a_write_is_not_sent_twice(shop: Shop, number: int) -> None:
-    killed = shop.run_and_kill("after", number, command=["lookup", "--yes", SAM])
+    killed = shop.run_and_kill("after", Write(None, number), command=["lookup", "--yes", SAM])
     again = crust("lookup", "--yes", SAM, settings=shop.environment).code
 
     assert killed in {KILLED, 0}

@@ -65,7 +65,7 @@ def test_a_submit_is_searched_for_around_its_own_time_after_a_wrong_landing(worl
 
 def test_a_landing_that_another_process_finished_is_not_declared_expired(world: World) -> None:
     landed = world.buy(person(0))
-    ledger_land.expired(world.ledger, landed, reason="too late", now=world.now())
+    ledger_land.record_expired(world.ledger, landed, reason="too late", now=world.now())
     assert world.state(landed) is BatchState.LANDED
 
 

@@ -203,9 +203,9 @@ def test_lines_that_are_too_many_change_nothing(world: World, kind: str) -> None
 def test_a_landing_that_another_process_works_on_is_left_to_it(world: World) -> None:
     submission_id = completed(world)
     (due,) = ledger_land.due_landings(world.ledger, now=world.now())
-    assert ledger_land.take(world.ledger, due, owner=ELSEWHERE, now=world.now())
+    assert ledger_land.take_landing(world.ledger, due, owner=ELSEWHERE, now=world.now())
     assert world.land().landed == []
-    assert not ledger_land.take(world.ledger, due, owner="a third", now=world.now())
+    assert not ledger_land.take_landing(world.ledger, due, owner="a third", now=world.now())
     world.wait(minutes=6)  # nobody works on one file for so long
     assert world.land().landed == [submission_id]
 
@@ -214,15 +214,17 @@ def test_a_landing_whose_process_died_is_taken_over_at_once(world: World) -> Non
     submission_id = completed(world)
     (due,) = ledger_land.due_landings(world.ledger, now=world.now())
     host, pid, _ = world.engine.owner.rsplit(":", 2)
-    ledger_land.take(world.ledger, due, owner=f"{host}:{pid}:0", now=world.now())
+    ledger_land.take_landing(world.ledger, due, owner=f"{host}:{pid}:0", now=world.now())
     assert world.land().landed == [submission_id]
 
 
 def test_a_file_is_settled_once_however_many_land_it(world: World) -> None:
     submission_id = completed(world)
     world.land()
-    again = ledger_land.LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
-    assert not ledger_land.landed(world.ledger, submission_id, again, settled=(), now=world.now())
+    again = ledger_land.LandingRecord(source_file=None, sha256=None, size_bytes=0, lines=0)
+    assert not ledger_land.record_landed(
+        world.ledger, submission_id, again, settled=(), now=world.now()
+    )
     assert world.batch(submission_id)["file_lines"] == 10
 
 

@@ -50,7 +50,7 @@ def test_a_job_that_is_not_known_for_an_hour_is_of_unknown_fate_and_keeps_its_sl
 def test_another_answer_in_between_starts_the_hour_anew(world: World) -> None:
     batch = forgotten(world, times=8)
     ask_for(world, timedelta(minutes=40))
-    ledger_poll.reported(
+    ledger_poll.record_report(
         world.ledger,
         batch,
         ledger_poll.JobReport(state=BatchState.PROCESSING),

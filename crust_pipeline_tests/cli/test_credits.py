@@ -12,7 +12,7 @@ from crust_pipeline.buying.plan import plan
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import submit as ledger_submit
-from crust_pipeline.ledger.land import LandedFile, Settled
+from crust_pipeline.ledger.land import LandingRecord, Settled
 from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.spending import spending
 from crust_pipeline.ledger.states import Answer, BatchState
@@ -64,7 +64,7 @@ def planned(
 def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> None:
     """Its file has come: one credit for everybody but the first person, who is not known."""
     assert ledger_submit.claim_next(ledger, max_active=5, owner="one", now=NOW)
-    ledger_submit.accepted(
+    ledger_submit.record_accepted(
         ledger,
         submission_id,
         batch_id="job-1",
@@ -74,7 +74,7 @@ def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> N
     )
     with ledger.write() as tx:
         tx.update(submission_id, credits_reported=reported)
-    ledger_poll.reported(
+    ledger_poll.record_report(
         ledger, submission_id, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW
     )
     with ledger.read() as con:
@@ -85,8 +85,8 @@ def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> N
         else Settled(key, Answer.DROPPED, Decimal(0))
         for place, key in enumerate(sorted(keys))
     ]
-    file = LandedFile(source_file="a", sha256="b", size_bytes=1, lines=len(settled) - 1)
-    assert ledger_land.landed(ledger, submission_id, file, settled=settled, now=NOW)
+    file = LandingRecord(source_file="a", sha256="b", size_bytes=1, lines=len(settled) - 1)
+    assert ledger_land.record_landed(ledger, submission_id, file, settled=settled, now=NOW)
 
 
 def test_credits_stand_side_by_side(settings: Mapping[str, str]) -> None:
@@ -133,7 +133,7 @@ def test_credits_of_two_vendors_are_never_added_up(settings: Mapping[str, str]) 
 def test_what_was_refused_reserves_nothing(settings: Mapping[str, str]) -> None:
     ledger, submission_id = planned(settings, ENRICH)
     assert ledger_submit.claim_next(ledger, max_active=5, owner="one", now=NOW)
-    ledger_submit.rejected(ledger, submission_id, reason="refused", now=NOW)
+    ledger_submit.record_rejected(ledger, submission_id, reason="refused", now=NOW)
     (found,) = spending(ledger, accounts=["first"], by=["state"])
     assert (found.group, found.credits_reserved) == ({"state": "rejected"}, 0)
 

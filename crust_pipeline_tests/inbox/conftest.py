@@ -35,7 +35,7 @@ class Batches:
     def pending(self, name: str = "one") -> tuple[str, str]:
         """A batch whose job runs at the vendor."""
         submission_id, token = self.submitting(name)
-        ledger_submit.accepted(
+        ledger_submit.record_accepted(
             self.ledger,
             submission_id,
             batch_id=f"job-{name}",

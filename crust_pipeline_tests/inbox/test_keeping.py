@@ -45,7 +45,7 @@ def test_an_unknown_token_keeps_nothing(batches: Batches) -> None:
 
 def test_a_token_is_spent_when_its_batch_has_ended(batches: Batches) -> None:
     submission_id, token = batches.submitting()
-    ledger_submit.rejected(batches.ledger, submission_id, reason="refused", now=NOW)
+    ledger_submit.record_rejected(batches.ledger, submission_id, reason="refused", now=NOW)
     receipts = inbox.keep(batches.ledger, [Delivery(token, b"{}")], now=NOW)
     assert receipts == [Receipt.NO_SUCH_ADDRESS]
 
@@ -83,7 +83,7 @@ def test_a_delivery_makes_a_running_job_due_for_a_poll_at_once(batches: Batches)
 
 def test_a_delivery_makes_an_unknown_submit_due_for_a_search(batches: Batches) -> None:
     submission_id, token = batches.submitting()
-    ledger_submit.may_have_started(batches.ledger, submission_id, reason="lost", now=NOW)
+    ledger_submit.record_unknown(batches.ledger, submission_id, reason="lost", now=NOW)
     ledger_poll.search_again(batches.ledger, submission_id, at=NOW + timedelta(hours=1))
     assert ledger_poll.unknown_submits(batches.ledger, now=NOW) == []
     inbox.keep(batches.ledger, [Delivery(token, b"{}")], now=NOW)

@@ -36,7 +36,7 @@ from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.erase import erase
-from crust_pipeline.ledger.land import LandedFile, Settled
+from crust_pipeline.ledger.land import LandingRecord, Settled
 from crust_pipeline.ledger.limits import NO_LIMITS
 from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.schema import identifiers, submissions
@@ -143,7 +143,7 @@ class Machine(RuleBasedStateMachine):
         self.jobs += 1
         for _ in range(1 + again):  # the same answer may be noted twice
             try:
-                ledger_submit.accepted(
+                ledger_submit.record_accepted(
                     self.ledger,
                     intent.submission_id,
                     batch_id=f"job-{self.jobs}",
@@ -161,12 +161,14 @@ class Machine(RuleBasedStateMachine):
     def the_vendor_is_full(self, intent: Intent | None) -> None:
         if intent and intent.submission_id in self.in_state(BatchState.SUBMITTING):
             pause = Pause(PauseKind.SLOTS, self.now + timedelta(seconds=10), "full")
-            ledger_submit.not_started(self.ledger, intent.submission_id, pause=pause, now=self.now)
+            ledger_submit.record_not_started(
+                self.ledger, intent.submission_id, pause=pause, now=self.now
+            )
 
     @rule(intent=consumes(intents))
     def the_vendor_refuses(self, intent: Intent | None) -> None:
         if intent and intent.submission_id in self.in_state(BatchState.SUBMITTING):
-            ledger_submit.rejected(
+            ledger_submit.record_rejected(
                 self.ledger,
                 intent.submission_id,
                 reason="no",
@@ -177,7 +179,7 @@ class Machine(RuleBasedStateMachine):
     @rule(intent=consumes(intents))
     def the_answer_is_lost(self, intent: Intent | None) -> None:
         if intent:
-            ledger_submit.may_have_started(
+            ledger_submit.record_unknown(
                 self.ledger, intent.submission_id, reason="lost", now=self.now
             )
 
@@ -186,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         self.ledger.close()
         self.ledger = self.opened()
         for orphan in ledger_submit.orphaned_intents(self.ledger):
-            ledger_submit.may_have_started(
+            ledger_submit.record_unknown(
                 self.ledger, orphan.submission_id, reason="gone", now=self.now
             )
 
@@ -217,7 +219,7 @@ class Machine(RuleBasedStateMachine):
                     now=self.now,
                 )
         else:
-            ledger_submit.rejected(
+            ledger_submit.record_rejected(
                 self.ledger,
                 submission_id,
                 reason=decision,
@@ -228,7 +230,7 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 9))
     def the_vendor_knows_no_such_job(self, choice: int) -> None:
         if active := self.in_state(BatchState.PENDING, BatchState.PROCESSING):
-            ledger_poll.job_missing(
+            ledger_poll.record_missing_job(
                 self.ledger,
                 active[choice % len(active)],
                 ask_at=self.now,
@@ -250,7 +252,7 @@ class Machine(RuleBasedStateMachine):
         if not (active := self.in_state(BatchState.PENDING, BatchState.PROCESSING)):
             return
         for _ in range(1 + twice):
-            ledger_poll.reported(
+            ledger_poll.record_report(
                 self.ledger,
                 active[choice % len(active)],
                 JobReport(state=state),
@@ -264,7 +266,7 @@ class Machine(RuleBasedStateMachine):
             return
         submission_id = active[choice % len(active)]
         recorded = [
-            ledger_poll.failed(
+            ledger_poll.record_failure(
                 self.ledger,
                 submission_id,
                 reason="failed",
@@ -295,9 +297,11 @@ class Machine(RuleBasedStateMachine):
             )
             for key, answer in zip(keys, answers, strict=False)
         ]
-        file = LandedFile(source_file="file", sha256="0", size_bytes=1, lines=1)
+        file = LandingRecord(source_file="file", sha256="0", size_bytes=1, lines=1)
         landed = [
-            ledger_land.landed(self.ledger, submission_id, file, settled=settled, now=self.now)
+            ledger_land.record_landed(
+                self.ledger, submission_id, file, settled=settled, now=self.now
+            )
             for _ in range(1 + twice)
         ]
         assert landed == [True, False][: 1 + twice]
@@ -305,19 +309,23 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 9))
     def a_link_dies(self, choice: int) -> None:
         if due := self.in_state(BatchState.COMPLETED):
-            ledger_land.expired(self.ledger, due[choice % len(due)], reason="dead", now=self.now)
+            ledger_land.record_expired(
+                self.ledger, due[choice % len(due)], reason="dead", now=self.now
+            )
 
     @rule(choice=st.integers(0, 9))
     def a_job_turns_out_to_be_somebody_elses(self, choice: int) -> None:
         if due := self.in_state(BatchState.PENDING, BatchState.COMPLETED):
-            ledger_poll.not_ours(self.ledger, due[choice % len(due)], reason="wrong", now=self.now)
+            ledger_poll.record_foreign_job(
+                self.ledger, due[choice % len(due)], reason="wrong", now=self.now
+            )
 
     @rule()
     def the_days_are_loaded(self) -> None:
         days = [due.partition_date for due in ledger_load.due_days(self.ledger, ["enrich"])]
         versions = ledger_load.versions_of(self.ledger, "enrich", days)
-        ledger_load.flattened(self.ledger, "enrich", versions, now=self.now)
-        ledger_load.loaded(self.ledger, ledger_load.versions_flattened(self.ledger, days))
+        ledger_load.record_flattened(self.ledger, "enrich", versions, now=self.now)
+        ledger_load.record_loaded(self.ledger, ledger_load.versions_flattened(self.ledger, days))
 
     @rule(hours=st.sampled_from([1, 24, 100, 300]))
     def time_passes(self, hours: int) -> None:

@@ -13,7 +13,7 @@ from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import submit as ledger_submit
-from crust_pipeline.ledger.land import LandedFile
+from crust_pipeline.ledger.land import LandingRecord
 from crust_pipeline.ledger.poll import JobReport
 from crust_pipeline.ledger.queue import queue
 from crust_pipeline.ledger.states import BatchState
@@ -53,7 +53,7 @@ def finish_next(ledger: Ledger) -> None:
     intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
     name = intent.submission_id
-    ledger_submit.accepted(
+    ledger_submit.record_accepted(
         ledger,
         name,
         batch_id=name,
@@ -61,9 +61,11 @@ def finish_next(ledger: Ledger) -> None:
         poll_at=NOW,
         now=NOW,
     )
-    ledger_poll.reported(ledger, name, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW)
-    file = LandedFile(source_file=None, sha256=None, size_bytes=0, lines=0)
-    ledger_land.landed(ledger, name, file, settled=(), now=NOW)
+    ledger_poll.record_report(
+        ledger, name, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW
+    )
+    file = LandingRecord(source_file=None, sha256=None, size_bytes=0, lines=0)
+    ledger_land.record_landed(ledger, name, file, settled=(), now=NOW)
 
 
 def due(ledger: Ledger) -> list[tuple[date, date]]:
@@ -109,7 +111,7 @@ def test_days_that_became_final_are_one_range(ledger: Ledger) -> None:
 def write_tables(ledger: Ledger, days: list[date]) -> None:
     """Say that the result tables of these days are written, as of now."""
     versions = ledger_load.versions_of(ledger, "enrich", days)
-    ledger_load.flattened(ledger, "enrich", versions, now=NOW)
+    ledger_load.record_flattened(ledger, "enrich", versions, now=NOW)
 
 
 def test_accounts_written_before_the_latest_news_leave_the_day_due(ledger: Ledger) -> None:
@@ -117,20 +119,20 @@ def test_accounts_written_before_the_latest_news_leave_the_day_due(ledger: Ledge
     accounts = ledger_load.versions_flattened(ledger, DAYS[:1])
     finish_next(ledger)
     write_tables(ledger, DAYS[:1])  # another run, while the accounts are being written
-    ledger_load.loaded(ledger, accounts)
+    ledger_load.record_loaded(ledger, accounts)
     assert due(ledger) == [(DAYS[0], DAYS[0])]
-    ledger_load.loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
+    ledger_load.record_loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
     assert due(ledger) == []
 
 
 def test_a_day_whose_batches_are_not_final_is_not_loaded(ledger: Ledger) -> None:
     planned(ledger, DAYS[:1])
     write_tables(ledger, DAYS[:1])
-    ledger_load.loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
+    ledger_load.record_loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
     assert ledger_load.days_loaded(ledger) == []
     finish_next(ledger)
     write_tables(ledger, DAYS[:1])
-    ledger_load.loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
+    ledger_load.record_loaded(ledger, ledger_load.versions_flattened(ledger, DAYS[:1]))
     assert ledger_load.days_loaded(ledger) == [("enrich", DAYS[0])]
 
 
@@ -182,7 +184,7 @@ def test_a_day_whose_job_failed_for_good_is_due_too(ledger: Ledger) -> None:
     planned(ledger, DAYS[:1])
     intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
-    ledger_submit.rejected(ledger, intent.submission_id, reason="refused", now=NOW)
+    ledger_submit.record_rejected(ledger, intent.submission_id, reason="refused", now=NOW)
     assert due(ledger) == [(DAYS[0], DAYS[0])]
 
 
@@ -191,12 +193,12 @@ def test_durations_are_learned_from_jobs_of_about_the_same_size(ledger: Ledger) 
     intent = ledger_submit.claim_next(ledger, max_active=5, owner="test", now=NOW)
     assert intent
     name = intent.submission_id
-    ledger_submit.accepted(ledger, name, batch_id="a", action=None, poll_at=NOW, now=NOW)
+    ledger_submit.record_accepted(ledger, name, batch_id="a", action=None, poll_at=NOW, now=NOW)
     report = JobReport(
         state=BatchState.COMPLETED,
         vendor_created_at=NOW,
         vendor_completed_at=NOW + timedelta(seconds=42),
     )
-    ledger_poll.reported(ledger, name, report, poll_at=NOW, now=NOW + timedelta(hours=1))
+    ledger_poll.record_report(ledger, name, report, poll_at=NOW, now=NOW + timedelta(hours=1))
     assert ledger_poll.finished_seconds(ledger, "enrich", 2) == [42]
     assert ledger_poll.finished_seconds(ledger, "enrich", 300) == []
