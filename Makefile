@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo dev test lint format docs lock clean bench
+.PHONY: demo dev test test-fast lint format docs lock clean bench
 
 # --no-deps: the lock file is complete, and pip 23 cannot match hashes of extras such as gql[requests].
 .venv/installed: requirements.txt pyproject.toml
@@ -21,6 +21,11 @@ dev: .venv/installed
 # Three workers for two cores: tests of kills and of the daemon mostly wait for processes to start and to end.
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(ARGS)
+
+# Pure logic and small SQLite, for between two edits; what belongs to it is in crust_pipeline_tests/conftest.py.
+# Three workers here too: most tests start a sandbox, and wait a tenth of a second for it to end.
+test-fast: .venv/installed
+	$(BIN)/python -m pytest -m fast --numprocesses 3 $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check

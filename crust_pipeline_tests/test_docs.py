@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import dagster
 import duckdb
 import pytest
 
 from crust_pipeline.cli.main import main
-from crust_pipeline.definitions import defs
 from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES, Outcome
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.sandbox.serve import RunningSandbox
@@ -163,6 +161,8 @@ def test_an_upstream_asset_of_a_page_writes_the_day(
             "CREATE TABLE stg_people AS SELECT DATE '2026-01-05' AS added_on, 'me@example.com' "
             "AS business_email, 'https://www.linkedin.com/in/me' AS profile_url, 'crm' AS source"
         )
+    import dagster
+
     reader: dict[str, Any] = {"people_of": people_of}
     exec(python_in(page)[0], reader)  # noqa: S102 - what the page tells a reader to write
     job = reader["defs"].resolve_implicit_global_asset_job_def()
@@ -185,6 +185,8 @@ def test_a_schedule_of_the_how_to_is_beside_ours() -> None:
 
 
 def test_each_way_to_fail_has_its_recovery() -> None:
+    from crust_pipeline.definitions import defs
+
     text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
     table = text[text.index("## Recover") : text.index("## Go to production")]
     named = set(re.findall(r"`(\w+)`", table))

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dagster import DagsterInstance
-from dagster._core.instance.config import PoolGranularity
 
 from crust_pipeline.local_dagster import instance
 
@@ -35,6 +33,9 @@ def test_they_give_the_code_location_the_same_name() -> None:
 
 
 def test_dagster_yaml_puts_in_force_what_the_pipeline_counts_on(tmp_path: Path) -> None:
+    from dagster import DagsterInstance
+    from dagster._core.instance.config import PoolGranularity
+
     shutil.copy(PROJECT / "dagster.yaml", tmp_path)
     with DagsterInstance.from_config(str(tmp_path)) as loaded:
         pools = loaded.get_concurrency_config().pool_config

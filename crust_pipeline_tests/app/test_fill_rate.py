@@ -15,7 +15,6 @@ from crust_pipeline.app import checks
 from crust_pipeline.app.days import DayAccount
 from crust_pipeline.app.installation import Pipeline
 from crust_pipeline.cli.demo import print_summary
-from crust_pipeline.defs.metadata import day_metadata
 from crust_pipeline.ledger.outcomes import Outcome, fill_rate
 from crust_pipeline.report.facts import gather
 from crust_pipeline.settings import Settings
@@ -82,6 +81,8 @@ def test_the_check(pipeline: Pipeline, operation: str, rate: float) -> None:
 
 
 def test_the_metadata(counts: Counter[str], rate: float) -> None:
+    from crust_pipeline.defs.metadata import day_metadata
+
     account = DayAccount(
         outcomes=counts, credits_reserved=Decimal(0), credits_computed=Decimal(0), batch_ids=()
     )

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from math import ceil
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ def test_batches_of_a_kind_are_filled_in_the_order_of_days(
     assert all(days == sorted(days) for days in by_kind.values())
 
 
+@pytest.mark.slow
 def test_a_year_of_270_people_a_day_is_ten_batches_of_enrich() -> None:
     found = [(day, False, SETS[0]) for day in range(365) for _ in range(270)]
     assert [len(batch.identifiers) for batch in packed(decisions_of(found), 10_000)] == [

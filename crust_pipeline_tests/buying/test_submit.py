@@ -284,6 +284,7 @@ def test_refused_batches_free_their_keys(world: World, monkeypatch: pytest.Monke
     assert world.outcomes() == ["matched"]
 
 
+@pytest.mark.slow
 def test_a_vendor_that_refuses_whatever_it_is_sent_is_not_asked_for_ever(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

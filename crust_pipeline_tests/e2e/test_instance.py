@@ -39,9 +39,17 @@ def start(folder: Path) -> Callable[..., AbstractContextManager[CrashableInstanc
 
 
 @pytest.fixture(scope="module")
+def others() -> set[int]:
+    """Processes of this one that are not the instance's, such as the fork server of kill tests."""
+    return family_of(os.getpid())
+
+
+@pytest.fixture(scope="module")
 def instance(
+    others: set[int],
     start: Callable[..., AbstractContextManager[CrashableInstance]],
 ) -> Iterator[CrashableInstance]:
+    del others  # looked at before the instance starts
     with start() as instance:
         yield instance
 
@@ -143,11 +151,11 @@ def test_after_a_power_cut_the_queued_run_is_done_by_the_next_start(
 
 
 def test_stopping_in_the_middle_of_a_run_leaves_no_process_behind(
-    instance: CrashableInstance, gate: Path, folder: Path
+    instance: CrashableInstance, gate: Path, folder: Path, others: set[int]
 ) -> None:
     run_id = instance.materialize(["upstream", "downstream"], DAYS)
     waits_at_gate(instance, run_id, folder)
-    family = family_of(os.getpid())
+    family = family_of(os.getpid()) - others
     assert set(instance.run_worker_pids()) < family
     instance.stop()
     assert not family & living().keys()

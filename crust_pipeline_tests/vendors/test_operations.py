@@ -37,6 +37,7 @@ def test_personal_contacts_are_never_asked_by_default() -> None:
     ]
 
 
+@pytest.mark.process
 def test_the_client_does_not_import_heavy_libraries() -> None:
     script = (
         "import sys, crust_pipeline.vendors.crustdata.client as _; "
