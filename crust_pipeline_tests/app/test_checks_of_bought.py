@@ -204,7 +204,7 @@ def test_a_submit_of_unknown_fate_is_told(pipeline: Pipeline) -> None:
 def test_a_link_that_may_soon_die_is_told(pipeline: Pipeline, days: float, *, passed: bool) -> None:
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=days)
-    change_batches(pipeline, state="completed", completed_at=ended)
+    change_batches(pipeline, state="completed", completed_at=ended, kept_at=None)
     found = checks.no_link_is_near_its_end(pipeline)
     assert found.passed is passed
     assert found.numbers["files_to_land"] == 1
@@ -216,7 +216,8 @@ def test_a_link_of_the_second_vendor_counts_as_well(
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=4.5)
     both = Settings.from_env(settings | {"CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto"})
-    change_batches(pipeline, state="completed", completed_at=ended, account=PRONTO.account(both))
+    account = PRONTO.account(both)
+    change_batches(pipeline, state="completed", completed_at=ended, kept_at=None, account=account)
     assert checks.no_link_is_near_its_end(pipeline).passed
     assert not checks.no_link_is_near_its_end(Pipeline(settings=both)).passed
 

@@ -174,7 +174,7 @@ def test_a_field_that_a_synchronous_request_may_not_have_is_left_out(
 def test_a_field_that_stays_denied_does_not_go_round_in_circles(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(**_: object) -> None:
+    def denied(*_: object, **__: object) -> None:
         raise errors.FieldsDenied("denied", fields=("contact.websites",))
 
     monkeypatch.setattr(world.engine.client, "answer_at_once", denied)
