@@ -47,7 +47,7 @@ def pipeline(tmp_path: Path, sandbox: RunningSandbox, clock: Clock) -> Iterator[
     client = CrustdataClient(
         api_key=sandbox.api_key, base_url=sandbox.base_url, now=clock.now, sleep=clock.advance
     )
-    vars(pipeline)["engine"] = replace(pipeline.accounts["crustdata"], client=client)
+    pipeline.accounts["crustdata"] = replace(pipeline.accounts["crustdata"], client=client)
     yield pipeline
     client.close()
     pipeline.ledger.close()

@@ -51,7 +51,7 @@ def test_a_search_spends_nothing(world: World) -> None:
 
 
 def test_a_job_of_another_size_or_kind_is_not_adopted(world: World) -> None:
-    world.sandbox.state.add_foreign_job(identifier_count=2, action="enrich")
+    world.sandbox.state.add_foreign_job(identifier_count=2, entity="person", action="enrich")
     world.sandbox.state.add_foreign_job(identifier_count=1, action="search")
     lost = lose(world, SAM, fault=NEVER_ARRIVED)
     assert world.search().held == [lost]
@@ -74,7 +74,9 @@ def test_a_job_that_another_batch_has_is_not_adopted(world: World) -> None:
 
 
 def test_a_job_of_the_right_time_is_preferred_to_one_of_hours_ago(world: World) -> None:
-    world.sandbox.state.add_foreign_job(seconds=1, identifier_count=2, action="enrich")
+    world.sandbox.state.add_foreign_job(
+        seconds=1, identifier_count=2, entity="person", action="enrich"
+    )
     world.wait(hours=3)
     lost = lose(world, *people(2))
     assert world.search().adopted == [lost]
@@ -86,7 +88,9 @@ def test_a_vendor_whose_clock_is_far_off_is_set_right_by_the_date_of_its_answers
     world: World, hours: int
 ) -> None:
     world.ahead = timedelta(hours=hours)
-    world.sandbox.state.add_foreign_job(seconds=1, identifier_count=2, action="enrich")
+    world.sandbox.state.add_foreign_job(
+        seconds=1, identifier_count=2, entity="person", action="enrich"
+    )
     world.wait(hours=2)
     lost = lose(world, *people(2))
     assert world.search().adopted == [lost]
@@ -96,7 +100,9 @@ def test_a_vendor_whose_clock_is_far_off_is_set_right_by_the_date_of_its_answers
 def test_a_job_whose_time_makes_no_sense_is_found_by_its_place_above_the_last_known_one(
     world: World,
 ) -> None:
-    world.sandbox.state.add_foreign_job(seconds=1, identifier_count=2, action="enrich")
+    world.sandbox.state.add_foreign_job(
+        seconds=1, identifier_count=2, entity="person", action="enrich"
+    )
     world.buy(person(9), day=TUESDAY)
     world.wait(hours=1)
     lost = lose(world, *people(2))
@@ -112,9 +118,18 @@ def test_without_any_hint_of_time_the_only_job_that_fits_is_taken(world: World) 
     assert world.search().adopted == [lost]
 
 
+def test_a_company_job_is_never_taken_for_a_submit_of_people(world: World) -> None:
+    lost = lose(world, *people(2))
+    del world.sandbox.state.jobs[jobs(world)[0]]
+    world.sandbox.state.add_foreign_job(identifier_count=2, entity="company", action="enrich")
+    assert world.search().held == [lost]
+
+
 def test_without_any_hint_of_time_two_jobs_that_fit_are_left_to_a_person(world: World) -> None:
     lost = lose(world, *people(2))
-    world.sandbox.state.add_foreign_job(seconds=1, identifier_count=2, action="enrich")
+    world.sandbox.state.add_foreign_job(
+        seconds=1, identifier_count=2, entity="person", action="enrich"
+    )
     for job in world.sandbox.state.jobs.values():
         job.created_at -= timedelta(days=30)
     assert world.search().held == [lost]

@@ -78,7 +78,7 @@ def landed(ledger: Ledger, submission_id: str, *, reported: Decimal | None) -> N
         ledger, submission_id, JobReport(state=BatchState.COMPLETED), poll_at=NOW, now=NOW
     )
     with ledger.read() as con:
-        keys = [row.profile_key for row in ledger_poll.identifiers_of(con, submission_id)]
+        keys = [row.subject_key for row in ledger_poll.identifiers_of(con, submission_id)]
     settled = [
         Settled(key, Answer.MATCHED, Decimal(1), source_line=place)
         if place

@@ -287,7 +287,7 @@ class Machine(RuleBasedStateMachine):
             return
         submission_id = due[choice % len(due)]
         with self.ledger.read() as con:
-            keys = [row.profile_key for row in ledger_poll.identifiers_of(con, submission_id)]
+            keys = [row.subject_key for row in ledger_poll.identifiers_of(con, submission_id)]
         settled = [
             Settled(
                 key,
