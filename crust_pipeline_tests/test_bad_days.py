@@ -80,7 +80,8 @@ def test_a_bad_day_is_named_and_the_other_days_are_loaded(
 ) -> None:
     trouble.days = {DAYS[1]}
     report = run(pipeline)
-    assert report.failed == (f"load of day {DAYS[1]} of enrich: InvalidInputException",)
+    assert f"load of day {DAYS[1]} of enrich: InvalidInputException" in report.failed
+    assert all(str(DAYS[1]) in problem for problem in report.failed)
     assert report.outcomes["enrich"]["matched"]
     assert rows(pipeline)[0] == 6
     assert rows(pipeline)[1] == 0
@@ -108,13 +109,14 @@ def test_a_bad_file_is_left_out_and_named_and_its_days_stay_due(
     trouble.files = {bad["source_file"]}
     with pytest.raises(UnitsFailedError) as raised:
         load_results(pipeline, "enrich", DAYS, run_id="again")
-    assert f"load of file {bad['source_file']}: InvalidInputException" in str(raised.value)
+    named = f"load of file {bad['source_file']} on {DAYS[1]}: InvalidInputException"
+    assert named in str(raised.value)
     assert "somebody" not in str(raised.value)
     assert rows(pipeline) == [6, 0, 0]
     load_accounts(pipeline, DAYS, run_id="again")
     assert behind(pipeline) == DAYS[1:]
     assert {day.error for day in ledger_load.failed_days(pipeline.ledger)} == {
-        "1 of 1 files cannot be read into tables"
+        "1 of 1 files cannot be read into its tables"
     }
 
 

@@ -4,7 +4,7 @@ Steps that only concern a vendor and the ledger are called on an account directl
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, timedelta
@@ -20,7 +20,7 @@ from crust_pipeline.app.waterfall import UnderWay, left_over, under_way
 from crust_pipeline.buying.account import Engine
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import PlanReport, plan
-from crust_pipeline.errors import Failures, Unit, UnitsFailedError, in_words, one_pass
+from crust_pipeline.errors import CrustError, Failures, one_pass
 from crust_pipeline.keys import InvalidIdentifier, row_key
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries, spending
@@ -289,7 +289,7 @@ def load_results(
             for day in partitions:
                 note = partial(load.failed, day)
                 with failed.unit("load", "day", f"{day} of {operation}", note=note):
-                    load.write_alone(day, reports)
+                    load.write_alone(day, reports, failed)
         return FlattenReport(
             tuple(part for report in reports for part in report.partitions),
             tuple(file for report in reports for file in report.files),
@@ -315,28 +315,28 @@ class _Load:
                 ledger_load.record_flattened(ledger, name, of_days, now=now)
         return report
 
-    def write_alone(self, day: date, reports: list[FlattenReport]) -> None:
+    def write_alone(self, day: date, reports: list[FlattenReport], failures: Failures) -> None:
         """Write one day; if that fails, without the files that do, and add what was written.
 
         Raises:
-            UnitsFailedError: it names the files that were left out.
+            CrustError: files were left out.
         """
         try:
             reports.append(self.write([day]))
         except Exception:
             sources = self._sources([day])
-            bad = {
-                source.source_file: in_words(error)
-                for source in sources
-                if (error := self._failure_of(source, day))
-            }
-            good = [source for source in sources if source.source_file not in bad]
-            if not bad or self._in_tables(sources, bad, day):
+            good: list[ledger_load.LandedSource] = []
+            for source in sources:
+                with failures.unit("load", "file", f"{source.source_file} on {day}"):
+                    self._try(source, day)
+                    good.append(source)
+            bad = [source for source in sources if source not in good]
+            if not bad or any(self._is_in_tables(source, day) for source in bad):
                 raise  # what is in the tables now is more than could be written
             reports.append(self._flatten(good, [day], self.pipeline.lake))
-            self.failed(day, f"{len(bad)} of {len(sources)} files cannot be read into tables")
-            units = {Unit("load", "file", name): reason for name, reason in bad.items()}
-            raise UnitsFailedError(units) from None
+            raise CrustError(
+                f"{len(bad)} of {len(sources)} files cannot be read into its tables"
+            ) from None
 
     def failed(self, day: date, reason: str) -> None:
         """Note that a day could not be written whole."""
@@ -366,29 +366,15 @@ class _Load:
             count_all_keys=now.day == 1,
         )
 
-    def _failure_of(self, source: ledger_load.LandedSource, day: date) -> Exception | None:
-        """What a file raises by itself, tried where nobody sees it."""
+    def _try(self, source: ledger_load.LandedSource, day: date) -> None:
+        """Flatten a file by itself, where nobody sees it."""
         with TemporaryDirectory(prefix="load-") as folder:
-            try:
-                self._flatten([source], [day], Lake(Path(folder)))
-            except Exception as error:
-                return error
-        return None
+            self._flatten([source], [day], Lake(Path(folder)))
 
-    def _in_tables(
-        self, sources: Sequence[ledger_load.LandedSource], names: Collection[str], day: date
-    ) -> bool:
-        """Whether rows of some of these files are in the day's tables already."""
-        ledger = self.pipeline.ledger
-        written = {
-            name: ledger_load.days_flattened(ledger, name, [day]) for name in self.operations
-        }
-        return any(
-            source.source_file in names
-            and (at := written[source.operation].get(day)) is not None
-            and at >= source.landed_at
-            for source in sources
-        )
+    def _is_in_tables(self, source: ledger_load.LandedSource, day: date) -> bool:
+        """Tell whether a file's rows are in the day's tables already."""
+        written = ledger_load.days_flattened(self.pipeline.ledger, source.operation, [day])
+        return day in written and written[day] >= source.landed_at
 
 
 def landed_file(pipeline: Pipeline, source: ledger_load.LandedSource) -> LandedFile:

@@ -25,7 +25,7 @@ from crust_pipeline.vendors.prices import PriceError, Prices
 from crust_pipeline.vendors.product import Product
 from crust_pipeline_tests.buying.conftest import MONDAY, World, people, person
 
-COMPANY = replace(ENRICH, product="company_enrich")
+COMPANY = replace(ENRICH, name="company_enrich")
 SOMEBODY = "linkedin.com/in/somebody"
 
 
