@@ -30,8 +30,13 @@ SLOW_MODULES = {
     "buying/test_callbacks",  # an inbox for each test
     "buying/test_failed_jobs",  # hundreds of jobs, halved until who fails them stands alone
     "buying/test_watch",  # a whole pipeline for each test
+    "ledger/test_migrations",  # ledgers of many commits, each upgraded
     "ledger/test_machine",  # thousands of random steps
     "test_docs",  # runs what the pages say
+    "test_bad_days",  # whole days, loaded
+    "test_environment",  # imports all modules in a process of its own
+    "test_registry",  # every product, bought
+    "test_upgrade",  # the command line
     "test_layers",  # imports each room in a process of its own
     "test_notebook",
     "test_workspace",  # a Dagster instance

@@ -120,7 +120,10 @@ def _move_submissions(
         "product": row.operation,
         "covers": row.field_set,
         # The hash of a file stood for the last one that failed its checks until one was landed.
-        "kept_at": sa.case((row.source_file.is_not(None), row.landed_at)),
+        # Woken by a late delivery, it is completed again: what came later is fetched anew.
+        "kept_at": sa.case(
+            (row.source_file.is_not(None) & (row.state != "completed"), row.landed_at)
+        ),
         "refused_sha256": sa.case((row.state == "completed", row.file_sha256)),
     }
     fill(op, submissions, before, _without(before, {**_SUBMISSIONS, **told}))
