@@ -82,7 +82,11 @@ def identified(line: Line, record: dict[str, Any], who: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(data=st.data())
 def test_an_item_is_billed_exactly_when_it_makes_a_row(operation: str, data: st.DataObject) -> None:
     line = line_of(operation)
