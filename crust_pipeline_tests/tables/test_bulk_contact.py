@@ -55,7 +55,7 @@ def lake(file: Path, tmp_path: Path) -> Lake:
     asked = pa.table(
         {
             "identifier": ["k1", "k2", "k3"],
-            "profile_key": [f"linkedin.com/in/p{number}" for number in (1, 2, 3)],
+            "subject_key": [f"linkedin.com/in/p{number}" for number in (1, 2, 3)],
             "partition_date": pa.array([DAY] * 3, pa.date32()),
         }
     )
