@@ -13,7 +13,7 @@ import pytest
 
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store import warehouse as warehouse_module
-from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.lake import Lake, StorageError
 from crust_pipeline.tables.store.warehouse import Warehouse, publish_views
 from crust_pipeline_tests.tables.landing import DAY, LOADED_AT, NEXT_DAY
 
@@ -292,7 +292,7 @@ def test_a_file_that_is_no_database_is_an_error_and_not_a_wait(
 ) -> None:
     warehouse.path.write_text("not a database, but long enough to be looked at " * 100)
 
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(StorageError):
         warehouse.load(lake)
 
 
