@@ -34,6 +34,7 @@ SLOW_MODULES = {
     "ledger/test_machine",  # thousands of random steps
     "test_docs",  # runs what the pages say
     "test_bad_days",  # whole days, loaded
+    "test_errors",  # imports all modules
     "test_environment",  # imports all modules in a process of its own
     "test_registry",  # every product, bought
     "test_upgrade",  # the command line

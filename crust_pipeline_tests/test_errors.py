@@ -11,7 +11,7 @@ import crust_pipeline
 from crust_pipeline.errors import CrustError, Failures, UnitsFailedError, in_words
 
 # Refusals of the vendors that the sandbox plays are answers to a client, and no errors of ours.
-NOT_OURS = ("crust_pipeline.sandbox", "crust_pipeline.cli.__main__")
+NOT_OURS = ("crust_pipeline.sandbox", "crust_pipeline.__main__")
 
 
 def errors() -> Iterator[type[Exception]]:
