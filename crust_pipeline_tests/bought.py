@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.sandbox.serve import running_sandbox
@@ -19,7 +19,7 @@ FIRST_DAY, LAST_DAY = date(2026, 11, 2), date(2026, 11, 8)
 
 
 @pytest.fixture(scope="session")
-def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with running_sandbox(switches=Switches(instant_jobs=True)) as sandbox:
         environment = {
             "CRUSTDATA_API_KEY": sandbox.api_key,
@@ -28,7 +28,7 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
             "CRUST_UPSTREAM": str(SAMPLE),
             "CRUST_POLL_SECONDS": "0",
         }
-        pipeline = Pipeline(settings=Settings.from_env(environment))
+        pipeline = Installation(settings=Settings.from_env(environment))
         run_to_end(
             pipeline,
             operations=operations_of(pipeline.settings),

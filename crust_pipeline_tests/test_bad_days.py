@@ -13,7 +13,7 @@ import pytest
 
 from crust_pipeline.app import days
 from crust_pipeline.app.days import load_accounts, load_results, load_warehouse, rows_in_lake
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.run_loop import RunReport, run_to_end
 from crust_pipeline.errors import UnitsFailedError
 from crust_pipeline.ledger import load as ledger_load
@@ -34,8 +34,8 @@ class Trouble:
 
 
 @pytest.fixture
-def pipeline(settings: dict[str, str]) -> Iterator[Pipeline]:
-    pipeline = Pipeline(settings=Settings.from_env(settings))
+def pipeline(settings: dict[str, str]) -> Iterator[Installation]:
+    pipeline = Installation(settings=Settings.from_env(settings))
     yield pipeline
     pipeline.ledger.close()
 
@@ -54,7 +54,7 @@ def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
     return trouble
 
 
-def run(pipeline: Pipeline, days: list[date] = DAYS) -> RunReport:
+def run(pipeline: Installation, days: list[date] = DAYS) -> RunReport:
     return run_to_end(
         pipeline,
         operations=["enrich"],
@@ -67,16 +67,16 @@ def run(pipeline: Pipeline, days: list[date] = DAYS) -> RunReport:
     )
 
 
-def rows(pipeline: Pipeline, table: str = "people") -> list[int]:
+def rows(pipeline: Installation, table: str = "people") -> list[int]:
     return list(rows_in_lake(pipeline, table, DAYS).values())
 
 
-def behind(pipeline: Pipeline) -> list[date]:
+def behind(pipeline: Installation) -> list[date]:
     return [day.partition_date for day in ledger_load.due_days(pipeline.ledger, ["enrich"])]
 
 
 def test_a_bad_day_is_named_and_the_other_days_are_loaded(
-    pipeline: Pipeline, trouble: Trouble
+    pipeline: Installation, trouble: Trouble
 ) -> None:
     trouble.days = {DAYS[1]}
     report = run(pipeline)
@@ -99,7 +99,7 @@ def test_a_bad_day_is_named_and_the_other_days_are_loaded(
 
 
 def test_a_bad_file_is_left_out_and_named_and_its_days_stay_due(
-    pipeline: Pipeline, trouble: Trouble
+    pipeline: Installation, trouble: Trouble
 ) -> None:
     run(pipeline, DAYS[:1])
     run(pipeline, DAYS[1:])
@@ -121,7 +121,7 @@ def test_a_bad_file_is_left_out_and_named_and_its_days_stay_due(
 
 
 def test_rows_that_are_in_the_tables_stay_when_their_file_cannot_be_read_any_more(
-    pipeline: Pipeline, trouble: Trouble
+    pipeline: Installation, trouble: Trouble
 ) -> None:
     run(pipeline)
     (batch,) = queries.batches(pipeline.ledger)
@@ -132,7 +132,7 @@ def test_rows_that_are_in_the_tables_stay_when_their_file_cannot_be_read_any_mor
 
 
 def test_a_day_whose_accounts_fail_is_named_and_the_other_days_are_written(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_many = type(pipeline.lake).write_many
 
@@ -154,7 +154,7 @@ def test_a_day_whose_accounts_fail_is_named_and_the_other_days_are_written(
 
 
 def test_status_names_days_and_batches_that_failed(
-    pipeline: Pipeline, trouble: Trouble, settings: dict[str, str]
+    pipeline: Installation, trouble: Trouble, settings: dict[str, str]
 ) -> None:
     trouble.days = {DAYS[1]}
     run(pipeline)
@@ -186,7 +186,7 @@ def test_a_price_of_next_year_leaves_todays_price_and_every_file_lands(
         "valid_from": f"{date.today().year + 1}-01-01",  # noqa: DTZ011 - any day of this year
     }
     prices.write_text(json.dumps([row]))
-    pipeline = Pipeline(settings=Settings.from_env({**settings, "CRUST_PRICES": str(prices)}))
+    pipeline = Installation(settings=Settings.from_env({**settings, "CRUST_PRICES": str(prices)}))
     report = run(pipeline)
     (batch,) = queries.batches(pipeline.ledger)
     assert batch["credits_reserved"] == 2 * batch["identifier_count"]
@@ -196,7 +196,7 @@ def test_a_price_of_next_year_leaves_todays_price_and_every_file_lands(
 
 
 def test_a_run_ends_when_only_batches_that_fail_are_left(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: Any, **__: Any) -> None:
         raise KeyError("somebody@example.com")

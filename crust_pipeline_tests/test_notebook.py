@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 
 NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.py"
 
@@ -14,7 +14,7 @@ NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.py"
 # marimo and the libraries it looks for warn about themselves.
 @pytest.mark.filterwarnings("default")
 def test_the_notebook_runs_and_counts_every_outcome(
-    bought: Pipeline, monkeypatch: pytest.MonkeyPatch
+    bought: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRUST_DATA_DIR", str(bought.settings.data_dir))
     app: Any = runpy.run_path(str(NOTEBOOK))["app"]

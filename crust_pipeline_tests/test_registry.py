@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.ledger import queries
@@ -57,7 +57,9 @@ def test_a_product_is_planned_bought_settled_and_flattened(
     sandbox.pronto.switches = ProntoSwitches(seconds=0)
     pronto = {"PRONTO_API_KEY": sandbox.api_key, "PRONTO_BASE_URL": sandbox.pronto_url}
     consent = {"CRUST_PERSONAL_CONTACT_CONSENT": "true"}
-    pipeline = Pipeline(settings=Settings.from_env({**settings, **pronto, **consent, **WAYS[name]}))
+    pipeline = Installation(
+        settings=Settings.from_env({**settings, **pronto, **consent, **WAYS[name]})
+    )
     product = PRODUCTS[name]
     report = run_to_end(
         pipeline,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.local_dagster.instance import DagsterInstance
@@ -40,18 +40,18 @@ def picture_graph(page: Page, folder: Path, environment: dict[str, str]) -> None
 
 def picture_report(page: Page, folder: Path, environment: dict[str, str]) -> None:
     """The top of the report, after the sample week was bought from the sandbox."""
-    pipeline = Pipeline(settings=Settings.from_env(environment))
+    installation = Installation(settings=Settings.from_env(environment))
     run_to_end(
-        pipeline,
-        operations=operations_of(pipeline.settings),
+        installation,
+        operations=operations_of(installation.settings),
         start=date(2026, 11, 2),
         end=date(2026, 11, 8),
-        policy=pipeline.policy,
+        policy=installation.policy,
         run_id="pictures",
         show=lambda _: None,
         sleep=time.sleep,
     )
-    write_report(pipeline, folder / "report.html")
+    write_report(installation, folder / "report.html")
     page.goto((folder / "report.html").as_uri())
     page.screenshot(path=IMAGES / "report.png")
 

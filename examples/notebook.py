@@ -14,11 +14,11 @@ def _():
     import marimo as mo
     import pandas as pd
 
-    from crust_pipeline.app.installation import Pipeline
+    from crust_pipeline.app.installation import Installation
     from crust_pipeline.settings import Settings
 
     # The same settings as everything else: CRUST_DATA_DIR says where the lake is.
-    lake = Pipeline(settings=Settings.from_env()).lake
+    lake = Installation(settings=Settings.from_env()).lake
     return alt, lake, mo, pd
 
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from bench.scale.history import DAYS, NOW, OPERATION, write_history
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.forecast import day_ends
 from crust_pipeline.buying.plan import plan
@@ -58,7 +58,7 @@ def main() -> None:
 def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
     """What a tick, a status and a load of one day ask of the ledger."""
     day = DAYS[100]
-    engine = Engine(
+    account = Account(
         ledger=ledger,
         client=cast("CrustdataClient", SimpleNamespace(job=_processing, reads_per_minute=6000)),
         products={ENRICH.name: ENRICH},
@@ -68,7 +68,7 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
         clock=lambda: NOW,
     )
     return {
-        "whole tick, five jobs polled": lambda: _tick(engine),
+        "whole tick, five jobs polled": lambda: _tick(account),
         "polls that are due": lambda: ledger_poll.due_polls(ledger, now=NOW, limit=100),
         "how long such jobs took": lambda: ledger_poll.finished_seconds(ledger, "enrich", BATCH),
         "files to land": lambda: ledger_land.due_landings(ledger, now=NOW),
@@ -97,13 +97,13 @@ def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
     }
 
 
-def _tick(engine: Engine) -> None:
+def _tick(account: Account) -> None:
     """All that the sensor asks of the ledger."""
-    watch(engine)
+    watch(account)
     for operation in ("identify", "contact", "enrich"):
-        ledger_load.days_identified(engine.ledger)
-        ledger_load.days_over_budget(engine.ledger, operation, planned_before=NOW)
-        ledger_load.due_days(engine.ledger, [operation])
+        ledger_load.days_identified(account.ledger)
+        ledger_load.days_over_budget(account.ledger, operation, planned_before=NOW)
+        ledger_load.due_days(account.ledger, [operation])
 
 
 def _plan(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.land import LINK_LIVES
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import poll as ledger_poll
@@ -47,10 +47,10 @@ class Finding:
     numbers: Mapping[str, int | float | str]
 
 
-def keys_are_unique(pipeline: Pipeline, table: Table, days: Sequence[date]) -> Finding:
+def keys_are_unique(installation: Installation, table: Table, days: Sequence[date]) -> Finding:
     """Whether no two rows of a day have the same key."""
     key = KEYS.get(table.name) or tuple(name.split()[0] for name in table.order)
-    ((rows, distinct),) = pipeline.lake.rows(
+    ((rows, distinct),) = installation.lake.rows(
         f"SELECT count(*), count(DISTINCT ({', '.join(('partition_date', *key))})) "  # noqa: S608 - our own names
         f"FROM {{{table.name}}}",
         days[0],
@@ -62,11 +62,13 @@ def keys_are_unique(pipeline: Pipeline, table: Table, days: Sequence[date]) -> F
     )
 
 
-def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[date]) -> Finding:
+def columns_are_as_specified(
+    installation: Installation, table: Table, days: Sequence[date]
+) -> Finding:
     """Whether every file has the columns of the spec, typed, and nulls only where they may be."""
     import pyarrow.parquet as pq
 
-    paths = [path for day in days if (path := pipeline.lake.path(table.name, day)).exists()]
+    paths = [path for day in days if (path := installation.lake.path(table.name, day)).exists()]
     wrong: set[str] = set()
     for path in paths:
         types = {field.name: field.type for field in pq.read_schema(path)}
@@ -80,7 +82,7 @@ def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[da
     ]
     nulls = 0
     if paths and needed and not wrong:
-        ((nulls,),) = pipeline.lake.rows(
+        ((nulls,),) = installation.lake.rows(
             f"SELECT count(*) FILTER ({' OR '.join(f'{name} IS NULL' for name in needed)}) "  # noqa: S608 - our own names
             f"FROM {{{table.name}}}",
             days[0],
@@ -97,7 +99,7 @@ def columns_are_as_specified(pipeline: Pipeline, table: Table, days: Sequence[da
     )
 
 
-def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def outcomes_add_up(installation: Installation, days: Sequence[date]) -> Finding:
     """Whether each row that was planned has exactly one outcome for that operation.
 
     Compared with what the plan counted, not with the upstream table of now: rows that came since
@@ -105,7 +107,7 @@ def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     """
     counted = {
         (operation, day): (outcomes, rows)
-        for operation, day, outcomes, rows in pipeline.lake.rows(
+        for operation, day, outcomes, rows in installation.lake.rows(
             "SELECT operation, partition_date, count(*), count(DISTINCT row_id) "
             "FROM {outcomes} GROUP BY ALL",
             days[0],
@@ -115,7 +117,7 @@ def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     planned = {
         (operation, day): rows
         for operation in OPERATIONS
-        for day, rows in ledger_load.days_planned(pipeline.ledger, operation).items()
+        for day, rows in ledger_load.days_planned(installation.ledger, operation).items()
         if day in set(days)
     }
     wrong = [
@@ -133,9 +135,9 @@ def outcomes_add_up(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     )
 
 
-def every_row_is_planned(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def every_row_is_planned(installation: Installation, days: Sequence[date]) -> Finding:
     """Whether the upstream table has no rows that came after their day was planned."""
-    ((rows, late, gone),) = pipeline.lake.rows(
+    ((rows, late, gone),) = installation.lake.rows(
         "WITH input AS (FROM {profile_urls}), known AS (FROM {outcomes}), "
         "operations AS (SELECT DISTINCT partition_date, operation FROM known) "
         "SELECT (SELECT count(*) FROM input), "
@@ -152,10 +154,10 @@ def every_row_is_planned(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     )
 
 
-def fill_rate_is_usual(pipeline: Pipeline, operation: str, days: Sequence[date]) -> Finding:
+def fill_rate_is_usual(installation: Installation, operation: str, days: Sequence[date]) -> Finding:
     """Whether about as many rows were found as in the four weeks before."""
     return _compare_shares(
-        pipeline,
+        installation,
         "fill_rate",
         f"SELECT {ROWS_FOUND}, {ROWS_ANSWERED} "  # noqa: S608 - our own names
         f"FROM {{outcomes}} WHERE operation = '{operation}'",
@@ -164,10 +166,10 @@ def fill_rate_is_usual(pipeline: Pipeline, operation: str, days: Sequence[date])
 
 
 def profiles_are_of_those_asked_for(
-    pipeline: Pipeline, table: Table, days: Sequence[date]
+    installation: Installation, table: Table, days: Sequence[date]
 ) -> Finding:
     """Whether no record's own profile URL is somebody else's, where both are known."""
-    ((rows, compared, mismatches),) = pipeline.lake.rows(
+    ((rows, compared, mismatches),) = installation.lake.rows(
         "SELECT count(*), count(identity_mismatch), count(*) FILTER (identity_mismatch) "  # noqa: S608 - our own names
         f"FROM {{{table.name}}}",
         days[0],
@@ -179,16 +181,16 @@ def profiles_are_of_those_asked_for(
     )
 
 
-def email_statuses_are_usual(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def email_statuses_are_usual(installation: Installation, days: Sequence[date]) -> Finding:
     """Whether as many addresses are deliverable as usual, and all statuses are known words."""
     words = ", ".join(f"'{status}'" for status in EMAIL_STATUSES)
-    ((new_words,),) = pipeline.lake.rows(
+    ((new_words,),) = installation.lake.rows(
         f"SELECT count(*) FROM {{contact_emails}} WHERE status NOT IN ({words})",  # noqa: S608 - our own names
         days[0],
         days[-1],
     )
     mix = _compare_shares(
-        pipeline,
+        installation,
         "share_deliverable",
         "SELECT count(*) FILTER (status = 'deliverable'), count(*) FROM {contact_emails}",
         days,
@@ -198,11 +200,13 @@ def email_statuses_are_usual(pipeline: Pipeline, days: Sequence[date]) -> Findin
     )
 
 
-def _compare_shares(pipeline: Pipeline, name: str, query: str, days: Sequence[date]) -> Finding:
+def _compare_shares(
+    installation: Installation, name: str, query: str, days: Sequence[date]
+) -> Finding:
     """Compare a share, given as a query for (part, whole), with that of the days before."""
     before = (days[0] - timedelta(days=TRAILING_DAYS), days[0] - timedelta(days=1))
-    ((part, whole),) = pipeline.lake.rows(query, days[0], days[-1])
-    ((usual_part, usual_whole),) = pipeline.lake.rows(query, *before)
+    ((part, whole),) = installation.lake.rows(query, days[0], days[-1])
+    ((usual_part, usual_whole),) = installation.lake.rows(query, *before)
     numbers: dict[str, int | float | str] = {"rows": whole, "rows_before": usual_whole}
     if not whole or not usual_whole:
         return Finding(passed=True, numbers=numbers | {"compared": "no: nothing to compare with"})
@@ -214,9 +218,9 @@ def _compare_shares(pipeline: Pipeline, name: str, query: str, days: Sequence[da
     )
 
 
-def credits_are_as_reported(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def credits_are_as_reported(installation: Installation, days: Sequence[date]) -> Finding:
     """Whether the vendor took what we computed, for batches whose price it tells."""
-    ((batches, differing, computed, reported),) = pipeline.lake.rows(
+    ((batches, differing, computed, reported),) = installation.lake.rows(
         "WITH usage AS (SELECT submission_id, sum(credits_computed) AS computed, "
         "sum(credits_reported) AS reported FROM {credit_usage} "
         "WHERE credits_computed IS NOT NULL AND credits_reported IS NOT NULL GROUP BY ALL) "
@@ -236,9 +240,9 @@ def credits_are_as_reported(pipeline: Pipeline, days: Sequence[date]) -> Finding
     )
 
 
-def costs_are_within_what_was_reserved(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def costs_are_within_what_was_reserved(installation: Installation, days: Sequence[date]) -> Finding:
     """Whether no batch cost more than was set aside, by our prices and by the vendor's word."""
-    ((batches, over, credits_over),) = pipeline.lake.rows(
+    ((batches, over, credits_over),) = installation.lake.rows(
         "WITH usage AS (SELECT submission_id, sum(credits_reserved) AS reserved, "
         "greatest(sum(credits_computed), sum(credits_reported)) AS cost FROM {credit_usage} "
         "WHERE credits_computed IS NOT NULL OR credits_reported IS NOT NULL GROUP BY ALL) "
@@ -257,11 +261,13 @@ def costs_are_within_what_was_reserved(pipeline: Pipeline, days: Sequence[date])
     )
 
 
-def files_are_as_long_as_the_vendor_says(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def files_are_as_long_as_the_vendor_says(
+    installation: Installation, days: Sequence[date]
+) -> Finding:
     """Whether every landed file has the lines that the vendor announced, or more."""
     landed = [
         batch
-        for batch in queries.batches(pipeline.ledger, first_partitions=days)
+        for batch in queries.batches(installation.ledger, first_partitions=days)
         if batch["file_lines"] is not None and batch["result_count"] is not None
     ]
     # More lines than announced are no loss: empty ones, for instance.
@@ -284,9 +290,9 @@ def no_key_is_unknown(files: Sequence[FileReport]) -> Finding:
     return Finding(not paths, {"unknown_keys": len(paths), "paths": ", ".join(paths) or "none"})
 
 
-def no_line_is_unreadable(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def no_line_is_unreadable(installation: Installation, days: Sequence[date]) -> Finding:
     """Whether nothing had to be set aside."""
-    ((rows, upstream),) = pipeline.lake.rows(
+    ((rows, upstream),) = installation.lake.rows(
         "SELECT count(*), count(*) FILTER (operation = 'upstream') FROM {quarantine}",
         days[0],
         days[-1],
@@ -296,10 +302,10 @@ def no_line_is_unreadable(pipeline: Pipeline, days: Sequence[date]) -> Finding:
     )
 
 
-def no_submit_is_unknown(pipeline: Pipeline) -> Finding:
+def no_submit_is_unknown(installation: Installation) -> Finding:
     """Whether the fate of every submit is known, with every account."""
     unknown = [
-        submit for ledger in pipeline.ledgers for submit in ledger_poll.unknown_submits(ledger)
+        submit for ledger in installation.ledgers for submit in ledger_poll.unknown_submits(ledger)
     ]
     return Finding(
         not unknown,
@@ -311,10 +317,10 @@ def no_submit_is_unknown(pipeline: Pipeline) -> Finding:
     )
 
 
-def no_link_is_near_its_end(pipeline: Pipeline) -> Finding:
+def no_link_is_near_its_end(installation: Installation) -> Finding:
     """Whether every completed file was landed long before its link dies, with every account."""
-    now = pipeline.clock()
-    summaries = [queries.summary(ledger, now=now) for ledger in pipeline.ledgers]
+    now = installation.clock()
+    summaries = [queries.summary(ledger, now=now) for ledger in installation.ledgers]
     oldest = min(filter(None, (summary.oldest_link for summary in summaries)), default=None)
     if oldest is None:
         return Finding(passed=True, numbers={"files_to_land": 0})
@@ -329,7 +335,7 @@ def no_link_is_near_its_end(pipeline: Pipeline) -> Finding:
     )
 
 
-def warehouse_is_up_to_date(pipeline: Pipeline) -> Finding:
+def warehouse_is_up_to_date(installation: Installation) -> Finding:
     """Whether the warehouse holds what the lake holds."""
-    behind = pipeline.warehouse.behind(pipeline.lake)
+    behind = installation.warehouse.behind(installation.lake)
     return Finding(behind == 0, {"partitions_behind": behind})

@@ -23,7 +23,7 @@ from crust_pipeline.ledger.erase import suppressed_keys
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from crust_pipeline.app.installation import Pipeline
+    from crust_pipeline.app.installation import Installation
 
 _EMPLOYER = (
     "SELECT profile_key, first(crustdata_company_id ORDER BY is_default DESC NULLS LAST, position) "
@@ -36,7 +36,7 @@ _DOMAIN = (
 
 
 def companies_of(
-    pipeline: "Pipeline",
+    installation: "Installation",
     rows: Sequence[InputRow],
     *,
     waiting: UnderWay,
@@ -45,12 +45,12 @@ def companies_of(
     """Return input rows with the keys of their companies in place of those of their people.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         rows: the input rows of whole days.
         waiting: what was under way before the tables were brought up to what has landed.
         upstream: rows of the upstream table that are not in the lake.
     """
-    identities = identities_of_rows(pipeline, rows)
+    identities = identities_of_rows(installation, rows)
     person_of = {
         row.subject_key: identities[row.subject_key].subject_key or row.subject_key
         if row.subject_key in identities
@@ -58,11 +58,11 @@ def companies_of(
         for row in rows
         if row.subject_key
     }
-    found = ask_about(pipeline.lake, _EMPLOYER, keys=set(person_of.values()))
+    found = ask_about(installation.lake, _EMPLOYER, keys=set(person_of.values()))
     employers: dict[str | None, str] = {row[0]: row[1] for row in found}
-    domains = _domains(pipeline, rows, upstream)
+    domains = _domains(installation, rows, upstream)
     informing = places_under_way(["people"], waiting)
-    with pipeline.ledger.read() as con:
+    with installation.ledger.read() as con:
         never_asked = suppressed_keys(con) | {ERASED_KEY}
 
     def company_of(row: InputRow) -> InputRow:
@@ -89,7 +89,7 @@ def _by_domain(row: InputRow, domain: str | None) -> InputRow:
 
 
 def _domains(
-    pipeline: "Pipeline", rows: Iterable[InputRow], upstream: "pa.Table | None"
+    installation: "Installation", rows: Iterable[InputRow], upstream: "pa.Table | None"
 ) -> Mapping[tuple[date, str], str]:
     if upstream is not None:
         names = ("partition_date", "row_id", "company_domain")
@@ -98,5 +98,5 @@ def _domains(
     days = {row.partition_date for row in rows}
     if not days:
         return {}
-    found = pipeline.lake.rows(_DOMAIN, min(days), max(days))
+    found = installation.lake.rows(_DOMAIN, min(days), max(days))
     return {(day, row_id): domain for day, row_id, domain in found}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from crust_pipeline.app.companies import companies_of
 from crust_pipeline.app.orders import depends_on_tables, operations_before, product_of
 from crust_pipeline.app.waterfall import UnderWay, left_over, under_way
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import PlanReport, plan
 from crust_pipeline.errors import CrustError, Failures, one_pass
@@ -38,7 +38,7 @@ from crust_pipeline.vendors.catalog import OPERATIONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 
 _Row = TypeVar("_Row")
 
@@ -64,58 +64,64 @@ def days_between(start: date, end: date) -> list[date]:
     return [start + timedelta(days=count) for count in range((end - start).days + 1)]
 
 
-def load_upstream(pipeline: Pipeline, *, start: date, end: date, run_id: str) -> Upstream:
+def load_upstream(installation: Installation, *, start: date, end: date, run_id: str) -> Upstream:
     """Read the upstream table and write the days to the lake as `profile_urls`.
 
     Raises:
         UpstreamError: it is missing, or lacks a column.
     """
-    upstream = _read_upstream(pipeline, start=start, end=end)
+    upstream = _read_upstream(installation, start=start, end=end)
     days = {day: _of_day(upstream, day) for day in days_between(start, end)}
-    write_profile_urls(pipeline, days, run_id=run_id)
-    _quarantine_upstream(pipeline, upstream, day=start, run_id=run_id)
+    write_profile_urls(installation, days, run_id=run_id)
+    _quarantine_upstream(installation, upstream, day=start, run_id=run_id)
     return upstream
 
 
 def write_upstream(
-    pipeline: Pipeline, rows: Mapping[date, Iterable[Mapping[str, object]]], *, run_id: str
+    installation: Installation, rows: Mapping[date, Iterable[Mapping[str, object]]], *, run_id: str
 ) -> None:
     """Write days of `profile_urls` from rows that come from elsewhere: a database, an API.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         rows: by day, with the columns of an upstream file; `added_on` is the day.
         run_id: names this run in the table.
     """
     days = {day: upstream_rows(of_day, day=day) for day, of_day in rows.items()}
-    write_profile_urls(pipeline, days, run_id=run_id)
+    write_profile_urls(installation, days, run_id=run_id)
 
 
-def write_profile_urls(pipeline: Pipeline, days: "Mapping[date, pa.Table]", *, run_id: str) -> None:
+def write_profile_urls(
+    installation: Installation, days: "Mapping[date, pa.Table]", *, run_id: str
+) -> None:
     """Write days of `profile_urls`, without those who were erased."""
-    with pipeline.ledger.read() as con:
+    with installation.ledger.read() as con:
         suppressed = suppressed_keys(con)
     rows = {day: without_people(of_day, suppressed) for day, of_day in days.items()}
-    pipeline.lake.write_many("profile_urls", rows, run_id=run_id, loaded_at=pipeline.clock())
-
-
-def _read_upstream(pipeline: Pipeline, *, start: date, end: date) -> Upstream:
-    return read_upstream(
-        pipeline.settings.upstream,
-        start=start,
-        end=end,
-        first_day=pipeline.settings.partitions_start,
-        today=today_of(pipeline),
+    installation.lake.write_many(
+        "profile_urls", rows, run_id=run_id, loaded_at=installation.clock()
     )
 
 
-def today_of(pipeline: Pipeline) -> date:
+def _read_upstream(installation: Installation, *, start: date, end: date) -> Upstream:
+    return read_upstream(
+        installation.settings.upstream,
+        start=start,
+        end=end,
+        first_day=installation.settings.partitions_start,
+        today=today_of(installation),
+    )
+
+
+def today_of(installation: Installation) -> date:
     """The last day that is a partition (UTC)."""
-    return pipeline.clock().astimezone(UTC).date()
+    return installation.clock().astimezone(UTC).date()
 
 
-def _quarantine_upstream(pipeline: Pipeline, upstream: Upstream, *, day: date, run_id: str) -> None:
-    pipeline.lake.write_rows(
+def _quarantine_upstream(
+    installation: Installation, upstream: Upstream, *, day: date, run_id: str
+) -> None:
+    installation.lake.write_rows(
         "quarantine",
         day,
         [
@@ -129,18 +135,18 @@ def _quarantine_upstream(pipeline: Pipeline, upstream: Upstream, *, day: date, r
             for bad in upstream.quarantined
         ],
         run_id=run_id,
-        loaded_at=pipeline.clock(),
+        loaded_at=installation.clock(),
         operations=["upstream"],
     )
 
 
-def input_rows(pipeline: Pipeline, partitions: Sequence[date]) -> list[InputRow]:
+def input_rows(installation: Installation, partitions: Sequence[date]) -> list[InputRow]:
     """The input rows of these days, from whatever asset wrote the table `profile_urls`."""
     import pyarrow.parquet as pq
 
     rows: list[InputRow] = []
     for day in partitions:
-        path = pipeline.lake.path("profile_urls", day)
+        path = installation.lake.path("profile_urls", day)
         if path.exists():
             rows += _as_input_rows(pq.ParquetFile(path).read(), day)
     return rows
@@ -170,7 +176,7 @@ def _key_or_problem(
 
 
 def plan_days(
-    pipeline: Pipeline,
+    installation: Installation,
     operation: str,
     partitions: Sequence[date],
     *,
@@ -181,64 +187,66 @@ def plan_days(
     """Plan days of an operation from the lake's `profile_urls`.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         operation: what to buy.
         partitions: the days.
         policy: freshness and limits.
         run_id: names this run.
         ask_balance: whether the vendor is asked what there is to spend; not when it is silent.
     """
-    engine = pipeline.account_for(operation)
-    rows = input_rows(pipeline, partitions)
-    if depends_on_tables(pipeline.settings, operation):
-        before = operations_before(pipeline.settings, operation)
+    account = installation.account_for(operation)
+    rows = input_rows(installation, partitions)
+    if depends_on_tables(installation.settings, operation):
+        before = operations_before(installation.settings, operation)
         # What has landed must be in the tables before it can be told who is left over; what lands
         # in the meantime is waited for.
-        waiting = under_way(pipeline, before, partitions)
+        waiting = under_way(installation, before, partitions)
         for name in before:
-            answering = ledger_load.days_answering(pipeline.ledger, name, partitions)
-            if behind := ledger_load.days_behind(pipeline.ledger, name, answering):
-                load_results(pipeline, name, behind, run_id=run_id or "plan")
-        rows = _rows_to_ask_for(pipeline, operation, rows, waiting=waiting)
+            answering = ledger_load.days_answering(installation.ledger, name, partitions)
+            if behind := ledger_load.days_behind(installation.ledger, name, answering):
+                load_results(installation, name, behind, run_id=run_id or "plan")
+        rows = _rows_to_ask_for(installation, operation, rows, waiting=waiting)
     return plan(
-        engine.ledger,
-        pipeline.products(operation),
+        account.ledger,
+        installation.products(operation),
         rows=rows,
         partitions=partitions,
-        fields=pipeline.fields(operation),
+        fields=installation.fields(operation),
         policy=policy,
-        now=pipeline.clock(),
-        balance=balance_of(engine) if ask_balance else None,
-        prices=pipeline.prices,
+        now=installation.clock(),
+        balance=balance_of(account) if ask_balance else None,
+        prices=installation.prices,
         run_id=run_id,
     )
 
 
 def preview_plan(
-    pipeline: Pipeline, operation: str, *, start: date, end: date, policy: Policy
+    installation: Installation, operation: str, *, start: date, end: date, policy: Policy
 ) -> PlanReport:
     """What a plan of these days would come to. Asks nobody, writes nothing, needs no API key."""
-    upstream = _read_upstream(pipeline, start=start, end=end)
+    upstream = _read_upstream(installation, start=start, end=end)
     days = days_between(start, end)
     rows = [row for day in days for row in _as_input_rows(_of_day(upstream, day), day)]
-    if depends_on_tables(pipeline.settings, operation):
-        waiting = under_way(pipeline, operations_before(pipeline.settings, operation), days)
-        rows = _rows_to_ask_for(pipeline, operation, rows, waiting=waiting, upstream=upstream.rows)
+    if depends_on_tables(installation.settings, operation):
+        waiting = under_way(installation, operations_before(installation.settings, operation), days)
+        rows = _rows_to_ask_for(
+            installation, operation, rows, waiting=waiting, upstream=upstream.rows
+        )
     return plan(
-        pipeline.ledger_of(operation),
-        pipeline.products(operation),
+        installation.ledger_of(operation),
+        installation.products(operation),
         rows=rows,
         partitions=days,
-        fields=pipeline.fields(operation),
+        fields=installation.fields(operation),
         policy=policy,
-        now=pipeline.clock(),
-        prices=pipeline.prices,
+        now=installation.clock(),
+        prices=installation.prices,
         dry_run=True,
     )
 
 
 def _rows_to_ask_for(
-    pipeline: Pipeline,
+    installation: Installation,
     operation: str,
     rows: Sequence[InputRow],
     *,
@@ -246,19 +254,19 @@ def _rows_to_ask_for(
     upstream: "pa.Table | None" = None,
 ) -> list[InputRow]:
     if product_of(operation).subject == "company":
-        return companies_of(pipeline, rows, waiting=waiting, upstream=upstream)
-    return left_over(pipeline, operation, rows, waiting=waiting, upstream=upstream)
+        return companies_of(installation, rows, waiting=waiting, upstream=upstream)
+    return left_over(installation, operation, rows, waiting=waiting, upstream=upstream)
 
 
-def balance_of(engine: Engine) -> Decimal | None:
+def balance_of(account: Account) -> Decimal | None:
     """The account's credits, when the vendor tells; not every account may see them."""
     with suppress(errors.Unavailable, errors.NotPermitted, errors.NotFound, errors.RateLimited):
-        return engine.client.credits()
+        return account.client.credits()
     return None
 
 
 def load_results(
-    pipeline: Pipeline,
+    installation: Installation,
     operation: str,
     partitions: Sequence[date],
     *,
@@ -273,14 +281,14 @@ def load_results(
     the files that fail. Such a day stays due.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         operation: whose tables.
         partitions: the days.
         run_id: names this run in the tables.
         only: names of the tables to write; () for all.
         failures: collects the days and files that failed; None: they are raised at the end.
     """
-    load = _Load(pipeline, operations_sharing(operation), run_id=run_id, only=only)
+    load = _Load(installation, operations_sharing(operation), run_id=run_id, only=only)
     try:
         return load.write(partitions)
     except Exception:
@@ -300,16 +308,16 @@ def load_results(
 class _Load:
     """Writes the result tables of operations that share them."""
 
-    pipeline: Pipeline
+    installation: Installation
     operations: Sequence[str]
     run_id: str
     only: Sequence[str]
 
     def write(self, days: Sequence[date]) -> FlattenReport:
         """Write days in one go, or nothing of them."""
-        ledger, now = self.pipeline.ledger, self.pipeline.clock()
+        ledger, now = self.installation.ledger, self.installation.clock()
         versions = {name: ledger_load.versions_of(ledger, name, days) for name in self.operations}
-        report = self._flatten(self._sources(days), days, self.pipeline.lake)
+        report = self._flatten(self._sources(days), days, self.installation.lake)
         if not self.only:
             for name, of_days in versions.items():
                 ledger_load.record_flattened(ledger, name, of_days, now=now)
@@ -333,7 +341,7 @@ class _Load:
             bad = [source for source in sources if source not in good]
             if not bad or any(self._is_in_tables(source, day) for source in bad):
                 raise  # what is in the tables now is more than could be written
-            reports.append(self._flatten(good, [day], self.pipeline.lake))
+            reports.append(self._flatten(good, [day], self.installation.lake))
             raise CrustError(
                 f"{len(bad)} of {len(sources)} files cannot be read into its tables"
             ) from None
@@ -341,21 +349,21 @@ class _Load:
     def failed(self, day: date, reason: str) -> None:
         """Note that a day could not be written whole."""
         if not self.only:
-            ledger_load.load_failed(self.pipeline.ledger, self.operations, day, error=reason)
+            ledger_load.load_failed(self.installation.ledger, self.operations, day, error=reason)
 
     def _sources(self, days: Sequence[date]) -> list[ledger_load.LandedSource]:
         return [
             source
             for name in self.operations
-            for source in ledger_load.sources(self.pipeline.ledger_of(name), name, days)
+            for source in ledger_load.sources(self.installation.ledger_of(name), name, days)
         ]
 
     def _flatten(
         self, sources: Sequence[ledger_load.LandedSource], days: Sequence[date], lake: Lake
     ) -> FlattenReport:
-        now = self.pipeline.clock()
+        now = self.installation.clock()
         return flatten(
-            [landed_file(self.pipeline, source) for source in sources],
+            [landed_file(self.installation, source) for source in sources],
             operations=self.operations,
             days=days,
             lake=lake,
@@ -373,17 +381,17 @@ class _Load:
 
     def _is_in_tables(self, source: ledger_load.LandedSource, day: date) -> bool:
         """Tell whether a file's rows are in the day's tables already."""
-        written = ledger_load.days_flattened(self.pipeline.ledger, source.operation, [day])
+        written = ledger_load.days_flattened(self.installation.ledger, source.operation, [day])
         return day in written and written[day] >= source.landed_at
 
 
-def landed_file(pipeline: Pipeline, source: ledger_load.LandedSource) -> LandedFile:
+def landed_file(installation: Installation, source: ledger_load.LandedSource) -> LandedFile:
     """A landed file as flattening takes it."""
     return LandedFile(
         submission_id=source.submission_id,
         batch_id=source.batch_id,
         operation=source.operation,
-        path=pipeline.settings.raw / source.source_file,
+        path=installation.settings.raw / source.source_file,
         source_file=source.source_file,
         sha256=source.sha256,
         asked=_asked_table(source.asked),
@@ -391,7 +399,7 @@ def landed_file(pipeline: Pipeline, source: ledger_load.LandedSource) -> LandedF
 
 
 def load_accounts(
-    pipeline: Pipeline,
+    installation: Installation,
     partitions: Sequence[date],
     *,
     run_id: str,
@@ -402,7 +410,7 @@ def load_accounts(
     Days are written in one go; where that fails, each by itself.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         partitions: the days.
         run_id: names this run in the tables.
         failures: collects the days that failed; None: they are raised at the end.
@@ -411,14 +419,14 @@ def load_accounts(
         Rows by table and day.
     """
     try:
-        return _write_accounts(pipeline, partitions, run_id=run_id)
+        return _write_accounts(installation, partitions, run_id=run_id)
     except Exception:
         written: dict[str, dict[date, int]] = {table: {} for table in ACCOUNTS}
         with one_pass(failures) as failed:
             for day in partitions:
-                note = partial(_accounts_failed, pipeline.ledger, day)
+                note = partial(_accounts_failed, installation.ledger, day)
                 with failed.unit("accounts", "day", day.isoformat(), note=note):
-                    for table, rows in _write_accounts(pipeline, [day], run_id=run_id).items():
+                    for table, rows in _write_accounts(installation, [day], run_id=run_id).items():
                         written[table] |= rows
         return written
 
@@ -428,9 +436,9 @@ def _accounts_failed(ledger: Ledger, day: date, reason: str) -> None:
 
 
 def _write_accounts(
-    pipeline: Pipeline, partitions: Sequence[date], *, run_id: str
+    installation: Installation, partitions: Sequence[date], *, run_id: str
 ) -> dict[str, dict[date, int]]:
-    ledger, columns = pipeline.ledger, {column.name for column in TABLES["batches"].columns}
+    ledger, columns = installation.ledger, {column.name for column in TABLES["batches"].columns}
     versions = ledger_load.versions_flattened(ledger, partitions)
     # A batch is filed under its first day, perhaps an earlier one: that row is out of date too.
     batches: dict[date, list[Mapping[str, object]]] = {
@@ -447,11 +455,11 @@ def _write_accounts(
         },
         "batches": batches,
     }
-    now = pipeline.clock()
+    now = installation.clock()
     written = {
         table: {
             part.day: part.rows
-            for part in pipeline.lake.write_many(table, rows, run_id=run_id, loaded_at=now)
+            for part in installation.lake.write_many(table, rows, run_id=run_id, loaded_at=now)
         }
         for table, rows in rows_by_table.items()
     }
@@ -473,11 +481,11 @@ def _of_all(
 
 
 def day_accounts(
-    pipeline: Pipeline, operation: str, partitions: Sequence[date]
+    installation: Installation, operation: str, partitions: Sequence[date]
 ) -> dict[date, DayAccount]:
     """What an operation came to on each of these days."""
-    usage = spending.credit_usage(pipeline.ledger, operation, partitions)
-    outcomes = queries.outcome_counts(pipeline.ledger, operation, partitions)
+    usage = spending.credit_usage(installation.ledger, operation, partitions)
+    outcomes = queries.outcome_counts(installation.ledger, operation, partitions)
 
     by_day: dict[date, list[spending.CreditUsage]] = {day: [] for day in partitions}
     for entry in usage:
@@ -497,10 +505,10 @@ def day_accounts(
     return {day: account(day) for day in partitions}
 
 
-def load_warehouse(pipeline: Pipeline) -> LoadReport:
+def load_warehouse(installation: Installation) -> LoadReport:
     """Bring the warehouse, and the views for readers who stay connected, up to the lake."""
-    publish_views(pipeline.lake, pipeline.settings.warehouse.with_name("lake.duckdb"))
-    return pipeline.warehouse.load(pipeline.lake, wait_seconds=WAREHOUSE_WAIT_SECONDS)
+    publish_views(installation.lake, installation.settings.warehouse.with_name("lake.duckdb"))
+    return installation.warehouse.load(installation.lake, wait_seconds=WAREHOUSE_WAIT_SECONDS)
 
 
 def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
@@ -516,7 +524,9 @@ def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
     )
 
 
-def rows_in_lake(pipeline: Pipeline, table: str, partitions: Sequence[date]) -> dict[date, int]:
+def rows_in_lake(
+    installation: Installation, table: str, partitions: Sequence[date]
+) -> dict[date, int]:
     """How many rows a table has for each of these days."""
-    parts = {day: pipeline.lake.partition(table, day) for day in partitions}
+    parts = {day: installation.lake.partition(table, day) for day in partitions}
     return {day: part.rows if part else 0 for day, part in parts.items()}

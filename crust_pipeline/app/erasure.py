@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from crust_pipeline.app.days import load_accounts, load_results, load_warehouse, write_profile_urls
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.errors import one_pass
 from crust_pipeline.ledger import erase as ledger_erase
 from crust_pipeline.ledger.erase import Erased
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def erase_people(pipeline: Pipeline, keys: Collection[str], *, reason: str, run_id: str) -> Erased:
+def erase_people(
+    installation: Installation, keys: Collection[str], *, reason: str, run_id: str
+) -> Erased:
     """Suppress people and write every table anew that showed them.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         keys: the people's profile keys: profiles or e-mail addresses.
         reason: why, for people.
         run_id: names this erasure in the tables.
@@ -31,33 +33,35 @@ def erase_people(pipeline: Pipeline, keys: Collection[str], *, reason: str, run_
     Raises:
         UnitsFailedError: days could not be written anew; their tables may still show the people.
     """
-    everybody = set(keys) | _named_together(pipeline, keys)
-    done = ledger_erase.erase(pipeline.ledger, everybody, reason=reason, now=pipeline.clock())
-    upstream = _days_of_upstream(pipeline, done.keys)
-    write_profile_urls(pipeline, upstream, run_id=run_id)
+    everybody = set(keys) | _named_together(installation, keys)
+    done = ledger_erase.erase(
+        installation.ledger, everybody, reason=reason, now=installation.clock()
+    )
+    upstream = _days_of_upstream(installation, done.keys)
+    write_profile_urls(installation, upstream, run_id=run_id)
     with one_pass(None) as failures:
         if done.days:
             for operation in OPERATIONS:
-                load_results(pipeline, operation, done.days, run_id=run_id, failures=failures)
-            load_accounts(pipeline, done.days, run_id=run_id, failures=failures)
-        load_warehouse(pipeline)
+                load_results(installation, operation, done.days, run_id=run_id, failures=failures)
+            load_accounts(installation, done.days, run_id=run_id, failures=failures)
+        load_warehouse(installation)
     return done
 
 
-def _named_together(pipeline: Pipeline, keys: Collection[str]) -> set[str]:
+def _named_together(installation: Installation, keys: Collection[str]) -> set[str]:
     """Keys that rows of the upstream table name together with these: a profile and its e-mail."""
-    rows = _ask(pipeline, "SELECT DISTINCT profile_key, lower(trim(business_email))", keys)
+    rows = _ask(installation, "SELECT DISTINCT profile_key, lower(trim(business_email))", keys)
     return {key for row in rows for key in row if key}
 
 
-def _days_of_upstream(pipeline: Pipeline, keys: Collection[str]) -> "dict[date, pa.Table]":
+def _days_of_upstream(installation: Installation, keys: Collection[str]) -> "dict[date, pa.Table]":
     import pyarrow.parquet as pq
 
-    days = [row[0] for row in _ask(pipeline, "SELECT DISTINCT partition_date", keys)]
-    return {day: pq.ParquetFile(pipeline.lake.path("profile_urls", day)).read() for day in days}
+    days = [row[0] for row in _ask(installation, "SELECT DISTINCT partition_date", keys)]
+    return {day: pq.ParquetFile(installation.lake.path("profile_urls", day)).read() for day in days}
 
 
-def _ask(pipeline: Pipeline, select: str, keys: Collection[str]) -> list[tuple[Any, ...]]:
+def _ask(installation: Installation, select: str, keys: Collection[str]) -> list[tuple[Any, ...]]:
     about = "list_contains(?, profile_key) OR list_contains(?, lower(trim(business_email)))"
     query = f"{select} FROM {{profile_urls}} WHERE {about}"
-    return pipeline.lake.rows(query, parameters=[list(keys), list(keys)])
+    return installation.lake.rows(query, parameters=[list(keys), list(keys)])

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 from crust_pipeline.app.known import known_people
 from crust_pipeline.app.orders import fields_for, operations_of, products_for, vendors_of
-from crust_pipeline.buying.account import Engine, utc_now
+from crust_pipeline.buying.account import Account, utc_now
 from crust_pipeline.buying.decide import Policy
 from crust_pipeline.ledger.store import Ledger, submission
 from crust_pipeline.marts import create_marts
@@ -25,7 +25,7 @@ from crust_pipeline.vendors.vendor import Means, Vendor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pipeline:
+class Installation:
     """All parts of one installation, made from its settings; each opens at first use."""
 
     settings: Settings
@@ -52,7 +52,7 @@ class Pipeline:
         return Warehouse(self.settings.warehouse)
 
     @cached_property
-    def accounts(self) -> dict[str, Engine]:
+    def accounts(self) -> dict[str, Account]:
         """Every account that is bought with, by vendor; their credits are different currencies.
 
         Raises:
@@ -61,7 +61,7 @@ class Pipeline:
         """
         return {vendor.name: self._account_at(vendor) for vendor in vendors_of(self.settings)}
 
-    def account_for(self, operation: str) -> Engine:
+    def account_for(self, operation: str) -> Account:
         """Return the account that an operation is bought with.
 
         Raises:
@@ -72,7 +72,7 @@ class Pipeline:
             raise SettingsError(f"Nothing is bought from {vendor}, as the settings stand.")
         return self.accounts[vendor]
 
-    def account_with(self, submission_id: str) -> Engine:
+    def account_with(self, submission_id: str) -> Account:
         """Return the account that a batch is bought with.
 
         Raises:
@@ -132,7 +132,7 @@ class Pipeline:
     def _ledger_at(self, vendor: Vendor) -> Ledger:
         return Ledger(self.settings.ledger_url, account=vendor.account(self.settings))
 
-    def _account_at(self, vendor: Vendor) -> Engine:
+    def _account_at(self, vendor: Vendor) -> Account:
         ledger = self._ledger_at(vendor)
         means = Means(ledger=ledger, known=partial(known_people, self.lake), clock=self.clock)
         client = vendor.connect(self.settings, means)
@@ -145,7 +145,7 @@ class Pipeline:
             if vendor_of(operation) is vendor
             for product in self.products(operation).values()
         )
-        return Engine(
+        return Account(
             ledger=ledger,
             client=client,
             products={product.name: product for product in (*vendor.products, *chosen)},

@@ -10,7 +10,7 @@ from glob import glob
 from pathlib import Path
 
 from crust_pipeline.app.days import days_between, rows_in_lake, today_of
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.tables.upstream import UpstreamError, read_upstream
 
@@ -34,18 +34,20 @@ def grown_days(planned: Mapping[date, int], rows: Mapping[date, int]) -> list[da
     )
 
 
-def late_days(pipeline: Pipeline, operation: str) -> list[date]:
+def late_days(installation: Installation, operation: str) -> list[date]:
     """Days to plan again because of late rows, from the upstream table or from `profile_urls`."""
-    return grown_days(ledger_load.days_planned(pipeline.ledger, operation), rows_now(pipeline))
+    return grown_days(
+        ledger_load.days_planned(installation.ledger, operation), rows_now(installation)
+    )
 
 
-def rows_now(pipeline: Pipeline) -> dict[date, int]:
+def rows_now(installation: Installation) -> dict[date, int]:
     """How many rows each day has in the upstream table, or in `profile_urls` if those are more."""
-    first, today = pipeline.settings.partitions_start, today_of(pipeline)
-    rows = Counter(rows_in_lake(pipeline, "profile_urls", days_between(first, today)))
+    first, today = installation.settings.partitions_start, today_of(installation)
+    rows = Counter(rows_in_lake(installation, "profile_urls", days_between(first, today)))
     try:
         upstream = read_upstream(
-            pipeline.settings.upstream, start=first, end=today, first_day=first, today=today
+            installation.settings.upstream, start=first, end=today, first_day=first, today=today
         )
     except UpstreamError:
         return rows  # brought by an asset of one's own, or missing: that is said when it is planned
@@ -53,8 +55,8 @@ def rows_now(pipeline: Pipeline) -> dict[date, int]:
     return rows | Counter(days)  # the larger count of each day
 
 
-def upstream_mark(pipeline: Pipeline) -> str:
+def upstream_mark(installation: Installation) -> str:
     """What changes whenever a local upstream file does; '' for object storage."""
-    files = sorted(glob(pipeline.settings.upstream, recursive=True))  # noqa: PTH207 - absolute too
+    files = sorted(glob(installation.settings.upstream, recursive=True))  # noqa: PTH207 - absolute too
     states = ((name, Path(name).stat()) for name in files)
     return ";".join(f"{name}:{state.st_mtime_ns}:{state.st_size}" for name, state in states)

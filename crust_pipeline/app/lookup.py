@@ -20,7 +20,7 @@ from crust_pipeline.app.days import (
     load_warehouse,
     today_of,
 )
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.decide import InputRow
 from crust_pipeline.buying.plan import Decided, decide_all
 from crust_pipeline.buying.submit import send_at_once, settle_orphans
@@ -103,7 +103,7 @@ class Card:
     withheld: int = 0
 
 
-def quote(pipeline: Pipeline, identifiers: Sequence[str]) -> Quote:
+def quote(installation: Installation, identifiers: Sequence[str]) -> Quote:
     """What a lookup would cost at worst. Buys nothing.
 
     Raises:
@@ -111,14 +111,14 @@ def quote(pipeline: Pipeline, identifiers: Sequence[str]) -> Quote:
         OverBudgetError: a limit would be passed and the setting is to refuse.
     """
     # One that fails is in `status`; it is no reason not to look up somebody else.
-    settle_orphans(pipeline.account_for(OPERATION), failures=Failures())
-    decided = _decide(pipeline, identifiers)
+    settle_orphans(installation.account_for(OPERATION), failures=Failures())
+    decided = _decide(installation, identifiers)
     people = sum(len(batch.identifiers) for batch in decided.batches)
     return Quote(people, decided.credits_reserved)
 
 
 def look_up(
-    pipeline: Pipeline,
+    installation: Installation,
     identifiers: Sequence[str],
     *,
     at_most: Decimal,
@@ -128,7 +128,7 @@ def look_up(
     """Buy what is missing of these people, and show what there is.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         identifiers: profile URLs and e-mail addresses, as people write them.
         at_most: the most credits that may be spent.
         run_id: names this lookup in the ledger.
@@ -138,59 +138,61 @@ def look_up(
         SettingsError: the settings ask for what needs a consent that is missing.
         OverBudgetError: a limit would be passed and the setting is to refuse.
     """
-    decided = _decide(pipeline, identifiers, at_most=at_most, run_id=run_id)
+    decided = _decide(installation, identifiers, at_most=at_most, run_id=run_id)
     lines = [batch.submission_id for batch in decided.batches]
-    _send(pipeline, lines, run_id=run_id, sleep=sleep)
+    _send(installation, lines, run_id=run_id, sleep=sleep)
     rows = sorted(decided.rows, key=lambda row: row.row_id)
     found = ledger_lookup.last_purchases(
-        pipeline.ledger,
+        installation.ledger,
         {
             row.subject_key: row.submission_id
             for row in rows
             if row.subject_key and row.submission_id
         },
     )
-    contents = _contents(pipeline, [row.subject_key for row in rows if row.subject_key])
+    contents = _contents(installation, [row.subject_key for row in rows if row.subject_key])
     cards = (
-        _card(pipeline, row, identifier, fate=found.get(row.subject_key or ""), contents=contents)
+        _card(
+            installation, row, identifier, fate=found.get(row.subject_key or ""), contents=contents
+        )
         for identifier, row in zip(identifiers, rows, strict=True)
     )
-    return LookedUp(tuple(cards), ledger_lookup.credits_reported(pipeline.ledger, lines))
+    return LookedUp(tuple(cards), ledger_lookup.credits_reported(installation.ledger, lines))
 
 
-def load_lookups(pipeline: Pipeline, *, run_id: str) -> None:
+def load_lookups(installation: Installation, *, run_id: str) -> None:
     """Bring the tables of today up to what was looked up."""
-    today = [today_of(pipeline)]
+    today = [today_of(installation)]
     with one_pass(None) as failures:
-        load_results(pipeline, OPERATION, today, run_id=run_id, failures=failures)
-        load_accounts(pipeline, today, run_id=run_id, failures=failures)
-        load_warehouse(pipeline)
+        load_results(installation, OPERATION, today, run_id=run_id, failures=failures)
+        load_accounts(installation, today, run_id=run_id, failures=failures)
+        load_warehouse(installation)
 
 
 def _decide(
-    pipeline: Pipeline,
+    installation: Installation,
     identifiers: Sequence[str],
     *,
     at_most: Decimal | None = None,
     run_id: str | None = None,
 ) -> Decided:
     """Decide about each identifier; with `at_most`, write what is to be bought to the ledger."""
-    today, now = today_of(pipeline), pipeline.clock()
-    policy, balance = pipeline.policy, balance_of(pipeline.account_for(OPERATION))
+    today, now = today_of(installation), installation.clock()
+    policy, balance = installation.policy, balance_of(installation.account_for(OPERATION))
     if at_most is not None:
         # What others have bought or given up since the price was shown must not raise it.
         policy = replace(policy, limit_per_run=at_most)
-    with pipeline.ledger.write() as tx:
+    with installation.ledger.write() as tx:
         decided = decide_all(
             tx,
             {"profile_url": CONTACT_SYNC, "email": CONTACT_SYNC},
             rows=[_row(today, number, text) for number, text in enumerate(identifiers)],
             partitions=(),
-            fields=pipeline.fields(OPERATION),
+            fields=installation.fields(OPERATION),
             policy=policy,
             now=now,
             balance=balance,
-            prices=pipeline.prices,
+            prices=installation.prices,
             run_id=run_id,
         )
         if at_most is not None:
@@ -207,10 +209,10 @@ def _row(today: date, number: int, text: str) -> InputRow:
 
 
 def _send(
-    pipeline: Pipeline, lines: Sequence[str], *, run_id: str, sleep: Callable[[float], None]
+    installation: Installation, lines: Sequence[str], *, run_id: str, sleep: Callable[[float], None]
 ) -> None:
     """Send what was planned; what cannot be sent now is given up, so that nobody buys it later."""
-    engine, ledger = pipeline.account_for(OPERATION), pipeline.ledger
+    account, ledger = installation.account_for(OPERATION), installation.ledger
     with ledger.write() as tx:
         # Whoever asks has mended what was waited for, or wants to know.
         for kind in set(PauseKind) - {PauseKind.RATE}:
@@ -219,17 +221,17 @@ def _send(
     try:
         while ledger_lookup.any_planned(ledger, lines):
             # One that fails is of unknown fate, and its people's cards say so.
-            send_at_once(engine, lines, run_id=run_id, failures=Failures())
+            send_at_once(account, lines, run_id=run_id, failures=Failures())
             with ledger.read() as con:
-                pause = pause_of(con, ledger.account, now=engine.now(), takes_slot=False)
+                pause = pause_of(con, ledger.account, now=account.now(), takes_slot=False)
             if pause is None:
                 break
             if pause.kind is not PauseKind.RATE:
                 reason = pause.detail
                 break
-            sleep((pause.until - engine.now()).total_seconds())
+            sleep((pause.until - account.now()).total_seconds())
     finally:
-        ledger_lookup.withdraw(ledger, lines, reason=reason, now=engine.now())
+        ledger_lookup.withdraw(ledger, lines, reason=reason, now=account.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,19 +243,19 @@ class _Contents:
     websites: dict[str, list[dict[str, Any]]]
 
 
-def _contents(pipeline: Pipeline, keys: Sequence[str]) -> _Contents:
+def _contents(installation: Installation, keys: Sequence[str]) -> _Contents:
     """Read what is bought of people out of the landed files, as the tables do."""
-    today = today_of(pipeline)
-    sources = ledger_lookup.sources_of_people(pipeline.ledger, OPERATION, keys, day=today)
+    today = today_of(installation)
+    sources = ledger_lookup.sources_of_people(installation.ledger, OPERATION, keys, day=today)
     with TemporaryDirectory(prefix="lookup-") as folder:
         lake = Lake(Path(folder))
         flatten(
-            [landed_file(pipeline, source) for source in sources],
+            [landed_file(installation, source) for source in sources],
             operations=[OPERATION],
             days=[today],
             lake=lake,
             run_id="lookup",
-            loaded_at=pipeline.clock(),
+            loaded_at=installation.clock(),
             only=TABLES_SHOWN,
         )
         newest_first = [source.submission_id for source in reversed(sources)]
@@ -281,7 +283,7 @@ def _read(
 
 
 def _card(
-    pipeline: Pipeline,
+    installation: Installation,
     row: PlannedRow,
     identifier: str,
     *,
@@ -296,7 +298,7 @@ def _card(
         fate and fate.answer,
         not_permitted=error.startswith(NOT_PERMITTED),
     )
-    consent = pipeline.settings.personal_contact_consent
+    consent = installation.settings.personal_contact_consent
     emails, phones = contents.emails.get(key, []), contents.phones.get(key, [])
     shown = [email for email in emails if consent or email["email_type"] == "business"]
     detail = row.detail

@@ -17,8 +17,8 @@ from crust_pipeline.app.days import (
     load_warehouse,
     plan_days,
 )
-from crust_pipeline.app.installation import Pipeline
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.app.installation import Installation
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import Policy
 from crust_pipeline.buying.land import land_files
 from crust_pipeline.buying.poll import poll_jobs
@@ -42,7 +42,7 @@ UNREACHABLE_TRIES = 3
 LANDINGS_TRIED = 10
 # Jobs at a vendor that does not answer go on by themselves, and a lost submit can be looked for
 # another day; somebody should know, though.
-SILENCE_ENDURED = timedelta(minutes=5)
+VENDOR_SILENCE_LIMIT = timedelta(minutes=5)
 LEAST_IDLE_SECONDS, MOST_IDLE_SECONDS = 0.05, 1.0
 
 
@@ -71,7 +71,7 @@ class Silence:
 
     def too_long(self, now: datetime) -> str | None:
         """What is the matter, when it has been for too long."""
-        return self.trouble if self.since and now - self.since > SILENCE_ENDURED else None
+        return self.trouble if self.since and now - self.since > VENDOR_SILENCE_LIMIT else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class RunReport:
 
 
 def run_to_end(
-    pipeline: Pipeline,
+    installation: Installation,
     *,
     operations: Sequence[str],
     start: date,
@@ -118,7 +118,7 @@ def run_to_end(
     """Plan, submit, wait, land and load the days from start to end.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         operations: what to buy.
         start: the first day.
         end: the last day.
@@ -134,26 +134,28 @@ def run_to_end(
         OverBudgetError: the plan is over a limit, and the setting is to refuse.
     """
     for operation in operations:
-        pipeline.fields(operation)  # what may not be asked for is said before anything is planned
-    upstream = load_upstream(pipeline, start=start, end=end, run_id=run_id)
+        installation.fields(
+            operation
+        )  # what may not be asked for is said before anything is planned
+    upstream = load_upstream(installation, start=start, end=end, run_id=run_id)
     days = days_between(start, end)
-    unreachable = _unreachable(pipeline)
+    unreachable = _unreachable(installation)
     for operation in operations:
         plan_days(
-            pipeline,
+            installation,
             operation,
             days,
             policy=policy,
             run_id=run_id,
             ask_balance=unreachable is None,
         )
-    _try_again_at_once(pipeline)
+    _try_again_at_once(installation)
     stopped, failures = unreachable, Failures()
     if not unreachable:
         # Whatever ends the waiting: what has landed is loaded.
         with failures.unit("waiting", "run", run_id):
             stopped = _wait(
-                pipeline,
+                installation,
                 operations,
                 days,
                 policy=policy,
@@ -163,16 +165,17 @@ def run_to_end(
                 failures=failures,
             )
     for name in operations:
-        load_results(pipeline, name, days, run_id=run_id, failures=failures)
-    load_accounts(pipeline, days, run_id=run_id, failures=failures)
+        load_results(installation, name, days, run_id=run_id, failures=failures)
+    load_accounts(installation, days, run_id=run_id, failures=failures)
     return RunReport(
         outcomes={
             name: sum(
-                queries.outcome_counts(pipeline.ledger, name, days).values(), start=Counter[str]()
+                queries.outcome_counts(installation.ledger, name, days).values(),
+                start=Counter[str](),
             )
             for name in operations
         },
-        warehouse=load_warehouse(pipeline),
+        warehouse=load_warehouse(installation),
         unplaced=upstream.unplaced,
         notes=upstream.notes,
         stopped=stopped,
@@ -180,11 +183,11 @@ def run_to_end(
     )
 
 
-def _unreachable(pipeline: Pipeline) -> str | None:
+def _unreachable(installation: Installation) -> str | None:
     """Why there is no way to a vendor at all: found out once, before anything else asks it."""
-    for engine in pipeline.accounts.values():
+    for account in installation.accounts.values():
         try:
-            engine.client.credits()
+            account.client.credits()
         except errors.Unavailable as error:
             if error.status is None:  # no response came; an error of the server is one
                 return str(error)
@@ -193,18 +196,18 @@ def _unreachable(pipeline: Pipeline) -> str | None:
     return None
 
 
-def _try_again_at_once(pipeline: Pipeline) -> None:
+def _try_again_at_once(installation: Installation) -> None:
     """End waits for what a person mends: whoever runs it again has mended it, or wants to know."""
-    for ledger in pipeline.ledgers:
+    for ledger in installation.ledgers:
         with ledger.write() as tx:
             for kind in (*NEEDS_A_PERSON, PauseKind.UNREACHABLE):
                 for takes_slot in (True, False):
                     end_pause(tx, kind, takes_slot=takes_slot)
-            ledger_poll.try_at_once(tx, now=pipeline.clock())
+            ledger_poll.try_at_once(tx, now=installation.clock())
 
 
 def _wait(
-    pipeline: Pipeline,
+    installation: Installation,
     names: Sequence[str],
     days: Sequence[date],
     *,
@@ -218,25 +221,25 @@ def _wait(
 
     Batches that failed are tried again while there are others to wait for, and no longer.
     """
-    engines = list(pipeline.accounts.values())
-    ledger, clock = pipeline.ledger, pipeline.clock
-    silences = [Silence() for _ in engines]
+    accounts = list(installation.accounts.values())
+    ledger, clock = installation.ledger, installation.clock
+    silences = [Silence() for _ in accounts]
     # Landing has a thread of its own: a large file must not keep slots empty.
     with ThreadPoolExecutor(max_workers=1) as beside:
         landing_now: Future[None] | None = None
         while True:
-            accounts = Failures()
-            for engine, silence in zip(engines, silences, strict=True):
-                with accounts.unit("turn", "account", engine.ledger.account):
-                    _turn(engine, silence, failures)
-            accounts.raise_at_end()
+            by_account = Failures()
+            for account, silence in zip(accounts, silences, strict=True):
+                with by_account.unit("turn", "account", account.ledger.account):
+                    _turn(account, silence, failures)
+            by_account.raise_at_end()
             if landing_now is not None and landing_now.done():
                 landing_now.result()
                 landing_now = None
-            if landing_now is None and _something_to_land(engines):
-                landing_now = beside.submit(_land_all, engines, failures)
-            _plan_identified(pipeline, names, days, policy=policy, run_id=run_id)
-            summaries = [queries.summary(engine.ledger, now=clock()) for engine in engines]
+            if landing_now is None and _something_to_land(accounts):
+                landing_now = beside.submit(_land_all, accounts, failures)
+            _plan_identified(installation, names, days, policy=policy, run_id=run_id)
+            summaries = [queries.summary(account.ledger, now=clock()) for account in accounts]
             waiting = queries.waiting_rows(
                 ledger,
                 names,
@@ -252,36 +255,36 @@ def _wait(
                     return reason
             if landing_now is None and (reason := _all_stuck(summaries)):
                 return reason
-            sleep(min(map(_seconds_to_next_look, engines)))
+            sleep(min(map(_seconds_to_next_look, accounts)))
 
 
-def _turn(engine: Engine, silence: Silence, failures: Failures) -> None:
+def _turn(account: Account, silence: Silence, failures: Failures) -> None:
     """Poll, look for lost submits and fill slots with an account."""
-    polled, found = poll_jobs(engine, failures=failures), reconcile(engine, failures=failures)
+    polled, found = poll_jobs(account, failures=failures), reconcile(account, failures=failures)
     silence.listen(
         answered=polled.answered or found.searched,
         trouble=polled.trouble or found.trouble,
-        now=engine.now(),
+        now=account.now(),
     )
-    fill_slots(engine, failures=failures)
+    fill_slots(account, failures=failures)
 
 
-def _something_to_land(engines: Sequence[Engine]) -> bool:
-    return any(ledger_land.due_landings(engine.ledger, now=engine.now()) for engine in engines)
+def _something_to_land(accounts: Sequence[Account]) -> bool:
+    return any(ledger_land.due_landings(account.ledger, now=account.now()) for account in accounts)
 
 
-def _land_all(engines: Sequence[Engine], failures: Failures) -> None:
-    accounts = Failures()
-    for engine in engines:
-        with accounts.unit("landing", "account", engine.ledger.account):
-            land_files(engine, failures=failures)
-    accounts.raise_at_end()
+def _land_all(accounts: Sequence[Account], failures: Failures) -> None:
+    by_account = Failures()
+    for account in accounts:
+        with by_account.unit("landing", "account", account.ledger.account):
+            land_files(account, failures=failures)
+    by_account.raise_at_end()
 
 
-def _seconds_to_next_look(engine: Engine) -> float:
+def _seconds_to_next_look(account: Account) -> float:
     """Until the next poll, but not long: landings end and pauses pass in between."""
-    due = ledger_poll.next_poll(engine.ledger)
-    wait = (due - engine.now()).total_seconds() if due else MOST_IDLE_SECONDS
+    due = ledger_poll.next_poll(account.ledger)
+    wait = (due - account.now()).total_seconds() if due else MOST_IDLE_SECONDS
     return min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
 
 
@@ -296,7 +299,7 @@ def _all_stuck(summaries: Sequence[Summary]) -> str | None:
 
 
 def _plan_identified(
-    pipeline: Pipeline,
+    installation: Installation,
     names: Sequence[str],
     days: Sequence[date],
     *,
@@ -305,12 +308,12 @@ def _plan_identified(
 ) -> None:
     """Ask for those whose e-mail has been identified by now; nobody else is planned again."""
     again: dict[str, list[date]] = {}
-    for operation, day in ledger_load.days_identified(pipeline.ledger):
+    for operation, day in ledger_load.days_identified(installation.ledger):
         if operation in names and day in days:
             again.setdefault(operation, []).append(day)
     for operation, of_days in again.items():
         only_new = replace(policy, new_rows_only=True, refresh=False)
-        plan_days(pipeline, operation, of_days, policy=only_new, run_id=run_id)
+        plan_days(installation, operation, of_days, policy=only_new, run_id=run_id)
 
 
 def _stuck(summary: Summary) -> str | None:  # noqa: PLR0911 - one return for each reason

@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from crust_pipeline.app.checks import Finding
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries
 from crust_pipeline.tables.flatten.files import FileReport
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 
 def lines_add_up(
-    pipeline: Pipeline, operation: str, days: Sequence[date], files: Sequence[FileReport]
+    installation: Installation, operation: str, days: Sequence[date], files: Sequence[FileReport]
 ) -> Finding:
     """Whether every line that landed is a row or in quarantine, by counts that are independent.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         operation: whose tables were written.
         days: for which days.
         files: what flattening says of the files.
     """
-    of_days = queries.first_partitions_of(pipeline.ledger, days)
+    of_days = queries.first_partitions_of(installation.ledger, days)
     landed = {
         batch["source_file"]: batch["file_lines"]
-        for batch in queries.batches(pipeline.ledger, first_partitions=of_days)
+        for batch in queries.batches(installation.ledger, first_partitions=of_days)
     }
     # A file that is set aside is in quarantine as a whole, which another check tells.
     used = {file.source_file: file for file in files if file.set_aside is None}
     traces = [
-        _lines_in_the_lake(pipeline, name, days, used) for name in operations_sharing(operation)
+        _lines_in_the_lake(installation, name, days, used) for name in operations_sharing(operation)
     ]
     looked_for, lost = (sum(numbers) for numbers in zip(*traces, strict=True))
     read = sum(file.lines for file in used.values())
@@ -65,7 +65,7 @@ def lines_add_up(
 
 
 def _lines_in_the_lake(
-    pipeline: Pipeline, operation: str, days: Sequence[date], used: Collection[str]
+    installation: Installation, operation: str, days: Sequence[date], used: Collection[str]
 ) -> tuple[int, int]:
     """How many lines of an operation must have left a trace in the lake, and how many have not.
 
@@ -74,7 +74,7 @@ def _lines_in_the_lake(
     """
     import pyarrow as pa
 
-    ledger = pipeline.ledger_of(operation)
+    ledger = installation.ledger_of(operation)
     found = ledger_load.found_lines(ledger, operation, days)
     whole = ledger_load.files_of_only(ledger, operation, days)
     tables = tables_of(operation)
@@ -97,8 +97,8 @@ def _lines_in_the_lake(
             }
         ),
     }
-    scans = {name: pipeline.lake.scan(name, days[0], days[-1]) for name in somewhere}
-    return pipeline.lake.steadily(
+    scans = {name: installation.lake.scan(name, days[0], days[-1]) for name in somewhere}
+    return installation.lake.consistent_read(
         lambda: _count_lines(given, scans), tables=scans, start=days[0], end=days[-1]
     )
 

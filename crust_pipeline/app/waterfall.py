@@ -21,7 +21,7 @@ from crust_pipeline.vendors.known import KnownPerson
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from crust_pipeline.app.installation import Pipeline
+    from crust_pipeline.app.installation import Installation
 
 UnderWay = Mapping[str, Mapping[tuple[date, str], str]]
 
@@ -48,16 +48,16 @@ def found_already(
 
 
 def under_way(
-    pipeline: "Pipeline", operations: Iterable[str], partitions: Sequence[date]
+    installation: "Installation", operations: Iterable[str], partitions: Sequence[date]
 ) -> UnderWay:
     """Rows of these days that wait for something: {operation: {(day, row_id): submission_id}}."""
     return {
-        name: queries.rows_in_progress(pipeline.ledger, name, partitions) for name in operations
+        name: queries.rows_in_progress(installation.ledger, name, partitions) for name in operations
     }
 
 
 def left_over(
-    pipeline: "Pipeline",
+    installation: "Installation",
     operation: str,
     rows: Sequence[InputRow],
     *,
@@ -67,24 +67,24 @@ def left_over(
     """Input rows for a step of the waterfall: what was found, may be found, cannot be asked for.
 
     Args:
-        pipeline: the installation.
+        installation: the installation.
         operation: the step.
         rows: the input rows of whole days.
         waiting: what was under way before the tables were brought up to what has landed.
         upstream: rows of the upstream table that are not in the lake.
     """
-    wanted = pipeline.fields(operation)
-    identities = identities_of_rows(pipeline, rows)
+    wanted = installation.fields(operation)
+    identities = identities_of_rows(installation, rows)
     keys = {row.subject_key for row in rows if row.subject_key}
     keys |= {identity.subject_key for identity in identities.values() if identity.subject_key}
-    product, steps = product_of(operation), steps_before(pipeline.settings, operation)
+    product, steps = product_of(operation), steps_before(installation.settings, operation)
     waited_for = [step.operation for step in steps]
     if product.lacks:
         waited_for += TABLES["identities"].operations  # it tells who has asked for removal
     earlier = _Earlier(
         wanted=frozenset(wanted),
         identities=identities,
-        found=_found(pipeline, steps, keys, wanted=wanted),
+        found=_found(installation, steps, keys, wanted=wanted),
         waiting=_under_way_in(waited_for, waiting),
     )
     rows = [_less_what_was_found(row, earlier) for row in rows]
@@ -93,24 +93,28 @@ def left_over(
     known = _Known(
         lacks=product.lacks,
         identities=identities,
-        people=known_people(pipeline.lake, keys, upstream=upstream),
+        people=known_people(installation.lake, keys, upstream=upstream),
         informing=places_under_way(["people"], waiting),
     )
     return [_if_known(row, known) for row in rows]
 
 
 def _found(
-    pipeline: "Pipeline", steps: Sequence[Step], keys: Collection[str], *, wanted: Sequence[str]
+    installation: "Installation",
+    steps: Sequence[Step],
+    keys: Collection[str],
+    *,
+    wanted: Sequence[str],
 ) -> dict[str, dict[str, str]]:
     """What is not asked for: {profile_key: {field: the batch that has answered}}."""
     result: dict[str, dict[str, str]] = {}
     for step in steps:
-        found = found_already(pipeline.lake, step.contact_type, keys, vendor=step.vendor)
+        found = found_already(installation.lake, step.contact_type, keys, vendor=step.vendor)
         for key, submission_id in found.items():
             result.setdefault(key, {}).update(dict.fromkeys(step.fields, submission_id))
     # People who asked one vendor for removal are not asked for at another.
     for seller in (name for name in OPERATIONS if product_of(name).contact_types):
-        with pipeline.ledger_of(seller).write() as tx:
+        with installation.ledger_of(seller).write() as tx:
             claims = ledger_plan.claims_of(tx, seller, sorted(keys))
         for key, of_key in claims.items():
             for claim in of_key:
@@ -183,10 +187,12 @@ def _under_way_in(operations: Iterable[str], waiting: UnderWay) -> dict[tuple[da
     return {place: batch for name in operations for place, batch in waiting.get(name, {}).items()}
 
 
-def identities_of_rows(pipeline: "Pipeline", rows: Sequence[InputRow]) -> dict[str, Identity]:
+def identities_of_rows(
+    installation: "Installation", rows: Sequence[InputRow]
+) -> dict[str, Identity]:
     """Who is behind e-mail addresses, as far as the first vendor's identify knows."""
     emails = sorted(
         {row.subject_key for row in rows if row.subject_key and is_email(row.subject_key)}
     )
-    with pipeline.ledger.write() as tx:
+    with installation.ledger.write() as tx:
         return ledger_plan.identities_of(tx, emails, operations=IDENTIFYING)

@@ -1,6 +1,6 @@
 """Access: what the vendor says that the account may buy, asked before anything is bought.
 
-It is asked once in an engine's life, which is a run. When there is no answer, or one that says
+It is asked once in the life of an `Account`: a run. When there is no answer, or one that says
 nothing about an endpoint, everything is tried: a refusal costs nothing.
 """
 

@@ -30,7 +30,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Account:
     """One account at one vendor, and the means to work it.
 
     Attributes:
@@ -85,7 +85,7 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def is_gone(owner: str | None, *, at: datetime, now: datetime) -> bool:
+def owner_is_gone(owner: str | None, *, at: datetime, now: datetime) -> bool:
     """Whether the process that took up a batch at a time can no longer finish with it."""
     if owner is None or now - at > INTENT_EXPIRES:
         return True

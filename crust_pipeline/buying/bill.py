@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.vendors import errors
 
 
@@ -29,7 +29,7 @@ class Bill:
     credits_charged: Decimal | None
 
 
-def ask_for_bill(engine: Engine, *, since: date) -> Bill:
+def ask_for_bill(account: Account, *, since: date) -> Bill:
     """Ask the vendor for the balance and the usage report.
 
     Raises:
@@ -38,9 +38,9 @@ def ask_for_bill(engine: Engine, *, since: date) -> Bill:
     balance = charged = None
     # Not every account may see both.
     with suppress(errors.NotPermitted, errors.NotFound):
-        balance = engine.client.credits()
+        balance = account.client.credits()
     with suppress(errors.NotPermitted, errors.NotFound):
-        charged = engine.client.charged_since(since)
+        charged = account.client.charged_since(since)
     return Bill(
-        account=engine.ledger.account, balance=balance, since=since, credits_charged=charged
+        account=account.ledger.account, balance=balance, since=since, credits_charged=charged
     )

@@ -3,7 +3,7 @@
 It is believed only as far as the vendor confirms it: whoever knows the token can deliver anything.
 """
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.job_kinds import job_kinds
 from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger import poll as ledger_poll
@@ -12,36 +12,36 @@ from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.models import Job
 
 
-def adopt_called_back(engine: Engine, submit: UnknownSubmit) -> bool:
+def adopt_called_back(account: Account, submit: UnknownSubmit) -> bool:
     """Adopt the job that called back for a submit of unknown fate; False when none has.
 
     Raises:
         VendorError: the vendor could not be asked.
     """
-    job = _job_of(engine, submit)
+    job = _job_of(account, submit)
     if job is None:
         return False
     ledger_poll.adopt(
-        engine.ledger,
+        account.ledger,
         submit.submission_id,
         batch_id=job.batch_id,
         entity=job.entity,
         action=job.action,
         created_at=job.created_at,
-        now=engine.now(),
+        now=account.now(),
     )
     return True
 
 
-def _job_of(engine: Engine, submit: UnknownSubmit) -> Job | None:
-    named = inbox.jobs_named(engine.ledger, submit.submission_id)
-    ours, foreign = ledger_poll.jobs_known(engine.ledger, named)
-    kinds = job_kinds(engine)
+def _job_of(account: Account, submit: UnknownSubmit) -> Job | None:
+    named = inbox.jobs_named(account.ledger, submit.submission_id)
+    ours, foreign = ledger_poll.jobs_known(account.ledger, named)
+    kinds = job_kinds(account)
     for batch_id in named:
         if batch_id in ours or (batch_id, submit.submission_id) in foreign:
             continue
         try:
-            job = engine.client.job(batch_id)
+            job = account.client.job(batch_id)
         except (errors.NotFound, errors.InvalidRequest):
             continue  # made up, or of another account
         same_size = job.identifier_count in {None, submit.identifier_count}

@@ -7,7 +7,7 @@ own jobs is learned. A company job and a person job may have the same action.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.vendors.models import Job
 
@@ -46,10 +46,10 @@ class JobKinds:
         return self.of(job) is None and bool({job.entity} & {None, *entities} or not entities)
 
 
-def job_kinds(engine: Engine) -> JobKinds:
+def job_kinds(account: Account) -> JobKinds:
     """Return what the vendor calls jobs: as documented, and as seen."""
     documented: dict[tuple[str | None, str], str] = {
-        kind: name for name, product in engine.products.items() for kind in product.jobs
+        kind: name for name, product in account.products.items() for kind in product.jobs
     }
-    seen = ledger_poll.job_kinds_seen(engine.ledger)
-    return JobKinds(frozenset(engine.products), documented | seen)
+    seen = ledger_poll.job_kinds_seen(account.ledger)
+    return JobKinds(frozenset(account.products), documented | seen)

@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from crust_pipeline.buying.account import Engine, is_gone
+from crust_pipeline.buying.account import Account, owner_is_gone
 from crust_pipeline.buying.settle import settle
 from crust_pipeline.errors import CrustError, Failures, one_pass
 from crust_pipeline.ledger import land as ledger_land
@@ -42,7 +42,7 @@ CHECKS_BEFORE_TAKING_AS_IT_IS = 3
 # A file that breaks off every time is paid for all the same: its whole lines are used.
 TRIES_BEFORE_TAKING_WHAT_COMES = 6
 # So many fresh links, each of them dead: there is no file any more, whatever the clocks say.
-DEAD_LINKS_BELIEVED = 8
+MAX_DEAD_LINKS = 8
 _LINE_END = gzip.compress(b"\n", mtime=0)
 
 
@@ -75,7 +75,7 @@ class Landed:
 
 
 def land_files(
-    engine: Engine,
+    account: Account,
     *,
     may_go_on: Callable[[], bool] = lambda: True,
     failures: Failures | None = None,
@@ -83,46 +83,48 @@ def land_files(
     """Land every completed file that is due, the oldest link first.
 
     Args:
-        engine: the account.
+        account: the account.
         may_go_on: asked before each file; when it says no, the rest waits for the next pass.
         failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Landed()
     with one_pass(failures) as failed:
-        for due in ledger_land.due_landings(engine.ledger, now=engine.now()):
+        for due in ledger_land.due_landings(account.ledger, now=account.now()):
             if not may_go_on():
                 break
-            if due.owner and not is_gone(due.owner, at=due.taken_at, now=engine.now()):
+            if due.owner and not owner_is_gone(due.owner, at=due.taken_at, now=account.now()):
                 continue
-            if ledger_land.take_landing(engine.ledger, due, owner=engine.owner, now=engine.now()):
-                note = partial(_try_later, engine, due, done)
+            if ledger_land.take_landing(
+                account.ledger, due, owner=account.owner, now=account.now()
+            ):
+                note = partial(_try_later, account, due, done)
                 with failed.unit("landing", "batch", due.submission_id, note=note):
-                    _land(engine, due, done)
+                    _land(account, due, done)
     return done
 
 
-def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
-    on_disk = due.kept if due.kept and _is_whole(engine, due.kept) else None
+def _land(account: Account, due: DueLanding, done: Landed) -> None:
+    on_disk = due.kept if due.kept and _is_whole(account, due.kept) else None
     try:
-        kept, lines_expected = _kept_file(engine, due, on_disk)
-        file, read = _looked_into(engine, due, kept, lines_expected=lines_expected)
+        kept, lines_expected = _kept_file(account, due, on_disk)
+        file, read = _looked_into(account, due, kept, lines_expected=lines_expected)
     except (errors.LinkDead, errors.NotFound) as error:
-        too_late = engine.now() - due.completed_at > LINK_LIVES
-        if (too_late or due.dead_links + 1 >= DEAD_LINKS_BELIEVED) and not on_disk:
+        too_late = account.now() - due.completed_at > LINK_LIVES
+        if (too_late or due.dead_links + 1 >= MAX_DEAD_LINKS) and not on_disk:
             reason = f"the link died before the file was kept: {error}"
             ledger_land.record_expired(
-                engine.ledger, due.submission_id, reason=reason, now=engine.now()
+                account.ledger, due.submission_id, reason=reason, now=account.now()
             )
             done.expired.append(due.submission_id)
         else:
-            _try_later(engine, due, done, str(error), dead_link=True)
+            _try_later(account, due, done, str(error), dead_link=True)
     except FileCheckError as error:
-        _try_later(engine, due, done, str(error), sha256=error.sha256)
+        _try_later(account, due, done, str(error), sha256=error.sha256)
     except (errors.VendorError, OSError) as error:
-        _try_later(engine, due, done, str(error))
+        _try_later(account, due, done, str(error))
     else:
         settled = _settle_file(
-            engine,
+            account,
             due.submission_id,
             product=due.product,
             fields=due.fields,
@@ -136,17 +138,17 @@ def _land(engine: Engine, due: DueLanding, done: Landed) -> None:
                 "batch's. If it came without any results, nothing was billed for it"
             )
             ledger_poll.record_foreign_job(
-                engine.ledger, due.submission_id, reason=reason, now=engine.now()
+                account.ledger, due.submission_id, reason=reason, now=account.now()
             )
             done.undone.append(due.submission_id)
         elif ledger_land.record_landed(
-            engine.ledger, due.submission_id, file, settled=settled, now=engine.now()
+            account.ledger, due.submission_id, file, settled=settled, now=account.now()
         ):
             done.landed.append(due.submission_id)
 
 
 def _try_later(
-    engine: Engine,
+    account: Account,
     due: DueLanding,
     done: Landed,
     error: str,
@@ -154,11 +156,11 @@ def _try_later(
     sha256: str | None = None,
     dead_link: bool = False,
 ) -> None:
-    wait = backoff(due.tries, first_seconds=max(engine.poll_seconds, 1), most_seconds=900)
+    wait = backoff(due.tries, first_seconds=max(account.poll_seconds, 1), most_seconds=900)
     ledger_land.land_again(
-        engine.ledger,
+        account.ledger,
         due.submission_id,
-        at=engine.now() + wait,
+        at=account.now() + wait,
         error=error,
         sha256=sha256,
         dead_link=dead_link,
@@ -168,7 +170,7 @@ def _try_later(
 
 
 def _kept_file(
-    engine: Engine, due: DueLanding, on_disk: KeptFile | None
+    account: Account, due: DueLanding, on_disk: KeptFile | None
 ) -> tuple[KeptFile | None, int | None]:
     """A batch's file, from our disk or else from the vendor, and how many lines it should have.
 
@@ -180,24 +182,24 @@ def _kept_file(
     if on_disk and not (refused and due.tries < CHECKS_BEFORE_TAKING_AS_IT_IS):
         return on_disk, due.result_count
     try:
-        job = engine.client.job(due.batch_id)  # free, and its links are the freshest there are
-        return _fetch(engine, due, job), job.result_count
+        job = account.client.job(due.batch_id)  # free, and its links are the freshest there are
+        return _fetch(account, due, job), job.result_count
     except (errors.VendorError, OSError):
         if on_disk and due.tries + 1 >= CHECKS_BEFORE_TAKING_AS_IT_IS:
             return on_disk, due.result_count  # better than none
         raise
 
 
-def _is_whole(engine: Engine, kept: KeptFile) -> bool:
+def _is_whole(account: Account, kept: KeptFile) -> bool:
     """Whether a file that was kept is still on our disk as it was."""
     try:
-        with (engine.raw / kept.source_file).open("rb") as file:
+        with (account.raw / kept.source_file).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == kept.sha256
     except FileNotFoundError:
         return False
 
 
-def _fetch(engine: Engine, due: DueLanding, job: Job) -> KeptFile | None:
+def _fetch(account: Account, due: DueLanding, job: Job) -> KeptFile | None:
     """Bring a job's file to our disk and note it; None if there is none because nothing was found.
 
     Raises:
@@ -214,23 +216,23 @@ def _fetch(engine: Engine, due: DueLanding, job: Job) -> KeptFile | None:
         if job.result_count is None and job.entities_fulfilled == 0:
             return None
         raise errors.LinkDead("The job has results, but the vendor gives no link to them")
-    name = _next_name(engine, _file_name(due.vendor, due.operation, due.submission_id))
-    path = engine.raw / name
+    name = _next_name(account, _file_name(due.vendor, due.operation, due.submission_id))
+    path = account.raw / name
     path.parent.mkdir(parents=True, exist_ok=True)
     size, sha256 = _download(
-        engine, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
+        account, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
     )
     kept = KeptFile(source_file=name, sha256=sha256, size_bytes=size)
     ledger_land.keep(
-        engine.ledger, due.submission_id, kept, result_count=job.result_count, now=engine.now()
+        account.ledger, due.submission_id, kept, result_count=job.result_count, now=account.now()
     )
     if due.kept and due.kept.source_file != name:
-        (engine.raw / due.kept.source_file).unlink(missing_ok=True)  # it was refused
+        (account.raw / due.kept.source_file).unlink(missing_ok=True)  # it was refused
     return kept
 
 
 def _looked_into(
-    engine: Engine, due: DueLanding, kept: KeptFile | None, *, lines_expected: int | None
+    account: Account, due: DueLanding, kept: KeptFile | None, *, lines_expected: int | None
 ) -> tuple[LandingRecord, FileAnswers]:
     """Read a kept file and check it.
 
@@ -240,9 +242,9 @@ def _looked_into(
     if kept is None:
         nothing = LandingRecord(source_file=None, sha256=None, size_bytes=0, lines=0)
         return nothing, FileAnswers(0, ())
-    path = engine.raw / kept.source_file
+    path = account.raw / kept.source_file
     path.chmod(0o444)
-    read = read_answers(path, engine.product(due.product).line)
+    read = read_answers(path, account.product(due.product).line)
     note = _problem(read, lines_expected)
     same_again = kept.sha256 == due.refused_sha256
     if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
@@ -257,16 +259,16 @@ def _looked_into(
     return file, read
 
 
-def _download(engine: Engine, job: Job, kept: Path, *, take_what_comes: bool) -> tuple[int, str]:
+def _download(account: Account, job: Job, kept: Path, *, take_what_comes: bool) -> tuple[int, str]:
     """The merged file, or its parts put together: gzip members may follow each other."""
     if job.download_url:
-        merged = engine.client.download(job.download_url, kept, take_what_comes=take_what_comes)
+        merged = account.client.download(job.download_url, kept, take_what_comes=take_what_comes)
         return merged.bytes, merged.sha256
     whole = kept.with_suffix(".parts")
     with whole.open("wb") as out:
         for number, url in enumerate(job.download_urls):
             part = kept.with_suffix(f".part{number}")
-            engine.client.download(url, part, take_what_comes=take_what_comes)
+            account.client.download(url, part, take_what_comes=take_what_comes)
             with part.open("rb") as source:
                 shutil.copyfileobj(source, out)
             if _breaks_off_in_a_line(part):
@@ -303,7 +305,7 @@ def _problem(read: FileAnswers, lines_expected: int | None) -> str | None:
 
 
 def _settle_file(
-    engine: Engine,
+    account: Account,
     submission_id: str,
     *,
     product: str,
@@ -313,23 +315,23 @@ def _settle_file(
     adopted: bool = False,
 ) -> Sequence[Settled] | None:
     """What a file says of everyone asked for; None: it is about other people."""
-    with engine.ledger.read() as con:
+    with account.ledger.read() as con:
         asked = ledger_poll.identifiers_of(con, submission_id)
-    today, sold = engine.now().date(), engine.product(product)
-    worst_case = engine.prices.worst_case(product, fields, on=today)
+    today, sold = account.now().date(), account.product(product)
+    worst_case = account.prices.worst_case(product, fields, on=today)
     settled = settle(
         asked={row.identifier: row.subject_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,
-        cost=lambda items: engine.prices.cost(product, sold.billed(items, fields), on=today),
+        cost=lambda items: account.prices.cost(product, sold.billed(items, fields), on=today),
         worst_case=worst_case,
         items_asked_for=sold.items_asked_for(fields),
         unanswered=Answer.UNKNOWN if sold.answers_may_be_lost else Answer.DROPPED,
         key_of=sold.line.key_of,
     )
     dropped = any(item.answer is Answer.DROPPED for item in settled or ())
-    if settled and dropped and _credits_have_ended(engine, less_than=worst_case):
+    if settled and dropped and _credits_have_ended(account, less_than=worst_case):
         # Left out because they are unknown, or because nobody could pay: a file does not tell.
         # Asking again costs nothing for those who are unknown.
         return [
@@ -339,10 +341,10 @@ def _settle_file(
     return settled
 
 
-def _credits_have_ended(engine: Engine, *, less_than: Decimal) -> bool:
+def _credits_have_ended(account: Account, *, less_than: Decimal) -> bool:
     """Whether the account has not got the credits for one more person."""
     with suppress(errors.VendorError):
-        balance = engine.client.credits()
+        balance = account.client.credits()
         return balance is not None and balance < less_than
     return False  # nobody can tell
 
@@ -352,26 +354,26 @@ def _file_name(vendor: str, operation: str, submission_id: str) -> str:
     return f"{vendor}/{operation}/{submission_id}.jsonl.gz"
 
 
-def _answer_name(engine: Engine, product: str, submission_id: str) -> str:
-    sold = engine.product(product)
+def _answer_name(account: Account, product: str, submission_id: str) -> str:
+    sold = account.product(product)
     return _file_name(sold.vendor, sold.operation, submission_id)
 
 
-def _next_name(engine: Engine, first: str) -> str:
+def _next_name(account: Account, first: str) -> str:
     """A name, numbered where a file has it already: files that were kept never change."""
     name, number = first, 1
-    while (kept := engine.raw / name).exists() and not kept.stat().st_mode & 0o200:
+    while (kept := account.raw / name).exists() and not kept.stat().st_mode & 0o200:
         number += 1
         name = first.replace(".jsonl", f".{number}.jsonl")
     return name
 
 
-def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
+def keep_answer(account: Account, intent: Intent, answers: Answers) -> None:
     """Land the answer to a synchronous request, one line for each identifier.
 
     The file comes first: a crash before the ledger knows of it is mended by `recover_answer`.
     """
-    kept = engine.raw / _answer_name(engine, intent.product, intent.submission_id)
+    kept = account.raw / _answer_name(account, intent.product, intent.submission_id)
     kept.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(line + "\n" for line in answers.lines)
     unfinished = kept.with_suffix(".unfinished")
@@ -382,37 +384,37 @@ def keep_answer(engine: Engine, intent: Intent, answers: Answers) -> None:
     unfinished.replace(kept)
     kept.chmod(0o444)
     said = DirectAnswer(answers.request_id, answers.credits_used)
-    _land_answer(engine, intent.submission_id, intent.product, fields=intent.fields, said=said)
+    _land_answer(account, intent.submission_id, intent.product, fields=intent.fields, said=said)
 
 
-def recover_answer(engine: Engine, submission_id: str, product: str) -> bool:
+def recover_answer(account: Account, submission_id: str, product: str) -> bool:
     """Land the answer of a process that ended between keeping the file and noting it."""
-    if not (engine.raw / _answer_name(engine, product, submission_id)).exists():
+    if not (account.raw / _answer_name(account, product, submission_id)).exists():
         return False
-    with engine.ledger.write() as tx:
+    with account.ledger.write() as tx:
         fields = tx.submission(submission_id).field_set.split(",")
-    _land_answer(engine, submission_id, product, fields=fields, said=DirectAnswer(None, None))
+    _land_answer(account, submission_id, product, fields=fields, said=DirectAnswer(None, None))
     return True
 
 
 def _land_answer(
-    engine: Engine, submission_id: str, product: str, *, fields: Sequence[str], said: DirectAnswer
+    account: Account, submission_id: str, product: str, *, fields: Sequence[str], said: DirectAnswer
 ) -> None:
-    name = _answer_name(engine, product, submission_id)
-    kept = engine.raw / name
-    read = read_answers(kept, engine.product(product).line)
+    name = _answer_name(account, product, submission_id)
+    kept = account.raw / name
+    read = read_answers(kept, account.product(product).line)
     settled = _settle_file(
-        engine, submission_id, product=product, fields=fields, read=read, lines_expected=None
+        account, submission_id, product=product, fields=fields, read=read, lines_expected=None
     )
     with kept.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     ledger_land.record_landed(
-        engine.ledger,
+        account.ledger,
         submission_id,
         LandingRecord(
             source_file=name, sha256=sha256, size_bytes=kept.stat().st_size, lines=read.lines
         ),
         settled=settled or (),
-        now=engine.now(),
+        now=account.now(),
         answer=said,
     )

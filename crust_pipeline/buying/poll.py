@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.pace import seconds_to_next_poll
 from crust_pipeline.buying.replan import replacements, when_there_are_credits
 from crust_pipeline.errors import Failures, one_pass
@@ -44,7 +44,7 @@ class Polled:
 
 
 def poll_jobs(
-    engine: Engine,
+    account: Account,
     *,
     may_go_on: Callable[[], bool] = lambda: True,
     failures: Failures | None = None,
@@ -52,80 +52,82 @@ def poll_jobs(
     """Poll every job that is due.
 
     Args:
-        engine: the account.
+        account: the account.
         may_go_on: asked before each request; when it says no, the rest waits for the next pass.
         failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Polled()
     with one_pass(failures) as failed:
-        for due in ledger_poll.due_polls(engine.ledger, now=engine.now(), limit=POLLS_A_PASS):
+        for due in ledger_poll.due_polls(account.ledger, now=account.now(), limit=POLLS_A_PASS):
             if done.trouble or not may_go_on():
                 break
-            note = partial(_put_off, engine, due)
+            note = partial(_put_off, account, due)
             with failed.unit("poll", "batch", due.submission_id, note=note):
-                _poll(engine, due, done)
+                _poll(account, due, done)
     return done
 
 
-def _poll(engine: Engine, due: DuePoll, done: Polled) -> None:
+def _poll(account: Account, due: DuePoll, done: Polled) -> None:
     """Poll one job. `trouble` is noted when it is no use to ask about another."""
     submission_id = due.submission_id
     try:
-        job = engine.client.job(due.batch_id)
+        job = account.client.job(due.batch_id)
     except errors.RateLimited as error:
         # All of them: another job's poll would only be refused as well.
-        until = engine.now() + timedelta(seconds=error.retry_after_seconds)
-        ledger_poll.postpone_polls(engine.ledger, until=until)
+        until = account.now() + timedelta(seconds=error.retry_after_seconds)
+        ledger_poll.postpone_polls(account.ledger, until=until)
         done.trouble = str(error)
     except (errors.NotFound, errors.InvalidRequest) as error:
         # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
-        now = engine.now()
-        ask_at = now + timedelta(seconds=6 * engine.poll_seconds)
+        now = account.now()
+        ask_at = now + timedelta(seconds=6 * account.poll_seconds)
         if ledger_poll.record_missing_job(
-            engine.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
+            account.ledger, submission_id, ask_at=ask_at, error=str(error), now=now
         ):
             done.missing.append(submission_id)
         else:
             done.active.append(submission_id)
     except errors.VendorError as error:
-        _ask_later(engine, submission_id, error, seconds=engine.poll_seconds)
+        _ask_later(account, submission_id, error, seconds=account.poll_seconds)
         done.trouble = str(error)
     else:
-        _note(engine, due, job, done)
+        _note(account, due, job, done)
 
 
-def _put_off(engine: Engine, due: DuePoll, reason: str) -> None:
-    first = max(engine.poll_seconds, 1)
+def _put_off(account: Account, due: DuePoll, reason: str) -> None:
+    first = max(account.poll_seconds, 1)
     wait = backoff(due.tries, first_seconds=first, most_seconds=MOST_WAIT_SECONDS)
-    ledger_poll.put_off(engine.ledger, due.submission_id, at=engine.now() + wait, error=reason)
+    ledger_poll.put_off(account.ledger, due.submission_id, at=account.now() + wait, error=reason)
 
 
-def poll_time(engine: Engine, product: str, identifier_count: int, *, since: datetime) -> datetime:
+def poll_time(
+    account: Account, product: str, identifier_count: int, *, since: datetime
+) -> datetime:
     """When to ask about a job that was submitted at `since`."""
-    now = engine.now()
+    now = account.now()
     wait = seconds_to_next_poll(
         age_seconds=(now - since).total_seconds(),
-        finished_seconds=ledger_poll.finished_seconds(engine.ledger, product, identifier_count),
-        most_seconds=engine.poll_seconds,
-        active=engine.max_active,
-        rate_per_minute=engine.client.reads_per_minute,
+        finished_seconds=ledger_poll.finished_seconds(account.ledger, product, identifier_count),
+        most_seconds=account.poll_seconds,
+        active=account.max_active,
+        rate_per_minute=account.client.reads_per_minute,
     )
     return now + timedelta(seconds=wait)
 
 
 def _ask_later(
-    engine: Engine, submission_id: str, error: errors.VendorError, *, seconds: float
+    account: Account, submission_id: str, error: errors.VendorError, *, seconds: float
 ) -> None:
     ledger_poll.poll_again(
-        engine.ledger,
+        account.ledger,
         submission_id,
-        at=engine.now() + timedelta(seconds=seconds),
+        at=account.now() + timedelta(seconds=seconds),
         error=str(error),
     )
 
 
-def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
-    now, submission_id = engine.now(), due.submission_id
+def _note(account: Account, due: DuePoll, job: Job, done: Polled) -> None:
+    now, submission_id = account.now(), due.submission_id
     if job.status is JobStatus.FAILED:
         reason = job.error_message or "the vendor gave no reason"
         if due.adopted:
@@ -134,18 +136,18 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
                 f"job {due.batch_id} was adopted and failed ({reason}): nothing shows that it was "
                 "this batch's. Nothing was billed for it; if it was, resubmitting is safe"
             )
-            ledger_poll.record_foreign_job(engine.ledger, submission_id, reason=doubt, now=now)
+            ledger_poll.record_foreign_job(account.ledger, submission_id, reason=doubt, now=now)
             done.failed.append(submission_id)
             return
         out_of_credits = ABOUT_CREDITS in reason.lower()
         instead = (
-            (when_there_are_credits(engine, submission_id),)
+            (when_there_are_credits(account, submission_id),)
             if out_of_credits
-            else replacements(engine, submission_id, whole=True)
+            else replacements(account, submission_id, whole=True)
         )
-        wait = backoff(0, first_seconds=engine.poll_seconds, most_seconds=300)
+        wait = backoff(0, first_seconds=account.poll_seconds, most_seconds=300)
         ledger_poll.record_failure(
-            engine.ledger,
+            account.ledger,
             submission_id,
             reason=f"job failed: {reason}",
             now=now,
@@ -157,7 +159,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
         return
     state = BatchState(job.status.value)
     ledger_poll.record_report(
-        engine.ledger,
+        account.ledger,
         submission_id,
         JobReport(
             state=state,
@@ -169,7 +171,7 @@ def _note(engine: Engine, due: DuePoll, job: Job, done: Polled) -> None:
             entities_requested=job.entities_requested,
             entities_fulfilled=job.entities_fulfilled,
         ),
-        poll_at=poll_time(engine, due.product, due.identifier_count, since=due.submitted_at),
+        poll_at=poll_time(account, due.product, due.identifier_count, since=due.submitted_at),
         now=now,
     )
     (done.completed if state is BatchState.COMPLETED else done.active).append(submission_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.callbacks import adopt_called_back
 from crust_pipeline.buying.job_kinds import JobKinds, job_kinds
 from crust_pipeline.buying.land import recover_answer
@@ -55,25 +55,27 @@ class Reconciled:
 
 
 def reconcile(
-    engine: Engine, *, due_only: bool = True, failures: Failures | None = None
+    account: Account, *, due_only: bool = True, failures: Failures | None = None
 ) -> Reconciled:
     """Look for the jobs of unknown submits and adopt those found.
 
     Args:
-        engine: the account.
+        account: the account.
         due_only: leave out those that were looked for a short while ago.
         failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Reconciled()
     with one_pass(failures) as failed:
-        unknown = ledger_poll.unknown_submits(engine.ledger, now=engine.now() if due_only else None)
-        if unknown := _without_a_search(engine, unknown, done, failed):
-            _search(engine, unknown, done, failed)
+        unknown = ledger_poll.unknown_submits(
+            account.ledger, now=account.now() if due_only else None
+        )
+        if unknown := _without_a_search(account, unknown, done, failed):
+            _search(account, unknown, done, failed)
     return done
 
 
 def _without_a_search(
-    engine: Engine, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
+    account: Account, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
 ) -> list[UnknownSubmit]:
     """Find what is known without the vendor's list; give those that must be searched in it.
 
@@ -82,11 +84,11 @@ def _without_a_search(
     left: list[UnknownSubmit] = []
     vendor_answers = True
     for submit in unknown:
-        with failures.unit("search", "batch", submit.submission_id, note=_note(engine, submit)):
-            found = _answer_kept(engine, submit)
+        with failures.unit("search", "batch", submit.submission_id, note=_note(account, submit)):
+            found = _answer_kept(account, submit)
             if not found and vendor_answers:
                 try:
-                    found = adopt_called_back(engine, submit)
+                    found = adopt_called_back(account, submit)
                 except errors.VendorError:
                     vendor_answers = False  # the list comes next, and tells what is the matter
             if found:
@@ -96,71 +98,71 @@ def _without_a_search(
     return left
 
 
-def _answer_kept(engine: Engine, submit: UnknownSubmit) -> bool:
+def _answer_kept(account: Account, submit: UnknownSubmit) -> bool:
     """Settle a synchronous request whose answer was kept, and only not settled."""
-    return not submit.takes_slot and recover_answer(engine, submit.submission_id, submit.product)
+    return not submit.takes_slot and recover_answer(account, submit.submission_id, submit.product)
 
 
 def _search(
-    engine: Engine, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
+    account: Account, unknown: Sequence[UnknownSubmit], done: Reconciled, failures: Failures
 ) -> None:
     """Look for submits in the vendor's list of jobs."""
-    listed, kinds = None, job_kinds(engine)
+    listed, kinds = None, job_kinds(account)
     note = partial(setattr, done, "trouble")
-    with failures.unit("job list", "account", engine.ledger.account, note=note):
+    with failures.unit("job list", "account", account.ledger.account, note=note):
         try:
-            listed = _listed_jobs(engine, since=unknown[0].intent_at)
+            listed = _listed_jobs(account, since=unknown[0].intent_at)
         except errors.VendorError as error:
             done.trouble = str(error)
     if listed is None:
-        at = engine.now() + timedelta(seconds=max(engine.poll_seconds, 1))
+        at = account.now() + timedelta(seconds=max(account.poll_seconds, 1))
         for submit in unknown:
-            ledger_poll.poll_again(engine.ledger, submit.submission_id, at=at)
+            ledger_poll.poll_again(account.ledger, submit.submission_id, at=at)
         return
     for submit in unknown:
-        with failures.unit("search", "batch", submit.submission_id, note=_note(engine, submit)):
+        with failures.unit("search", "batch", submit.submission_id, note=_note(account, submit)):
             # Synchronous requests are in no list of jobs.
             job = fitting(submit, listed, kinds=kinds) if submit.takes_slot else None
             if job is not None:
                 listed = [item for item in listed if item.job is not job]
-                if _adopt(engine, submit.submission_id, job):
+                if _adopt(account, submit.submission_id, job):
                     done.adopted.append(submit.submission_id)
-            elif _bought_again(engine, submit):
+            elif _bought_again(account, submit):
                 done.resubmitted.append(submit.submission_id)
             else:
                 wait = backoff(
                     submit.searches,
-                    first_seconds=engine.poll_seconds,
+                    first_seconds=account.poll_seconds,
                     most_seconds=MOST_WAIT_SECONDS,
                 )
                 ledger_poll.search_again(
-                    engine.ledger, submit.submission_id, at=engine.now() + wait
+                    account.ledger, submit.submission_id, at=account.now() + wait
                 )
                 done.held.append(submit.submission_id)
 
 
-def _note(engine: Engine, submit: UnknownSubmit) -> Callable[[str], None]:
+def _note(account: Account, submit: UnknownSubmit) -> Callable[[str], None]:
     """What notes a search that failed. It counts as none: nobody has looked."""
 
     def note(reason: str) -> None:
         unknown_for = (submit.reason or "").partition(SEARCH_FAILED)[0]
         ledger_poll.poll_again(
-            engine.ledger,
+            account.ledger,
             submit.submission_id,
-            at=engine.now() + timedelta(seconds=MOST_WAIT_SECONDS),
+            at=account.now() + timedelta(seconds=MOST_WAIT_SECONDS),
             error=f"{unknown_for}{SEARCH_FAILED}{reason}",
         )
 
     return note
 
 
-def _bought_again(engine: Engine, submit: UnknownSubmit) -> bool:
+def _bought_again(account: Account, submit: UnknownSubmit) -> bool:
     """Buy a submit that is not found again, if that is the setting and the limits allow it."""
-    if not (engine.resubmit_unknown and _is_lost(submit, now=engine.now())):
+    if not (account.resubmit_unknown and _is_lost(submit, now=account.now())):
         return False
     try:
-        again = same_again(engine, submit.submission_id)
-        _buy_again(engine, submit.submission_id, again, reason="CRUST_ON_UNKNOWN is resubmit")
+        again = same_again(account, submit.submission_id)
+        _buy_again(account, submit.submission_id, again, reason="CRUST_ON_UNKNOWN is resubmit")
     except OverLimitError:
         return False  # held for a person, who may raise the limit
     return True
@@ -184,16 +186,16 @@ class Listed:
     foreign_to: frozenset[str] = frozenset()
 
 
-def _listed_jobs(engine: Engine, *, since: datetime) -> list[Listed]:
+def _listed_jobs(account: Account, *, since: datetime) -> list[Listed]:
     """The account's jobs, newest first, back to the last one we submitted before `since`."""
     listed: list[Listed] = []
     cursor: str | None = None
     for _ in range(PAGES_A_SEARCH):
-        page = engine.client.jobs(cursor=cursor)
-        skew = page.server_time - engine.now() if page.server_time else timedelta(0)
+        page = account.client.jobs(cursor=cursor)
+        skew = page.server_time - account.now() if page.server_time else timedelta(0)
         if abs(skew) < BEFORE_INTENT:
             skew = timedelta(0)  # the Date header is only good to the second
-        ours, foreign = ledger_poll.jobs_known(engine.ledger, [job.batch_id for job in page.jobs])
+        ours, foreign = ledger_poll.jobs_known(account.ledger, [job.batch_id for job in page.jobs])
         for job in page.jobs:
             submitted_at = ours.get(job.batch_id)
             foreign_to = frozenset(submit for known, submit in foreign if known == job.batch_id)
@@ -260,18 +262,18 @@ def _likely(submit: UnknownSubmit, listed: Sequence[Listed]) -> Job | None:
     return alike[0][1] if len(alike) == 1 else None
 
 
-def abandon(engine: Engine, submission_id: str, *, reason: str) -> None:
+def abandon(account: Account, submission_id: str, *, reason: str) -> None:
     """A person decides that an unknown submit never started: its identifiers are free again."""
     ledger_submit.record_rejected(
-        engine.ledger,
+        account.ledger,
         submission_id,
         reason=f"abandoned: {reason}",
-        now=engine.now(),
+        now=account.now(),
         state=BatchState.UNKNOWN,
     )
 
 
-def resubmit(engine: Engine, submission_id: str, *, reason: str) -> None:
+def resubmit(account: Account, submission_id: str, *, reason: str) -> None:
     """A person decides to buy an unknown submit again, though it may be paid for twice.
 
     Raises:
@@ -279,42 +281,42 @@ def resubmit(engine: Engine, submission_id: str, *, reason: str) -> None:
         LedgerError: it is not of unknown fate.
     """
     # The run that planned it has spent what it may; this is a decision of its own.
-    again = replace(same_again(engine, submission_id), run_id=None)
-    _buy_again(engine, submission_id, again, reason=reason)
+    again = replace(same_again(account, submission_id), run_id=None)
+    _buy_again(account, submission_id, again, reason=reason)
 
 
-def _buy_again(engine: Engine, submission_id: str, again: NewBatch, *, reason: str) -> None:
+def _buy_again(account: Account, submission_id: str, again: NewBatch, *, reason: str) -> None:
     ledger_submit.submit_again(
-        engine.ledger,
+        account.ledger,
         submission_id,
         instead=again,
         reason=f"submitted again: {reason}",
-        limits=engine.limits,
-        now=engine.now(),
+        limits=account.limits,
+        now=account.now(),
     )
 
 
-def adopt_by_hand(engine: Engine, submission_id: str, *, batch_id: str) -> None:
+def adopt_by_hand(account: Account, submission_id: str, *, batch_id: str) -> None:
     """A person says which job is an unknown submit's.
 
     Raises:
         NotFound: the vendor has no such job.
         LedgerError: the batch is not of unknown fate, or another batch has the job.
     """
-    if not _adopt(engine, submission_id, engine.client.job(batch_id)):
+    if not _adopt(account, submission_id, account.client.job(batch_id)):
         raise LedgerError(
             f"Batch {submission_id} is not of unknown fate, or job {batch_id} is another batch's: "
             "nothing was adopted."
         )
 
 
-def _adopt(engine: Engine, submission_id: str, job: Job) -> bool:
+def _adopt(account: Account, submission_id: str, job: Job) -> bool:
     return ledger_poll.adopt(
-        engine.ledger,
+        account.ledger,
         submission_id,
         batch_id=job.batch_id,
         entity=job.entity,
         action=job.action,
         created_at=job.created_at,
-        now=engine.now(),
+        now=account.now(),
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.plan import NewBatch, new_submission_id
@@ -22,47 +22,47 @@ FAILURES_ALLOWED = 32
 
 
 def replacements(
-    engine: Engine, submission_id: str, *, whole: bool = False
+    account: Account, submission_id: str, *, whole: bool = False
 ) -> tuple[NewBatch, ...]:
     """The batches to plan instead; none when the limit is reached or a single identifier is left.
 
     Args:
-        engine: the account.
+        account: the account.
         submission_id: the batch that ended.
         whole: try it once more as it is, if this was its first attempt.
     """
-    batch, identifiers = _batch(engine, submission_id)
+    batch, identifiers = _batch(account, submission_id)
     if not identifiers:
         return ()
-    if ledger_poll.failures_in_line(engine.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
+    if ledger_poll.failures_in_line(account.ledger, batch.root_submission_id) >= FAILURES_ALLOWED:
         return ()
     if whole and batch.attempt == 1:
-        return (_in_place_of(engine, batch, identifiers),)
+        return (_in_place_of(account, batch, identifiers),)
     if len(identifiers) == 1:
         return ()
     middle = (len(identifiers) + 1) // 2
     return tuple(
-        _in_place_of(engine, batch, part) for part in (identifiers[:middle], identifiers[middle:])
+        _in_place_of(account, batch, part) for part in (identifiers[:middle], identifiers[middle:])
     )
 
 
-def when_there_are_credits(engine: Engine, submission_id: str) -> NewBatch:
+def when_there_are_credits(account: Account, submission_id: str) -> NewBatch:
     """The same batch, to be sent as soon as somebody can pay for it; not counted as a try."""
-    batch, identifiers = _batch(engine, submission_id)
-    again = _in_place_of(engine, batch, identifiers)
+    batch, identifiers = _batch(account, submission_id)
+    again = _in_place_of(account, batch, identifiers)
     return replace(again, attempt=batch.attempt)
 
 
-def same_again(engine: Engine, submission_id: str) -> NewBatch:
+def same_again(account: Account, submission_id: str) -> NewBatch:
     """The same batch once more, whatever became of the first: new money, so a line of its own."""
-    batch, identifiers = _batch(engine, submission_id)
-    again = _in_place_of(engine, batch, identifiers)
+    batch, identifiers = _batch(account, submission_id)
+    again = _in_place_of(account, batch, identifiers)
     return replace(again, attempt=1, root_submission_id=None)
 
 
-def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:
+def _batch(account: Account, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:
     """A batch's row, and its identifiers as a new batch takes them; nobody who was erased."""
-    with engine.ledger.read() as con:
+    with account.ledger.read() as con:
         suppressed = suppressed_keys(con)
         return submission(con, submission_id), [
             (row.subject_key, row.identifier, row.partition_date)
@@ -72,7 +72,7 @@ def _batch(engine: Engine, submission_id: str) -> tuple[Any, list[tuple[str, str
 
 
 def _in_place_of(
-    engine: Engine,
+    account: Account,
     batch: Any,  # noqa: ANN401 - a row of submissions
     identifiers: Sequence[tuple[str, str, date]],
 ) -> NewBatch:
@@ -86,7 +86,7 @@ def _in_place_of(
             f"Everybody in batch {batch.submission_id} was erased: there is nobody to ask for "
             "again. Nothing was decided about it."
         )
-    product = engine.product(batch.product)
+    product = account.product(batch.product)
     if product.alone and len(identifiers) < product.least:
         product = product.alone  # halving has left one over
     return NewBatch(

@@ -11,7 +11,7 @@ from crust_pipeline.vendors.landed import FileAnswers
 from crust_pipeline.vendors.lines import LineAnswer
 
 # The vendor has been known to add lines; more than these are somebody else's list.
-STRANGERS_BORNE = 0.1
+MAX_STRANGER_SHARE = 0.1
 
 
 def settle(  # noqa: PLR0913 - all that an answer depends on
@@ -70,7 +70,7 @@ def settle(  # noqa: PLR0913 - all that an answer depends on
 
 def _is_about(asked_for: int, strangers: int, *, unreadable: int) -> bool:
     """Whether a file is about those asked for: another's list may have some of them by chance."""
-    return asked_for + unreadable > 0 and strangers <= STRANGERS_BORNE * asked_for
+    return asked_for + unreadable > 0 and strangers <= MAX_STRANGER_SHARE * asked_for
 
 
 def _unreadable(

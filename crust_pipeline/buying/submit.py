@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from crust_pipeline.buying.account import Engine, is_gone
+from crust_pipeline.buying.account import Account, owner_is_gone
 from crust_pipeline.buying.land import keep_answer, recover_answer
 from crust_pipeline.buying.poll import poll_time
 from crust_pipeline.buying.replan import replacements
@@ -54,38 +54,38 @@ class Dispatched:
 
 
 def fill_slots(
-    engine: Engine, *, run_id: str | None = None, failures: Failures | None = None
+    account: Account, *, run_id: str | None = None, failures: Failures | None = None
 ) -> Dispatched:
     """Submit planned batches until no slot is free, nothing is planned, or the account must wait.
 
     Synchronous requests, which need no slot, are sent as well, until the vendor's rate is reached.
 
     Args:
-        engine: the account.
+        account: the account.
         run_id: the Dagster run that submits, if there is one.
         failures: collects the batches that failed; None: they are raised at the end.
     """
     done = Dispatched()
     with one_pass(failures) as failed:
-        settle_orphans(engine, failures=failed)
-        _name_unsellable(engine, failed)
-        _ask_for_access(engine)
-        for max_active in (engine.max_active, None):
+        settle_orphans(account, failures=failed)
+        _name_unsellable(account, failed)
+        _ask_for_access(account)
+        for max_active in (account.max_active, None):
             pause_before, done.pause = done.pause, None
             _send_planned(
-                engine,
+                account,
                 done,
                 failed,
                 max_active=max_active,
                 run_id=run_id,
-                with_token=engine.inbox_url is not None and max_active is not None,
+                with_token=account.inbox_url is not None and max_active is not None,
             )
             done.pause = pause_before or done.pause
     return done
 
 
 def send_at_once(
-    engine: Engine,
+    account: Account,
     lines: Sequence[str],
     *,
     run_id: str | None = None,
@@ -94,13 +94,13 @@ def send_at_once(
     """Send the planned synchronous requests of these lines of batches, and none but these."""
     done = Dispatched()
     with one_pass(failures) as failed:
-        _ask_for_access(engine)
-        _send_planned(engine, done, failed, max_active=None, run_id=run_id, lines=lines)
+        _ask_for_access(account)
+        _send_planned(account, done, failed, max_active=None, run_id=run_id, lines=lines)
     return done
 
 
 def _send_planned(
-    engine: Engine,
+    account: Account,
     done: Dispatched,
     failures: Failures,
     **which: Any,  # noqa: ANN401 - as for `claim_next`
@@ -109,96 +109,96 @@ def _send_planned(
     claimed: list[str] = []
     while done.pause is None:
         # Each may be paid for and lost. With slots they are soon used up; without, this is the end.
-        if len(failures.names("batch") & set(claimed)) >= engine.max_active:
+        if len(failures.names("batch") & set(claimed)) >= account.max_active:
             break
         intent = ledger_submit.claim_next(
-            engine.ledger,
-            products=engine.products,
-            owner=engine.owner,
-            now=engine.now(),
+            account.ledger,
+            products=account.products,
+            owner=account.owner,
+            now=account.now(),
             **which,
         )
         if intent is None:
             break
         claimed.append(intent.submission_id)
         with failures.unit("submit", "batch", intent.submission_id):
-            _submit(engine, intent, done)
+            _submit(account, intent, done)
 
 
-def settle_orphans(engine: Engine, *, failures: Failures | None = None) -> None:
+def settle_orphans(account: Account, *, failures: Failures | None = None) -> None:
     """Intents whose process is gone: a job may have started and nobody saw the answer."""
-    now = engine.now()
+    now = account.now()
     reason = "the process that submitted it ended before the vendor's answer was noted"
     with one_pass(failures) as failed:
-        for orphan in ledger_submit.orphaned_intents(engine.ledger):
-            if not is_gone(orphan.owner, at=orphan.intent_at, now=now):
+        for orphan in ledger_submit.orphaned_intents(account.ledger):
+            if not owner_is_gone(orphan.owner, at=orphan.intent_at, now=now):
                 continue
-            note = partial(_may_have_started, engine, orphan.submission_id)
+            note = partial(_may_have_started, account, orphan.submission_id)
             with failed.unit("submit", "batch", orphan.submission_id, note=note):
-                at_once = orphan.product in engine.products and not orphan.takes_slot
-                if not (at_once and recover_answer(engine, orphan.submission_id, orphan.product)):
+                at_once = orphan.product in account.products and not orphan.takes_slot
+                if not (at_once and recover_answer(account, orphan.submission_id, orphan.product)):
                     note(reason)
 
 
-def _name_unsellable(engine: Engine, failures: Failures) -> None:
+def _name_unsellable(account: Account, failures: Failures) -> None:
     """Say of batches of products that this release does not know why they are not sent."""
     for batch in ledger_submit.unsellable(
-        engine.ledger, products=engine.products, now=engine.now()
+        account.ledger, products=account.products, now=account.now()
     ):
-        note = partial(_put_off, engine, batch)
+        note = partial(_put_off, account, batch)
         with failures.unit("submit", "batch", batch.submission_id, note=note):
-            engine.product(batch.product)
+            account.product(batch.product)
 
 
-def _put_off(engine: Engine, batch: Unsellable, reason: str) -> None:
+def _put_off(account: Account, batch: Unsellable, reason: str) -> None:
     first, most = UNSELLABLE_WAITS
     wait = backoff(batch.tries, first_seconds=first, most_seconds=most)
-    ledger_poll.put_off(engine.ledger, batch.submission_id, at=engine.now() + wait, error=reason)
+    ledger_poll.put_off(account.ledger, batch.submission_id, at=account.now() + wait, error=reason)
 
 
-def _ask_for_access(engine: Engine) -> None:
+def _ask_for_access(account: Account) -> None:
     """Before the first purchase, and before its intent: killed meanwhile, nothing is unknown."""
-    if not engine.access.is_known and ledger_submit.is_anything_planned(engine.ledger):
-        engine.access.ask(engine.client)
+    if not account.access.is_known and ledger_submit.is_anything_planned(account.ledger):
+        account.access.ask(account.client)
 
 
-def _submit(engine: Engine, intent: Intent, done: Dispatched) -> None:
+def _submit(account: Account, intent: Intent, done: Dispatched) -> None:
     """Send a batch; whatever goes wrong, its state says afterwards what is known of it."""
     try:
-        _send(engine, intent, done)
+        _send(account, intent, done)
     except BaseException as error:
         # An interrupt, or an error of our own: the request may already be with the vendor.
-        _note_unknown(engine, intent, f"the submit was interrupted: {in_words(error)}", done)
+        _note_unknown(account, intent, f"the submit was interrupted: {in_words(error)}", done)
         raise
 
 
-def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
-    product = engine.product(intent.product)
-    denied = _denied(engine, product)
+def _send(account: Account, intent: Intent, done: Dispatched) -> None:
+    product = account.product(intent.product)
+    denied = _denied(account, product)
     allowed = product.without(intent.fields, denied)
     if set(allowed) != set(intent.fields):
-        _leave_out(engine, intent, allowed, done)
+        _leave_out(account, intent, allowed, done)
         return
     try:
         requested = product.as_requested(intent.fields, denied)
-        engine.access.check(product, requested)
+        account.access.check(product, requested)
         if product.is_synchronous:
-            answers = engine.client.answer_at_once(
+            answers = account.client.answer_at_once(
                 product,
                 identifier_type=intent.identifier_type,
                 identifiers=intent.identifiers,
                 fields=requested,
             )
-            keep_answer(engine, intent, answers)
+            keep_answer(account, intent, answers)
         else:
-            _start_job(engine, intent, product, requested, done)
+            _start_job(account, intent, product, requested, done)
             return
     except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
-        _drop_fields(engine, intent, error, done)
+        _drop_fields(account, intent, error, done)
     except errors.NotPermitted as error:
-        _reject(engine, intent, NOT_PERMITTED + str(error), done)
+        _reject(account, intent, NOT_PERMITTED + str(error), done)
     except errors.InvalidRequest as error:
-        _isolate(engine, intent, error, done)
+        _isolate(account, intent, error, done)
     except (
         errors.SlotsFull,
         errors.RateLimited,
@@ -207,88 +207,88 @@ def _send(engine: Engine, intent: Intent, done: Dispatched) -> None:
         errors.NotUnderstood,
         errors.NotSent,
     ) as error:
-        _wait(engine, intent, error, done)
+        _wait(account, intent, error, done)
     except errors.VendorError as error:
-        _note_unknown(engine, intent, str(error), done)
+        _note_unknown(account, intent, str(error), done)
     else:
         done.submitted.append(intent.submission_id)
 
 
-def _denied(engine: Engine, product: Product) -> frozenset[str]:
-    with engine.ledger.read() as con:
+def _denied(account: Account, product: Product) -> frozenset[str]:
+    with account.ledger.read() as con:
         return ledger_submit.fields_denied(
-            con, engine.ledger.account, product.operation, now=engine.now()
+            con, account.ledger.account, product.operation, now=account.now()
         )
 
 
-def _leave_out(engine: Engine, intent: Intent, allowed: Sequence[str], done: Dispatched) -> None:
+def _leave_out(account: Account, intent: Intent, allowed: Sequence[str], done: Dispatched) -> None:
     """A batch planned before fields were denied to another one: asked for without them."""
     if not allowed:
         reason = "the account may not have these fields: " + ", ".join(intent.fields)
-        _reject(engine, intent, NOT_PERMITTED + reason, done)
+        _reject(account, intent, NOT_PERMITTED + reason, done)
         return
     ledger_submit.record_refused_fields(
-        engine.ledger, intent.submission_id, refused=(), kept=allowed, now=engine.now()
+        account.ledger, intent.submission_id, refused=(), kept=allowed, now=account.now()
     )
 
 
 def _start_job(
-    engine: Engine,
+    account: Account,
     intent: Intent,
     product: Product,
     requested: Sequence[str],
     done: Dispatched,
 ) -> None:
-    accepted = engine.client.submit(
+    accepted = account.client.submit(
         product,
         identifier_type=intent.identifier_type,
         identifiers=intent.identifiers,
         fields=requested,
-        webhook_url=intent.token and f"{engine.inbox_url}/hooks/{intent.token}",
+        webhook_url=intent.token and f"{account.inbox_url}/hooks/{intent.token}",
     )
     # What is taken at the submit, if anything, is no report of the cost: nothing is delivered yet,
     # and the rest is given back.
     if ledger_submit.record_accepted(
-        engine.ledger,
+        account.ledger,
         intent.submission_id,
         batch_id=accepted.batch_id,
         entity=accepted.entity,
         action=accepted.action,
-        now=engine.now(),
-        poll_at=poll_time(engine, intent.product, len(intent.identifiers), since=engine.now()),
+        now=account.now(),
+        poll_at=poll_time(account, intent.product, len(intent.identifiers), since=account.now()),
     ):
         done.submitted.append(intent.submission_id)
     else:
         reason = f"the vendor answered with job {accepted.batch_id}, which another batch has"
-        _note_unknown(engine, intent, reason, done)
+        _note_unknown(account, intent, reason, done)
 
 
-def _note_unknown(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
-    if _may_have_started(engine, intent.submission_id, reason):
+def _note_unknown(account: Account, intent: Intent, reason: str, done: Dispatched) -> None:
+    if _may_have_started(account, intent.submission_id, reason):
         done.unknown.append(intent.submission_id)
 
 
-def _may_have_started(engine: Engine, submission_id: str, reason: str) -> bool:
+def _may_have_started(account: Account, submission_id: str, reason: str) -> bool:
     return ledger_submit.record_unknown(
-        engine.ledger, submission_id, reason=reason, now=engine.now()
+        account.ledger, submission_id, reason=reason, now=account.now()
     )
 
 
-def _reject(engine: Engine, intent: Intent, reason: str, done: Dispatched) -> None:
+def _reject(account: Account, intent: Intent, reason: str, done: Dispatched) -> None:
     ledger_submit.record_rejected(
-        engine.ledger, intent.submission_id, reason=reason, now=engine.now()
+        account.ledger, intent.submission_id, reason=reason, now=account.now()
     )
     done.rejected.append(intent.submission_id)
 
 
 def _drop_fields(
-    engine: Engine,
+    account: Account,
     intent: Intent,
     error: errors.FieldsDenied | errors.FieldsUnsupported,
     done: Dispatched,
 ) -> None:
     """Go on without fields that the account may not have; give up if that leaves none or all."""
-    product = engine.product(intent.product)
+    product = account.product(intent.product)
     if isinstance(error, errors.FieldsDenied):
         refused = product.as_ours(error.fields)
         kept = product.without(intent.fields, refused)
@@ -298,12 +298,12 @@ def _drop_fields(
             name for name in intent.fields if not any(under(each, name) for each in kept)
         )
     # What is asked for along with everything is no field of the batch, but is denied like one.
-    along = set(refused) & set(product.always_fields) - _denied(engine, product)
+    along = set(refused) & set(product.always_fields) - _denied(account, product)
     if not kept or (set(kept) == set(intent.fields) and not along):
-        _reject(engine, intent, NOT_PERMITTED + str(error), done)
+        _reject(account, intent, NOT_PERMITTED + str(error), done)
         return
     ledger_submit.record_refused_fields(
-        engine.ledger, intent.submission_id, refused=refused, kept=kept, now=engine.now()
+        account.ledger, intent.submission_id, refused=refused, kept=kept, now=account.now()
     )
 
 
@@ -327,20 +327,20 @@ def _offered(name: str, offered: Sequence[str]) -> bool:
 
 
 def _isolate(
-    engine: Engine, intent: Intent, error: errors.InvalidRequest, done: Dispatched
+    account: Account, intent: Intent, error: errors.InvalidRequest, done: Dispatched
 ) -> None:
     """A refused request costs nothing: halve it, so that one bad identifier stops no others."""
     ledger_submit.record_rejected(
-        engine.ledger,
+        account.ledger,
         intent.submission_id,
         reason=str(error),
-        now=engine.now(),
-        instead=replacements(engine, intent.submission_id),
+        now=account.now(),
+        instead=replacements(account, intent.submission_id),
     )
     done.rejected.append(intent.submission_id)
 
 
-def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispatched) -> None:
+def _wait(account: Account, intent: Intent, error: errors.VendorError, done: Dispatched) -> None:
     """No job started: the batch is planned again, and all wait before the next submit."""
     told: float | None = None
     match error:
@@ -357,12 +357,12 @@ def _wait(engine: Engine, intent: Intent, error: errors.VendorError, done: Dispa
         case _:
             kind = PauseKind.UNREACHABLE
     first, most = WAITS[kind]
-    takes_slot = not engine.product(intent.product).is_synchronous
-    tries = ledger_submit.tries_so_far(engine.ledger, kind, takes_slot=takes_slot)
+    takes_slot = not account.product(intent.product).is_synchronous
+    tries = ledger_submit.tries_so_far(account.ledger, kind, takes_slot=takes_slot)
     wait = (
         timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)
     )
-    done.pause = Pause(kind, engine.now() + wait, str(error))
+    done.pause = Pause(kind, account.now() + wait, str(error))
     ledger_submit.record_not_started(
-        engine.ledger, intent.submission_id, pause=done.pause, now=engine.now()
+        account.ledger, intent.submission_id, pause=done.pause, now=account.now()
     )

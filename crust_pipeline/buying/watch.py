@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from crust_pipeline.buying.account import Engine, is_gone
+from crust_pipeline.buying.account import Account, owner_is_gone
 from crust_pipeline.buying.poll import Polled, poll_jobs
 from crust_pipeline.buying.recover import reconcile
 from crust_pipeline.errors import Failures, one_pass
@@ -34,7 +34,7 @@ class Watch:
 
 
 def watch(
-    engine: Engine,
+    account: Account,
     *,
     may_go_on: Callable[[], bool] = lambda: True,
     failures: Failures | None = None,
@@ -42,34 +42,34 @@ def watch(
     """Poll what is due, look for lost submits, and say what is to be done. Spends nothing.
 
     Args:
-        engine: the account.
+        account: the account.
         may_go_on: asked before each request; when it says no, the rest waits for the next look.
         failures: collects what failed; None: it is raised at the end.
     """
     polled = Polled()
     with one_pass(failures) as failed:
-        polled = poll_jobs(engine, may_go_on=may_go_on, failures=failed)
+        polled = poll_jobs(account, may_go_on=may_go_on, failures=failed)
         if may_go_on():
             # Files can be landed, whatever is the matter with lost submits.
-            with failed.unit("lost submits", "account", engine.ledger.account):
-                reconcile(engine, failures=failed)
-    return _seen(engine, polled)
+            with failed.unit("lost submits", "account", account.ledger.account):
+                reconcile(account, failures=failed)
+    return _seen(account, polled)
 
 
-def _seen(engine: Engine, polled: Polled) -> Watch:
-    now = engine.now()
-    summary = queries.summary(engine.ledger, now=now)
-    cause = _cause(engine, summary, now=now)
-    words = in_words(summary, max_active=engine.max_active, now=now)
+def _seen(account: Account, polled: Polled) -> Watch:
+    now = account.now()
+    summary = queries.summary(account.ledger, now=now)
+    cause = _cause(account, summary, now=now)
+    words = in_words(summary, max_active=account.max_active, now=now)
     return Watch(
         cause,
         f"{words}; {polled.trouble}" if polled.trouble else words,
-        ledger_poll.next_poll(engine.ledger),
+        ledger_poll.next_poll(account.ledger),
     )
 
 
 def watch_all(
-    engines: Sequence[Engine],
+    accounts: Sequence[Account],
     *,
     may_go_on: Callable[[], bool] = lambda: True,
     failures: Failures | None = None,
@@ -77,9 +77,9 @@ def watch_all(
     """Watch every account, as one."""
     seen: list[Watch] = []
     with one_pass(failures) as failed:
-        for engine in engines:
-            with failed.unit("watch", "account", engine.ledger.account):
-                seen.append(watch(engine, may_go_on=may_go_on, failures=failed))
+        for account in accounts:
+            with failed.unit("watch", "account", account.ledger.account):
+                seen.append(watch(account, may_go_on=may_go_on, failures=failed))
     return Watch(
         next(filter(None, (each.cause for each in seen)), None),
         "; ".join(each.in_words for each in seen),
@@ -87,26 +87,28 @@ def watch_all(
     )
 
 
-def _cause(engine: Engine, summary: Summary, *, now: datetime) -> str | None:
-    due = ledger_land.due_landings(engine.ledger, now=now)
+def _cause(account: Account, summary: Summary, *, now: datetime) -> str | None:
+    due = ledger_land.due_landings(account.ledger, now=now)
     to_land = [
-        item for item in due if not item.owner or is_gone(item.owner, at=item.taken_at, now=now)
+        item
+        for item in due
+        if not item.owner or owner_is_gone(item.owner, at=item.taken_at, now=now)
     ]
     orphans = [
         item
-        for item in ledger_submit.orphaned_intents(engine.ledger)
-        if is_gone(item.owner, at=item.intent_at, now=now)
+        for item in ledger_submit.orphaned_intents(account.ledger)
+        if owner_is_gone(item.owner, at=item.intent_at, now=now)
     ]
     to_submit = (
         summary.pause is None
-        and summary.slots_held < engine.max_active
+        and summary.slots_held < account.max_active
         and summary.next_submit is not None
         and summary.next_submit <= now
     )
     if not (to_land or orphans or to_submit):
         return None
     what = "land" if to_land else "submit"
-    revision = ledger_poll.revision(engine.ledger)
+    revision = ledger_poll.revision(account.ledger)
     return f"advance:{what}:{revision}:{int(now.timestamp()) // ASK_AGAIN_SECONDS}"
 
 

@@ -12,7 +12,7 @@ from crust_pipeline.cli.common import (
     FAILED,
     complain,
     json_option,
-    open_pipeline,
+    open_installation,
     readable_errors,
 )
 from crust_pipeline.errors import Failures
@@ -231,11 +231,11 @@ def _bills() -> "list[Bill]":
     from crust_pipeline.buying.bill import ask_for_bill
     from crust_pipeline.ledger.spending import first_day
 
-    pipeline = open_pipeline()
-    today = pipeline.clock().astimezone(UTC).date()
+    installation = open_installation()
+    today = installation.clock().astimezone(UTC).date()
     return [
-        ask_for_bill(engine, since=first_day(engine.ledger) or today)
-        for engine in pipeline.accounts.values()
+        ask_for_bill(account, since=first_day(account.ledger) or today)
+        for account in installation.accounts.values()
     ]
 
 
@@ -291,24 +291,26 @@ def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: s
     from crust_pipeline.buying import recover as reconciling
     from crust_pipeline.cli.display import open_console
 
-    pipeline, console = open_pipeline(), open_console()
+    installation, console = open_installation(), open_console()
     if adopt:
-        reconciling.adopt_by_hand(pipeline.account_with(adopt[0]), adopt[0], batch_id=adopt[1])
+        reconciling.adopt_by_hand(installation.account_with(adopt[0]), adopt[0], batch_id=adopt[1])
         console.print(
             f"Batch {adopt[0]} is job {adopt[1]} now; its file will be checked when it lands."
         )
     elif abandon:
-        reconciling.abandon(pipeline.account_with(abandon), abandon, reason="decided by hand")
+        reconciling.abandon(installation.account_with(abandon), abandon, reason="decided by hand")
         console.print(f"Batch {abandon} is given up; its slot and identifiers are free.")
     elif resubmit:
-        reconciling.resubmit(pipeline.account_with(resubmit), resubmit, reason="decided by hand")
+        reconciling.resubmit(
+            installation.account_with(resubmit), resubmit, reason="decided by hand"
+        )
         console.print(f"Batch {resubmit} is planned again.")
     else:
         every: list[reconciling.Reconciled] = []
         failures = Failures()
-        for engine in pipeline.accounts.values():
-            with failures.unit("reconcile", "account", engine.ledger.account):
-                every.append(reconciling.reconcile(engine, due_only=False, failures=failures))
+        for account in installation.accounts.values():
+            with failures.unit("reconcile", "account", account.ledger.account):
+                every.append(reconciling.reconcile(account, due_only=False, failures=failures))
         adopted = sum(len(found.adopted) for found in every)
         console.print(f"{adopted} found, {sum(len(found.held) for found in every)} still unknown.")
         problems = (*filter(None, (found.trouble for found in every)), *failures.in_words)

@@ -19,7 +19,7 @@ from crust_pipeline.cli.common import (
     complain,
     from_option,
     json_option,
-    open_pipeline,
+    open_installation,
     operation_option,
     readable_errors,
     refresh_option,
@@ -62,22 +62,22 @@ def run(
     from crust_pipeline.cli.display import ProgressDisplay, open_console
 
     chosen = checked_operations(operations)
-    pipeline = open_pipeline()
-    check_days(pipeline, start, end)
-    _ = pipeline.accounts  # a missing key is said before anything is read
-    policy = replace(pipeline.policy, refresh=refresh)
+    installation = open_installation()
+    check_days(installation, start, end)
+    _ = installation.accounts  # a missing key is said before anything is read
+    policy = replace(installation.policy, refresh=refresh)
     if refresh:
         previews = [
-            preview_plan(pipeline, name, start=start, end=end, policy=policy) for name in chosen
+            preview_plan(installation, name, start=start, end=end, policy=policy) for name in chosen
         ]
         if code := agreed_to_spend(_price_in_words(previews), yes=yes):
             return code
     display = ProgressDisplay(
-        open_console(stderr=True), max_active=pipeline.settings.max_active_batches
+        open_console(stderr=True), max_active=installation.settings.max_active_batches
     )
     with display:
         report = run_to_end(
-            pipeline,
+            installation,
             operations=chosen,
             start=start,
             end=end,
@@ -165,11 +165,11 @@ def plan(
     from crust_pipeline.app.days import preview_plan
     from crust_pipeline.cli.display import counts_in_words, open_console, print_json
 
-    pipeline = open_pipeline()
-    check_days(pipeline, start, end)
-    policy = replace(pipeline.policy, refresh=refresh)
+    installation = open_installation()
+    check_days(installation, start, end)
+    policy = replace(installation.policy, refresh=refresh)
     reports = [
-        preview_plan(pipeline, operation, start=start, end=end, policy=policy)
+        preview_plan(installation, operation, start=start, end=end, policy=policy)
         for operation in checked_operations(operations)
     ]
     console = open_console()

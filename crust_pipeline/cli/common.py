@@ -13,7 +13,7 @@ from crust_pipeline.errors import FOR_PEOPLE
 from crust_pipeline.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from crust_pipeline.app.installation import Pipeline
+    from crust_pipeline.app.installation import Installation
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 P = ParamSpec("P")
@@ -65,11 +65,11 @@ def complain(message: str) -> None:
     click.echo(f"Error: {message}", err=True)
 
 
-def open_pipeline() -> "Pipeline":
-    """The pipeline on the environment's settings."""
-    from crust_pipeline.app.installation import Pipeline
+def open_installation() -> "Installation":
+    """Return the installation on the environment's settings."""
+    from crust_pipeline.app.installation import Installation
 
-    return Pipeline(settings=Settings.from_env())
+    return Installation(settings=Settings.from_env())
 
 
 from_option = click.option(
@@ -108,16 +108,16 @@ def agreed_to_spend(price: str, *, yes: bool) -> int:
     return DONE if click.confirm(f"{price} Go on?", err=True) else FAILED
 
 
-def check_days(pipeline: "Pipeline", start: date, end: date) -> None:
+def check_days(installation: "Installation", start: date, end: date) -> None:
     """Refuse days that are no partitions."""
     if end < start:
         raise click.BadParameter(f"--to {end} is before --from {start}")
-    first = pipeline.settings.partitions_start
+    first = installation.settings.partitions_start
     if start < first:
         raise click.BadParameter(
             f"--from {start} is before the first partition, {first} (CRUST_PARTITIONS_START)"
         )
-    today = pipeline.clock().astimezone(UTC).date()
+    today = installation.clock().astimezone(UTC).date()
     if end > today:
         raise click.BadParameter(f"--to {end} is after today, {today} (UTC)")
 

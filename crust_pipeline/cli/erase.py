@@ -10,7 +10,7 @@ from crust_pipeline.cli.common import (
     WRONG_USAGE,
     complain,
     json_option,
-    open_pipeline,
+    open_installation,
     readable_errors,
 )
 
@@ -36,7 +36,7 @@ def erase(*, identifiers: tuple[str, ...], reason: str, as_json: bool) -> int:
         complain(f"Nobody was erased: {error}")
         return WRONG_USAGE
     done = erase_people(
-        open_pipeline(), keys, reason=reason, run_id=f"erase-{uuid.uuid4().hex[:12]}"
+        open_installation(), keys, reason=reason, run_id=f"erase-{uuid.uuid4().hex[:12]}"
     )
     counts: dict[str, Any] = {
         "keys": len(done.keys),

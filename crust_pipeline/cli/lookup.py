@@ -12,7 +12,7 @@ from crust_pipeline.cli.common import (
     FAILED,
     agreed_to_spend,
     json_option,
-    open_pipeline,
+    open_installation,
     readable_errors,
     yes_option,
 )
@@ -41,14 +41,14 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     from crust_pipeline.app.lookup import COMPLETE_OUTCOMES, load_lookups, look_up, quote
     from crust_pipeline.cli.display import open_console, print_json
 
-    pipeline = open_pipeline()
-    _ = pipeline.accounts  # a missing key is said before anything else
-    price = quote(pipeline, identifiers)
+    installation = open_installation()
+    _ = installation.accounts  # a missing key is said before anything else
+    price = quote(installation, identifiers)
     if price.people and (code := agreed_to_spend(_in_words(price), yes=yes)):
         return code
     run_id = f"lookup-{uuid.uuid4().hex[:12]}"
     done = look_up(
-        pipeline, identifiers, at_most=price.credits_worst_case, run_id=run_id, sleep=time.sleep
+        installation, identifiers, at_most=price.credits_worst_case, run_id=run_id, sleep=time.sleep
     )
     console = open_console()
     if as_json:
@@ -63,7 +63,7 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
             _show(console, card)
         console.print(_spent_in_words(done))
     if price.people:
-        load_lookups(pipeline, run_id=run_id)
+        load_lookups(installation, run_id=run_id)
     return DONE if all(card.outcome in COMPLETE_OUTCOMES for card in done.cards) else FAILED
 
 

@@ -14,12 +14,12 @@ from crust_pipeline.cli.common import (
     check_days,
     complain,
     json_option,
-    open_pipeline,
+    open_installation,
     readable_errors,
 )
 
 if TYPE_CHECKING:
-    from crust_pipeline.app.installation import Pipeline
+    from crust_pipeline.app.installation import Installation
     from crust_pipeline.tables.store.warehouse import LoadReport
 
 _WAIT = click.option(
@@ -62,10 +62,10 @@ def rebuild(*, start: date | None, end: date | None, tables: tuple[str, ...], as
         raise click.BadParameter(
             f"{', '.join(sorted(unknown))}: choose from {', '.join(known)}", param_hint="--table"
         )
-    pipeline = open_pipeline()
-    days = days_between(*_period(pipeline, start, end))
-    rows, problems = _write_lake(pipeline, names, days, only=tables)
-    loaded = load_warehouse(pipeline)
+    installation = open_installation()
+    days = days_between(*_period(installation, start, end))
+    rows, problems = _write_lake(installation, names, days, only=tables)
+    loaded = load_warehouse(installation)
     if as_json:
         print_json(open_console(), {"rows": rows, "warehouse_behind": loaded.behind})
     else:
@@ -78,7 +78,7 @@ def rebuild(*, start: date | None, end: date | None, tables: tuple[str, ...], as
 
 
 def _write_lake(
-    pipeline: "Pipeline",
+    installation: "Installation",
     names: Mapping[str, Sequence[str]],
     days: Sequence[date],
     *,
@@ -97,7 +97,7 @@ def _write_lake(
         if only and not wanted:
             continue
         report = load_results(
-            pipeline, operation, days, run_id=run_id, only=wanted, failures=failures
+            installation, operation, days, run_id=run_id, only=wanted, failures=failures
         )
         problems += [
             f"A file was left out. {file.source_file}: {file.set_aside}"
@@ -107,31 +107,37 @@ def _write_lake(
         for part in report.partitions:
             rows[part.table] = rows.get(part.table, 0) + part.rows
     if not only:
-        accounts = load_accounts(pipeline, days, run_id=run_id, failures=failures)
+        accounts = load_accounts(installation, days, run_id=run_id, failures=failures)
         for name, by_day in accounts.items():
             rows[name] = sum(by_day.values())
-        if problem := _restore_input_rows(pipeline, days, run_id=run_id):
+        if problem := _restore_input_rows(installation, days, run_id=run_id):
             problems.append(problem)
     return rows, [*problems, *failures.in_words]
 
 
-def _planned_days(pipeline: "Pipeline") -> set[date]:
+def _planned_days(installation: "Installation") -> set[date]:
     from crust_pipeline.ledger import load as ledger_load
     from crust_pipeline.vendors.catalog import OPERATIONS
 
-    return {day for name in OPERATIONS for day in ledger_load.days_planned(pipeline.ledger, name)}
+    return {
+        day for name in OPERATIONS for day in ledger_load.days_planned(installation.ledger, name)
+    }
 
 
-def _period(pipeline: "Pipeline", start: date | None, end: date | None) -> tuple[date, date]:
-    planned = _planned_days(pipeline)
+def _period(
+    installation: "Installation", start: date | None, end: date | None
+) -> tuple[date, date]:
+    planned = _planned_days(installation)
     if not planned and not (start and end):
         raise click.UsageError("No day was ever planned, so there is nothing to make anew.")
     start, end = start or min(planned), end or max(planned)
-    check_days(pipeline, start, end)
+    check_days(installation, start, end)
     return start, end
 
 
-def _restore_input_rows(pipeline: "Pipeline", days: Sequence[date], *, run_id: str) -> str | None:
+def _restore_input_rows(
+    installation: "Installation", days: Sequence[date], *, run_id: str
+) -> str | None:
     """Read planned days of the upstream table that are gone from the lake; say if that fails."""
     from crust_pipeline.app.days import load_upstream
     from crust_pipeline.ledger.load import ranges
@@ -139,12 +145,12 @@ def _restore_input_rows(pipeline: "Pipeline", days: Sequence[date], *, run_id: s
 
     gone = [
         day
-        for day in sorted(_planned_days(pipeline) & set(days))
-        if pipeline.lake.partition("profile_urls", day) is None
+        for day in sorted(_planned_days(installation) & set(days))
+        if installation.lake.partition("profile_urls", day) is None
     ]
     try:
         for start, end in ranges(gone):
-            load_upstream(pipeline, start=start, end=end, run_id=run_id)
+            load_upstream(installation, start=start, end=end, run_id=run_id)
     except UpstreamError as error:
         return (
             f"The input rows of {len(gone)} days are gone from the lake and cannot be read again: "
@@ -165,9 +171,9 @@ def refresh(*, wait_seconds: float) -> int:
     """Load every partition whose content differs from the lake's."""
     from crust_pipeline.tables.store.warehouse import publish_views
 
-    pipeline = open_pipeline()
-    publish_views(pipeline.lake, pipeline.settings.warehouse.with_name("lake.duckdb"))
-    loaded = pipeline.warehouse.load(pipeline.lake, wait_seconds=wait_seconds)
+    installation = open_installation()
+    publish_views(installation.lake, installation.settings.warehouse.with_name("lake.duckdb"))
+    loaded = installation.warehouse.load(installation.lake, wait_seconds=wait_seconds)
     _tell(loaded)
     return FAILED if loaded.behind else DONE
 
@@ -179,12 +185,12 @@ def verify() -> int:
     from crust_pipeline.cli.display import open_console
     from crust_pipeline.tables.store.warehouse import WarehouseBusyError
 
-    pipeline = open_pipeline()
-    if not pipeline.warehouse.path.exists():
-        complain(f"There is no {pipeline.warehouse.path} yet; `warehouse refresh` makes it.")
+    installation = open_installation()
+    if not installation.warehouse.path.exists():
+        complain(f"There is no {installation.warehouse.path} yet; `warehouse refresh` makes it.")
         return FAILED
     try:
-        differences = pipeline.warehouse.verify(pipeline.lake)
+        differences = installation.warehouse.verify(installation.lake)
     except WarehouseBusyError as busy:
         complain(str(busy))
         return FAILED
@@ -203,12 +209,12 @@ def compact(*, wait_seconds: float) -> int:
     from crust_pipeline.cli.display import open_console
     from crust_pipeline.tables.store.warehouse import WarehouseBusyError
 
-    pipeline = open_pipeline()
-    if not pipeline.warehouse.path.exists():
-        complain(f"There is no {pipeline.warehouse.path} yet; `warehouse refresh` makes it.")
+    installation = open_installation()
+    if not installation.warehouse.path.exists():
+        complain(f"There is no {installation.warehouse.path} yet; `warehouse refresh` makes it.")
         return FAILED
     try:
-        before, after = pipeline.warehouse.compact(wait_seconds=wait_seconds)
+        before, after = installation.warehouse.compact(wait_seconds=wait_seconds)
     except WarehouseBusyError as busy:
         complain(str(busy))
         return FAILED

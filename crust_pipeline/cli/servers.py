@@ -7,7 +7,7 @@ import click
 from crust_pipeline.cli.common import (
     DONE,
     FAILED,
-    open_pipeline,
+    open_installation,
     readable_errors,
 )
 
@@ -76,8 +76,8 @@ def inbox(*, host: str, port: int) -> int:
     from crust_pipeline.inbox.serve import serve
     from crust_pipeline.inbox.store import Store
 
-    ledger = open_pipeline().ledger
-    _ = ledger.engine  # rather no inbox than one that can keep nothing
+    ledger = open_installation().ledger
+    _ = ledger.account  # rather no inbox than one that can keep nothing
     serve(Store(ledger), host=host, port=port)
     return DONE
 
@@ -107,6 +107,6 @@ def dev(*, port: int, module: str) -> int:
     from crust_pipeline.cli.demo import run_dev
     from crust_pipeline.cli.display import open_console
 
-    _ = open_pipeline().accounts  # says clearly what is missing
+    _ = open_installation().accounts  # says clearly what is missing
     run_dev(open_console(), port=port, module=module)
     return DONE

@@ -10,7 +10,7 @@ from crust_pipeline.cli.common import (
     FAILED,
     complain,
     json_option,
-    open_pipeline,
+    open_installation,
     readable_errors,
 )
 
@@ -26,10 +26,10 @@ def sql(*, query: str, as_json: bool, as_csv: bool) -> int:
 
     from crust_pipeline.cli.display import open_console, print_json, print_table
 
-    pipeline = open_pipeline()
+    installation = open_installation()
     try:
-        with pipeline.lake.connect() as con:
-            columns, rows = pipeline.lake.ask(con, query)
+        with installation.lake.connect() as con:
+            columns, rows = installation.lake.ask(con, query)
     except duckdb.Error as error:
         complain(str(error))
         return FAILED
@@ -61,8 +61,8 @@ def report(*, output: Path | None) -> int:
     except ModuleNotFoundError as error:
         complain(f"The plots need {error.name}: pip install 'crust-pipeline[report]'")
         return FAILED
-    pipeline = open_pipeline()
-    path = output or pipeline.settings.data_dir / "report.html"
-    write_report(pipeline, path)
+    installation = open_installation()
+    path = output or installation.settings.data_dir / "report.html"
+    write_report(installation, path)
     click.echo(f"Report: {path.resolve().as_uri()}")
     return DONE

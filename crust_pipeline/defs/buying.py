@@ -19,7 +19,7 @@ from crust_pipeline.defs.metadata import (
     table_schema,
 )
 from crust_pipeline.defs.partitions import days_of, one_run
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.errors import Failures
 from crust_pipeline.ledger.states import Verdict
 from crust_pipeline.tables.specs import TABLES
@@ -68,12 +68,12 @@ def build_upstream_asset(graph: Graph) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         """The people to ask about: one row per input row, with its canonical profile key."""
         days = days_of(context)
-        with told_as_failure():
-            pipeline = crust.get_pipeline()
+        with failures_as_dagster():
+            installation = crust.get_pipeline()
             upstream = load_upstream(
-                pipeline, start=days[0], end=days[-1], run_id=context.run.run_id
+                installation, start=days[0], end=days[-1], run_id=context.run.run_id
             )
-        rows = rows_in_lake(pipeline, "profile_urls", days)
+        rows = rows_in_lake(installation, "profile_urls", days)
         add_by_day(context, "profile_urls", {day: {ROWS: rows[day]} for day in days})
         return dg.MaterializeResult(
             metadata={
@@ -114,18 +114,20 @@ def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
     def batches(
         context: dg.AssetExecutionContext, config: BuyingConfig, crust: PipelineResource
     ) -> dg.MaterializeResult:
-        pipeline = crust.get_pipeline()
+        installation = crust.get_pipeline()
         days = days_of(context)
         scheduled = SCHEDULED_TAGS.items() <= context.run.tags.items()
         policy = replace(
-            pipeline.policy,
+            installation.policy,
             refresh=config.refresh,
             new_rows_only=config.new_rows_only,
             priority=SCHEDULED_PRIORITY if scheduled else BACKFILL_PRIORITY,
         )
         failures = Failures()
-        with told_as_failure():
-            report = plan_days(pipeline, operation, days, policy=policy, run_id=context.run.run_id)
+        with failures_as_dagster():
+            report = plan_days(
+                installation, operation, days, policy=policy, run_id=context.run.run_id
+            )
             if config.refresh:
                 context.log.warning(
                     "Refresh: %s identifiers are bought, those that are bought already among them; "
@@ -134,12 +136,12 @@ def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
                     f"{report.credits_reserved.normalize():,f}",
                 )
             dispatched = fill_slots(
-                pipeline.account_for(operation), run_id=context.run.run_id, failures=failures
+                installation.account_for(operation), run_id=context.run.run_id, failures=failures
             )
         by_day = {day: _counts(report.verdicts[day]) for day in days}
         if failures:
             show_days(context, name, by_day)  # planned they are
-        with told_as_failure():
+        with failures_as_dagster():
             failures.raise_at_end()
         add_by_day(context, name, by_day)
         metadata: dict[str, Any] = {

@@ -14,15 +14,15 @@ import dagster as dg
 from crust_pipeline.app import checks as questions
 from crust_pipeline.app.checks import Finding
 from crust_pipeline.app.days import days_between
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.defs.graph import Graph
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.local_dagster.client import RANGE_END_TAG, RANGE_START_TAG
 from crust_pipeline.tables.spec import Table
 from crust_pipeline.tables.specs import TABLES, tables_of
 
 PARTITION_TAG = "dagster/partition"
-DaysQuestion = Callable[[Pipeline, Sequence[date]], Finding]
+DaysQuestion = Callable[[Installation, Sequence[date]], Finding]
 NO_DAYS = Finding(passed=True, numbers={"days": 0})
 
 
@@ -48,14 +48,14 @@ class Check:
 def _of_table(table: Table) -> list[Check]:
     """What follows from a table's spec."""
 
-    def keys(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return questions.keys_are_unique(pipeline, table, days)
+    def keys(installation: Installation, days: Sequence[date]) -> Finding:
+        return questions.keys_are_unique(installation, table, days)
 
-    def columns(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return questions.columns_are_as_specified(pipeline, table, days)
+    def columns(installation: Installation, days: Sequence[date]) -> Finding:
+        return questions.columns_are_as_specified(installation, table, days)
 
-    def profiles(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return questions.profiles_are_of_those_asked_for(pipeline, table, days)
+    def profiles(installation: Installation, days: Sequence[date]) -> Finding:
+        return questions.profiles_are_of_those_asked_for(installation, table, days)
 
     checks = [
         Check(
@@ -86,17 +86,17 @@ def _of_table(table: Table) -> list[Check]:
     return checks
 
 
-def _of_now(ask: Callable[[Pipeline], Finding]) -> DaysQuestion:
-    def ask_whatever_the_days(pipeline: Pipeline, days: Sequence[date]) -> Finding:
+def _as_of_now(ask: Callable[[Installation], Finding]) -> DaysQuestion:
+    def ask_whatever_the_days(installation: Installation, days: Sequence[date]) -> Finding:
         del days
-        return ask(pipeline)
+        return ask(installation)
 
     return ask_whatever_the_days
 
 
 def _fill_rate(operation: str) -> Check:
-    def ask(pipeline: Pipeline, days: Sequence[date]) -> Finding:
-        return questions.fill_rate_is_usual(pipeline, operation, days)
+    def ask(installation: Installation, days: Sequence[date]) -> Finding:
+        return questions.fill_rate_is_usual(installation, operation, days)
 
     return Check(
         name=f"{operation}_fill_rate_is_usual",
@@ -163,14 +163,14 @@ _OF_ACCOUNTS = [
         asset="batches",
         description="No submit may be running and billed without our knowing. If one is: "
         "`crust-pipeline reconcile`.",
-        ask=_of_now(questions.no_submit_is_unknown),
+        ask=_as_of_now(questions.no_submit_is_unknown),
         about_now=True,
     ),
     Check(
         name="no_link_is_near_its_end",
         asset="batches",
         description="No file waits to be landed so long that its link may die.",
-        ask=_of_now(questions.no_link_is_near_its_end),
+        ask=_as_of_now(questions.no_link_is_near_its_end),
         about_now=True,
     ),
 ]
@@ -180,7 +180,7 @@ _OF_THE_WAREHOUSE = [
         asset="warehouse",
         description="The warehouse holds what the lake holds. If it does not, a reader had it "
         "open; materialise `warehouse`.",
-        ask=_of_now(questions.warehouse_is_up_to_date),
+        ask=_as_of_now(questions.warehouse_is_up_to_date),
         about_now=True,
     )
 ]
@@ -224,13 +224,13 @@ def check_result(
     )
 
 
-def _days(tags: Mapping[str, str], pipeline: Pipeline) -> list[date]:
+def _days(tags: Mapping[str, str], installation: Installation) -> list[date]:
     """The days of a run; without any, those for which there is input."""
     start = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
     end = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
     if start and end:
         return days_between(date.fromisoformat(start), date.fromisoformat(end))
-    return pipeline.lake.days("profile_urls")
+    return installation.lake.days("profile_urls")
 
 
 def _build(step: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
@@ -238,13 +238,13 @@ def _build(step: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     def ask(
         context: dg.AssetCheckExecutionContext, crust: PipelineResource
     ) -> Iterator[dg.AssetCheckResult]:
-        with told_as_failure():
-            pipeline = crust.get_pipeline()
-            days = _days(context.run.tags, pipeline)
+        with failures_as_dagster():
+            installation = crust.get_pipeline()
+            days = _days(context.run.tags, installation)
         for check in checks:
             if check.spec.key in context.selected_asset_check_keys:
                 nothing_to_ask = not days and not check.about_now
-                finding = NO_DAYS if nothing_to_ask else check.ask(pipeline, days)
+                finding = NO_DAYS if nothing_to_ask else check.ask(installation, days)
                 yield check_result(check.spec, finding, () if check.about_now else days)
 
     return ask

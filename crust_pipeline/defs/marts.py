@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from crust_pipeline.defs.metadata import EVERY_DAY, OWNER
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.marts import MARTS, Mart
 from crust_pipeline.tables.specs import TABLES
 
@@ -35,7 +35,7 @@ def _spec(mart: Mart) -> dg.AssetSpec:
 def marts(crust: PipelineResource) -> Iterator[dg.MaterializeResult]:
     """Counts the rows of every mart; there is nothing to bring up to date."""
     lake = crust.get_pipeline().lake
-    with told_as_failure(), lake.connect() as con:
+    with failures_as_dagster(), lake.connect() as con:
         for mart in MARTS:
             _, ((rows,),) = lake.ask(con, f"SELECT count(*) FROM {mart}")  # noqa: S608 - our own names
             yield dg.MaterializeResult(asset_key=mart, metadata={"dagster/row_count": rows})

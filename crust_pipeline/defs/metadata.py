@@ -125,7 +125,7 @@ def previews(
                 for day in days
             }
 
-    found = lake.steadily(read, tables=[table.name], start=min(days), end=max(days))
+    found = lake.consistent_read(read, tables=[table.name], start=min(days), end=max(days))
     return {day: {"crust/preview": _preview(table, rows)} for day, rows in found.items()}
 
 

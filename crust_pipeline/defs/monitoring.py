@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crust_pipeline.app.installation import Pipeline
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.app.installation import Installation
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.advance import advance_all
 from crust_pipeline.buying.watch import Watch, watch_all
 from crust_pipeline.defs.buying import SCHEDULED_PRIORITY, SCHEDULED_TAGS, new_rows_only
 from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.partitions import range_tags
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.errors import Failures
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.load import DueDay, ranges
@@ -58,7 +58,7 @@ UNFINISHED = [
 def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> None:
     """Fill the free slots first, then land every completed file, so that no link dies."""
     failures = Failures()
-    with told_as_failure():
+    with failures_as_dagster():
         done = advance_all(
             list(crust.get_pipeline().accounts.values()), run_id=context.run_id, failures=failures
         )
@@ -68,7 +68,7 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
             "again is your decision: materialise its days with refresh.",
             batch,
         )
-    with told_as_failure():
+    with failures_as_dagster():
         failures.raise_at_end()
 
 
@@ -143,19 +143,21 @@ def build_batch_monitor(graph: Graph) -> dg.SensorDefinition:
         """
         began, failures = time.monotonic(), Failures()
         try:
-            pipeline = crust.get_pipeline()
+            installation = crust.get_pipeline()
             seen = _watch_for_a_while(
-                list(pipeline.accounts.values()),
+                list(installation.accounts.values()),
                 may_go_on=lambda: time.monotonic() - began < TICK_BUDGET_SECONDS,
                 failures=failures,
             )
         except SettingsError as error:
             return dg.SkipReason(str(error))
-        requests = list(_requests(context, pipeline, graph, cause=seen.cause, failures=failures))
+        requests = list(
+            _requests(context, installation, graph, cause=seen.cause, failures=failures)
+        )
         for problem in failures.in_words:
             context.log.error("%s", problem)
         if not requests:
-            with told_as_failure():
+            with failures_as_dagster():
                 failures.raise_at_end()
             return dg.SkipReason(seen.in_words)
         return dg.SensorResult(run_requests=requests)
@@ -165,34 +167,34 @@ def build_batch_monitor(graph: Graph) -> dg.SensorDefinition:
 
 def _requests(
     context: dg.SensorEvaluationContext,
-    pipeline: Pipeline,
+    installation: Installation,
     graph: Graph,
     *,
     cause: str | None,
     failures: Failures,
 ) -> Iterator[dg.RunRequest]:
     """Ask for what is to be done, but for jobs of which a run is under way."""
-    now = pipeline.clock()
+    now = installation.clock()
     if cause and not _unfinished(context, advance_job.name, since=now - WAITS_FOR_ADVANCE):
         yield dg.RunRequest(run_key=cause, job_name=advance_job.name)
     for operation in graph.operations:
         with failures.unit("plan", "operation", operation):
             if not _unfinished(context, _plan_again_job(operation), since=now - WAITS_FOR_RUN):
-                yield from _plan_again_requests(pipeline, operation)
+                yield from _plan_again_requests(installation, operation)
     for operation in graph.fills_tables:
         with failures.unit("load", "operation", operation):
             if not _unfinished(context, _load_job(operation), since=now - WAITS_FOR_RUN):
-                yield from _load_requests(pipeline, operation)
+                yield from _load_requests(installation, operation)
 
 
 def _watch_for_a_while(
-    engines: Sequence[Engine], *, may_go_on: Callable[[], bool], failures: Failures
+    accounts: Sequence[Account], *, may_go_on: Callable[[], bool], failures: Failures
 ) -> Watch:
     """Look, and look again while jobs run: one may end, or the inbox may hear of its end."""
-    now = engines[0].now
+    now = accounts[0].now
     until = now() + timedelta(seconds=LOOK_SECONDS)
     while True:
-        seen = watch_all(engines, may_go_on=may_go_on, failures=failures)
+        seen = watch_all(accounts, may_go_on=may_go_on, failures=failures)
         if seen.cause or not seen.next_look or now() >= until or not may_go_on():
             return seen
         wait = (seen.next_look - now()).total_seconds()
@@ -205,8 +207,8 @@ def _unfinished(context: dg.SensorEvaluationContext, job: str, *, since: datetim
     return bool(context.instance.get_run_records(filters, limit=1))
 
 
-def _plan_again_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
-    ledger, now = pipeline.ledger, pipeline.clock()
+def _plan_again_requests(installation: Installation, operation: str) -> list[dg.RunRequest]:
+    ledger, now = installation.ledger, installation.clock()
     identified = [day for name, day in ledger_load.days_identified(ledger) if name == operation]
     # A limit per run is one for each day's automatic run: sooner, it would be no limit.
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -244,8 +246,8 @@ def _by_priority(
     return [(SCHEDULED_TAGS, sorted(first)), ({}, [day for day in days if day not in first])]
 
 
-def _load_requests(pipeline: Pipeline, operation: str) -> list[dg.RunRequest]:
-    ledger, now = pipeline.ledger, pipeline.clock()
+def _load_requests(installation: Installation, operation: str) -> list[dg.RunRequest]:
+    ledger, now = installation.ledger, installation.clock()
     due = [
         day
         for day in ledger_load.due_days(ledger, operations_sharing(operation))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from crust_pipeline.defs.metadata import OWNER
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.marts import MARTS
 
 
@@ -24,10 +24,10 @@ def report(crust: PipelineResource) -> dg.MaterializeResult:
     # Here, because drawing needs packages that a worker need not have.
     from crust_pipeline.report.page import write_report
 
-    pipeline = crust.get_pipeline()
-    path = pipeline.settings.data_dir / "report.html"
-    with told_as_failure():
-        facts = write_report(pipeline, path)
+    installation = crust.get_pipeline()
+    path = installation.settings.data_dir / "report.html"
+    with failures_as_dagster():
+        facts = write_report(installation, path)
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": path.resolve().as_uri(),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Optional, get_args, get_type_hints
 import dagster as dg
 from pydantic import Field, create_model
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.errors import FOR_PEOPLE
 from crust_pipeline.settings import Settings, SettingsError, choices, expected
 
@@ -61,7 +61,7 @@ class PipelineResource(_SettingsResource):
     # would get them into its records.
     settings_handed_in: ClassVar[Settings | None] = None
 
-    def get_pipeline(self) -> Pipeline:
+    def get_pipeline(self) -> Installation:
         """Open the installation.
 
         Raises:
@@ -77,7 +77,7 @@ class PipelineResource(_SettingsResource):
             for name, meta in _CONFIGURABLE.items()
             if getattr(self, name) is not None
         }
-        return Pipeline(settings=self.settings_handed_in.with_texts(laid_over))
+        return Installation(settings=self.settings_handed_in.with_texts(laid_over))
 
 
 def build_resource(settings: Settings, **laid_over: object) -> PipelineResource:
@@ -96,7 +96,7 @@ def build_resource(settings: Settings, **laid_over: object) -> PipelineResource:
 
 
 @contextmanager
-def told_as_failure() -> Generator[None]:
+def failures_as_dagster() -> Generator[None]:
     """What goes wrong with a message for people fails the step with it, and is not tried again.
 
     Trying again is the ledger's business: Dagster would run the whole step once more.

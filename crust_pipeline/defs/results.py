@@ -13,7 +13,7 @@ from crust_pipeline.app.days import (
     load_warehouse,
     rows_in_lake,
 )
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.defs.checks import check_result
 from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.metadata import (
@@ -30,7 +30,7 @@ from crust_pipeline.defs.metadata import (
     table_schema,
 )
 from crust_pipeline.defs.partitions import days_of, one_run
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.errors import Failures
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.tables.flatten.flattening import FlattenReport
@@ -82,18 +82,18 @@ def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
     def results(
         context: dg.AssetExecutionContext, crust: PipelineResource
     ) -> Iterator[dg.MaterializeResult]:
-        pipeline = crust.get_pipeline()
+        installation = crust.get_pipeline()
         days, failures = days_of(context), Failures()
-        with told_as_failure():
+        with failures_as_dagster():
             report = load_results(
-                pipeline, operation, days, run_id=context.run.run_id, failures=failures
+                installation, operation, days, run_id=context.run.run_id, failures=failures
             )
-            accounts = day_accounts(pipeline, operation, days)
+            accounts = day_accounts(installation, operation, days)
             if failures:
                 # The steps after this one are skipped: what they would do for the other days.
-                written = _written(pipeline, operations_sharing(operation), days)
-                load_accounts(pipeline, days, run_id=context.run.run_id, failures=failures)
-                load_warehouse(pipeline)
+                written = _written(installation, operations_sharing(operation), days)
+                load_accounts(installation, days, run_id=context.run.run_id, failures=failures)
+                load_warehouse(installation)
                 for table in tables:
                     rows = _rows(report, table)
                     show_days(
@@ -103,7 +103,7 @@ def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
                     )
                 failures.raise_at_end()
             asked_of_files = {
-                LINES_ADD_UP: traces.lines_add_up(pipeline, operation, days, report.files),
+                LINES_ADD_UP: traces.lines_add_up(installation, operation, days, report.files),
                 NO_UNKNOWN_KEYS: checks.no_key_is_unknown(report.files),
             }
         drift = [found for file in report.files for found in file.drift]
@@ -111,7 +111,9 @@ def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
             rows = _rows(report, table)
             by_day = {day: {ROWS: rows.get(day, 0), **day_metadata(accounts[day])} for day in days}
             add_by_day(context, table.name, by_day)
-            add_by_day(context, table.name, previews(pipeline.lake, table, days[-PREVIEWED_DAYS:]))
+            add_by_day(
+                context, table.name, previews(installation.lake, table, days[-PREVIEWED_DAYS:])
+            )
             context.add_asset_metadata(
                 {"dagster/column_lineage": column_lineage(table, dg.AssetKey(sources[0]))},
                 asset_key=dg.AssetKey(table.name),
@@ -134,11 +136,13 @@ def _rows(report: FlattenReport, table: Table) -> dict[date, int]:
     return {part.day: part.rows for part in report.partitions if part.table == table.name}
 
 
-def _written(pipeline: Pipeline, operations: Sequence[str], days: Sequence[date]) -> list[date]:
+def _written(
+    installation: Installation, operations: Sequence[str], days: Sequence[date]
+) -> list[date]:
     """Those of the days whose tables could be written."""
     failed = {
         day.partition_date
-        for day in ledger_load.failed_days(pipeline.ledger)
+        for day in ledger_load.failed_days(installation.ledger)
         if day.operation in operations
     }
     return [day for day in days if day not in failed]
@@ -166,20 +170,22 @@ def build_accounts_asset(graph: Graph) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, crust: PipelineResource
     ) -> Iterator[dg.MaterializeResult]:
         """What became of every input row, every batch and every credit, from the ledger."""
-        pipeline = crust.get_pipeline()
+        installation = crust.get_pipeline()
         days, failures = days_of(context), Failures()
-        with told_as_failure():
-            rows = load_accounts(pipeline, days, run_id=context.run.run_id, failures=failures)
-            rows["quarantine"] = rows_in_lake(pipeline, "quarantine", days)
+        with failures_as_dagster():
+            rows = load_accounts(installation, days, run_id=context.run.run_id, failures=failures)
+            rows["quarantine"] = rows_in_lake(installation, "quarantine", days)
             if failures:
-                load_warehouse(pipeline)  # its step is skipped
-                written = _written(pipeline, graph.operations, days)
+                load_warehouse(installation)  # its step is skipped
+                written = _written(installation, graph.operations, days)
                 for name in ACCOUNTS:
                     show_days(
                         context, name, {day: {ROWS: rows[name].get(day, 0)} for day in written}
                     )
                 failures.raise_at_end()
-            by_operation = {name: day_accounts(pipeline, name, days) for name in graph.operations}
+            by_operation = {
+                name: day_accounts(installation, name, days) for name in graph.operations
+            }
         for name in ACCOUNTS:
             add_by_day(context, name, {day: {ROWS: rows[name].get(day, 0)} for day in days})
         for operation, by_day in by_operation.items():
@@ -205,7 +211,7 @@ def build_accounts_asset(graph: Graph) -> dg.AssetsDefinition:
 )
 def warehouse(context: dg.AssetExecutionContext, crust: PipelineResource) -> dg.MaterializeResult:
     """All tables in one DuckDB file, brought up to the lake; behind while a reader holds it."""
-    with told_as_failure():
+    with failures_as_dagster():
         report = load_warehouse(crust.get_pipeline())
     if report.behind:
         context.log.warning(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.late_rows import late_days, upstream_mark
 from crust_pipeline.defs.buying import SCHEDULED_TAGS, new_rows_only
 from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.partitions import range_tags
-from crust_pipeline.defs.resource import PipelineResource, told_as_failure
+from crust_pipeline.defs.resource import PipelineResource, failures_as_dagster
 from crust_pipeline.ledger.load import ranges
 from crust_pipeline.settings import Settings
 
@@ -107,12 +107,12 @@ def build_upstream_monitor(graph: Graph) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, crust: PipelineResource
     ) -> dg.SensorResult | dg.SkipReason:
         """Ask for small runs over days that have grown, whenever the upstream has changed."""
-        with told_as_failure():
-            pipeline = crust.get_pipeline()
-            mark = f"{upstream_mark(pipeline)}|{_last_materialized(context)}"
+        with failures_as_dagster():
+            installation = crust.get_pipeline()
+            mark = f"{upstream_mark(installation)}|{_last_materialized(context)}"
             if mark == context.cursor:
                 return dg.SkipReason("The upstream table has not changed.")
-            requests = list(_late_requests(pipeline, graph.operations))
+            requests = list(_late_requests(installation, graph.operations))
         if not requests:
             context.update_cursor(mark)
             return dg.SkipReason("The upstream table has changed; no planned day has grown.")
@@ -126,10 +126,12 @@ def _last_materialized(context: dg.SensorEvaluationContext) -> float | None:
     return event.timestamp if event else None
 
 
-def _late_requests(pipeline: Pipeline, operations: Iterable[str]) -> Iterator[dg.RunRequest]:
-    moment = int(pipeline.clock().timestamp())
+def _late_requests(
+    installation: Installation, operations: Iterable[str]
+) -> Iterator[dg.RunRequest]:
+    moment = int(installation.clock().timestamp())
     for operation in operations:
-        for start, end in ranges(late_days(pipeline, operation)):
+        for start, end in ranges(late_days(installation, operation)):
             yield dg.RunRequest(
                 run_key=f"late:{operation}:{start}:{end}:{moment}",
                 job_name=_late_job(operation),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import slots
 from crust_pipeline.ledger.outcomes import (
@@ -82,21 +82,21 @@ class Facts:
     unknown_submits: int
 
 
-def gather(pipeline: Pipeline) -> Facts:
+def gather(installation: Installation) -> Facts:
     """Read the facts from the lake, which no writer blocks, and from the ledger."""
-    with pipeline.lake.connect() as con:
+    with installation.lake.connect() as con:
 
         def rows(query: str) -> list[Row]:
-            names, found = pipeline.lake.ask(con, query)
+            names, found = installation.lake.ask(con, query)
             return [dict(zip(names, row, strict=True)) for row in found]
 
         spend, funnel, fill_rate, cost, days = map(
             rows, (_SPEND, _FUNNEL, _FILL_RATE, _COST, _DAYS)
         )
     return Facts(
-        made_at=pipeline.clock(),
-        account=pipeline.settings.account,
-        slots=pipeline.settings.max_active_batches,
+        made_at=installation.clock(),
+        account=installation.settings.account,
+        slots=installation.settings.max_active_batches,
         spend=spend,
         funnel=[row | {"stage": STAGES[row["stage"]]} for row in funnel],
         fill_rate=fill_rate,
@@ -104,7 +104,7 @@ def gather(pipeline: Pipeline) -> Facts:
         days=days,
         slots_held=[
             {"at": moment.at.isoformat(timespec="milliseconds"), "held": moment.held}
-            for moment in slots.slots_over_time(pipeline.ledger)
+            for moment in slots.slots_over_time(installation.ledger)
         ],
-        unknown_submits=len(ledger_poll.unknown_submits(pipeline.ledger)),
+        unknown_submits=len(ledger_poll.unknown_submits(installation.ledger)),
     )

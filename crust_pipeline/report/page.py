@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.report import plots
 from crust_pipeline.report.facts import Facts, Row, gather
 
@@ -43,13 +43,13 @@ class _Section:
     plot: Callable[[Facts], str] | None = None
 
 
-def write_report(pipeline: Pipeline, path: Path) -> Facts:
+def write_report(installation: Installation, path: Path) -> Facts:
     """Write the page; it is readable without a network.
 
     Returns:
         What is on it.
     """
-    facts = gather(pipeline)
+    facts = gather(installation)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(facts), encoding="utf-8")
     return facts

@@ -7,7 +7,7 @@ from crust_pipeline.sandbox import companies, fields, people
 from crust_pipeline.sandbox.companies import Company
 from crust_pipeline.sandbox.endpoints import EMAILS, URLS
 from crust_pipeline.sandbox.groups import Json
-from crust_pipeline.sandbox.people import Contacts, Fate, Match, contacts, match, person_of_slug
+from crust_pipeline.sandbox.people import Contacts, Match, Standing, contacts, match, person_of_slug
 from crust_pipeline.sandbox.records import has_group, record
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.sandbox.validate import Order
@@ -80,7 +80,7 @@ class Answers:
             company = companies.find(self._order.identifier_type, identifier)
             return self._of_company(identifier, company)
         found = match(identifier, personal_emails=self._product == "identify")
-        if found is not None and found.person.fate is Fate.REDACTED:
+        if found is not None and found.person.standing is Standing.REDACTED:
             return IdentifierAnswer(identifier, None, "redacted", ())
         if found is None or not found.person.found:
             return IdentifierAnswer(identifier, None, "not_found", ())

@@ -120,7 +120,7 @@ def worst_case(order: Order) -> Decimal:
     return each * len(order.identifiers)
 
 
-def purchases_of(order: Order, delivery: IdentifierAnswer, *, source: str) -> list[BilledItem]:
+def purchases_in(order: Order, delivery: IdentifierAnswer, *, source: str) -> list[BilledItem]:
     """Return the items billed for one answer, in the batch or sync request `source`."""
     key = key_of(order, delivery.identifier)
     product = order.endpoint.product
@@ -166,7 +166,7 @@ def settle(job: Job, switches: Switches, *, budget: Decimal) -> list[BilledItem]
         if answers.has_line(delivery):
             listed.append(index)
         fulfilled += bool(delivery.items)
-        purchases.extend(purchases_of(job.order, delivery, source=job.batch_id))
+        purchases.extend(purchases_in(job.order, delivery, source=job.batch_id))
     job.fulfilled = fulfilled
     if switches.line_order == "shuffled":
         random.Random(job.batch_id).shuffle(listed)  # noqa: S311 - an arbitrary order, not a secret

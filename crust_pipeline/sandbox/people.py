@@ -38,23 +38,21 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _HOST = re.compile(r"(?:(?:www|m|touch|[a-z]{2})\.)?linkedin\.com")
 
 
-class Fate(Enum):
+class Standing(Enum):
     """What the vendor has to say about somebody."""
 
     KNOWN = auto()
-    SHELL = (
-        auto()
-    )  # a match without content, `{"basic_profile": {}}` (seen by users of the live API)
+    SHELL = auto()  # a match without content, `{"basic_profile": {}}` (seen of the live API)
     UNKNOWN = auto()
     REDACTED = auto()  # asked for removal: never delivered, never billed
 
 
-# People with a fixed fate, for examples and tests.
+# People with a fixed standing, for examples and tests.
 _FIXED_SLUGS = {
-    "sam-sandbox": Fate.KNOWN,
-    "no-contact-person": Fate.KNOWN,
-    "no-such-person": Fate.UNKNOWN,
-    "removed-person": Fate.REDACTED,
+    "sam-sandbox": Standing.KNOWN,
+    "no-contact-person": Standing.KNOWN,
+    "no-such-person": Standing.UNKNOWN,
+    "removed-person": Standing.REDACTED,
 }
 _FIXED_EMAILS = {
     "sam@example.com": "sam-sandbox",
@@ -98,13 +96,13 @@ class Person:
     """Somebody the vendor may know, by the slug of the profile URL."""
 
     slug: str
-    fate: Fate
+    standing: Standing
     person_id: int
 
     @property
     def found(self) -> bool:
         """Whether a lookup gives a match."""
-        return self.fate in (Fate.KNOWN, Fate.SHELL)
+        return self.standing in (Standing.KNOWN, Standing.SHELL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +166,17 @@ def person_of_slug(slug: str) -> Person:
     dice = Dice(f"fate:{slug}", draws=8)
     roll = dice.share()
     if slug in _FIXED_SLUGS:
-        fate = _FIXED_SLUGS[slug]
+        standing = _FIXED_SLUGS[slug]
     elif roll < UNKNOWN_SHARE:
-        fate = Fate.UNKNOWN
+        standing = Standing.UNKNOWN
     elif roll < UNKNOWN_SHARE + REDACTED_SHARE:
-        fate = Fate.REDACTED
+        standing = Standing.REDACTED
     elif roll < UNKNOWN_SHARE + REDACTED_SHARE + SHELL_SHARE:
-        fate = Fate.SHELL
+        standing = Standing.SHELL
     else:
-        fate = Fate.KNOWN
+        standing = Standing.KNOWN
     person_id = 1 + (dice.below(65536) << 16 | dice.below(65536))
-    return Person(slug, fate, person_id)
+    return Person(slug, standing, person_id)
 
 
 def match(identifier: str, *, personal_emails: bool = False) -> Match | None:
@@ -230,7 +228,7 @@ def contacts(person: Person) -> Contacts:
             personal_emails=(("sam.sandbox@mail.example", "catch_all"),),
             phone_numbers=("+1-555-0100",),
         )
-    if person.fate is not Fate.KNOWN or person.slug == "no-contact-person":
+    if person.standing is not Standing.KNOWN or person.slug == "no-contact-person":
         return Contacts()
     dice = Dice(f"contact:{person.slug}", draws=48)
     local = re.sub(r"[^a-z0-9]+", ".", person.slug).strip(".") or f"p{person.person_id}"

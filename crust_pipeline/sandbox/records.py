@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from crust_pipeline.sandbox.groups import GROUPS, Json, Persona
 from crust_pipeline.sandbox.people import (
-    Fate,
     Person,
+    Standing,
     is_email,
     match,
     person_of_slug,
@@ -34,7 +34,7 @@ def record(someone: Person, groups: Iterable[str] | None = None) -> Json:
         someone: A person who is found.
         groups: Names of top-level groups; None: all.
     """
-    if someone.fate is Fate.SHELL:
+    if someone.standing is Standing.SHELL:
         return {"crustdata_person_id": someone.person_id, "basic_profile": {}}
     whole = {"crustdata_person_id": someone.person_id}
     base = Persona(someone)
@@ -46,6 +46,6 @@ def record(someone: Person, groups: Iterable[str] | None = None) -> Json:
 
 def has_group(someone: Person, group: str) -> bool:
     """Tell whether the record has values in a group that is billed apart; cheap, for settling."""
-    if someone.fate is not Fate.KNOWN:
+    if someone.standing is not Standing.KNOWN:
         return False
     return bool(GROUPS[group](Persona(someone)))

@@ -18,7 +18,7 @@ from crust_pipeline.sandbox.jobs import (
     Job,
     describe,
     duration_seconds,
-    purchases_of,
+    purchases_in,
     settle,
     worst_case,
 )
@@ -257,7 +257,7 @@ class Sandbox:
         purchases = [
             purchase
             for identifier in order.identifiers
-            for purchase in purchases_of(order, answers.delivery(identifier), source=request_id)
+            for purchase in purchases_in(order, answers.delivery(identifier), source=request_id)
         ]
         self._note_submitted(order)
         self.account.buy(purchases)

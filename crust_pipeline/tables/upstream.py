@@ -24,7 +24,7 @@ from crust_pipeline.keys import ERASED_KEY, InvalidIdentifier, row_key
 from crust_pipeline.tables.spec import arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.lake import StorageError, open_duckdb
-from crust_pipeline.tables.store.replaced import again, unreplaced
+from crust_pipeline.tables.store.replaced import retry_replaced, unreplaced
 from crust_pipeline.vendors.landed import BadLine, stored_text
 
 _IDENTIFIERS: Final = ("profile_url", "business_email")
@@ -94,7 +94,7 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
                 raise UpstreamError(f"{name} cannot be read: {cause}") from error
         return reading.result()
 
-    return again(read)
+    return retry_replaced(read)
 
 
 def upstream_rows(rows: Iterable[Mapping[str, object]], *, day: date) -> pa.Table:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crust_pipeline.app import checks
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.decide import InputRow
 from crust_pipeline.buying.plan import plan
 from crust_pipeline.ledger import submit as ledger_submit
@@ -24,15 +24,15 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
-    pipeline = Pipeline(
+def pipeline(tmp_path: Path) -> Iterator[Installation]:
+    pipeline = Installation(
         settings=Settings.from_env({"CRUST_DATA_DIR": str(tmp_path)}), clock=lambda: NOW
     )
     yield pipeline
     pipeline.ledger.close()
 
 
-def put(pipeline: Pipeline, table: str, rows: list[dict[str, Any]], *, day: date = DAY) -> None:
+def put(pipeline: Installation, table: str, rows: list[dict[str, Any]], *, day: date = DAY) -> None:
     pipeline.lake.write_rows(table, day, rows, run_id="run", loaded_at=NOW)
 
 
@@ -44,7 +44,7 @@ def outcomes(**counts: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_row_that_is_there_twice_is_found(pipeline: Pipeline) -> None:
+def test_a_row_that_is_there_twice_is_found(pipeline: Installation) -> None:
     put(pipeline, "outcomes", outcomes(matched=2))
     assert checks.keys_are_unique(pipeline, TABLES["outcomes"], [DAY]).passed
     put(pipeline, "outcomes", [*outcomes(matched=2), *outcomes(dropped=1)])
@@ -54,14 +54,14 @@ def test_a_row_that_is_there_twice_is_found(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_the_lake_writes_is_as_specified(pipeline: Pipeline, table: str) -> None:
+def test_what_the_lake_writes_is_as_specified(pipeline: Installation, table: str) -> None:
     put(pipeline, table, [])
     found = checks.columns_are_as_specified(pipeline, TABLES[table], [DAY])
     assert found.passed, found.numbers
     assert found.numbers["files"] == 1
 
 
-def test_a_column_of_another_type_is_named(pipeline: Pipeline) -> None:
+def test_a_column_of_another_type_is_named(pipeline: Installation) -> None:
     put(pipeline, "outcomes", outcomes(matched=1))
     path = pipeline.lake.path("outcomes", DAY)
     table = pq.ParquetFile(path).read()
@@ -71,7 +71,7 @@ def test_a_column_of_another_type_is_named(pipeline: Pipeline) -> None:
     assert found.numbers["columns_wrong"] == "row_id"
 
 
-def test_a_row_without_an_outcome_is_found(pipeline: Pipeline) -> None:
+def test_a_row_without_an_outcome_is_found(pipeline: Installation) -> None:
     put(pipeline, "outcomes", [{"row_id": "1", "operation": "enrich"}])
     found = checks.columns_are_as_specified(pipeline, TABLES["outcomes"], [DAY])
     assert found.numbers["rows_with_forbidden_nulls"] == 1
@@ -81,7 +81,7 @@ def test_a_row_without_an_outcome_is_found(pipeline: Pipeline) -> None:
     ("matched", "passed"), [(80, True), (75, True), (40, False)], ids=["same", "chance", "drop"]
 )
 def test_a_fill_rate_that_fell_is_noticed(
-    pipeline: Pipeline, matched: int, *, passed: bool
+    pipeline: Installation, matched: int, *, passed: bool
 ) -> None:
     for days in (1, 9):
         before = DAY - timedelta(days=days)
@@ -93,12 +93,12 @@ def test_a_fill_rate_that_fell_is_noticed(
     assert found.numbers["fill_rate_before"] == 0.8
 
 
-def test_the_first_days_have_nothing_to_be_compared_with(pipeline: Pipeline) -> None:
+def test_the_first_days_have_nothing_to_be_compared_with(pipeline: Installation) -> None:
     put(pipeline, "outcomes", outcomes(dropped=9))
     assert checks.fill_rate_is_usual(pipeline, "enrich", [DAY]).passed
 
 
-def test_a_status_that_nobody_knows_is_counted(pipeline: Pipeline) -> None:
+def test_a_status_that_nobody_knows_is_counted(pipeline: Installation) -> None:
     address = {"email": "a@example.com", "submission_id": "s", "source_file": "f"}
     put(pipeline, "contact_emails", [address | {"status": "deliverable"}])
     assert checks.email_statuses_are_usual(pipeline, [DAY]).passed
@@ -108,7 +108,7 @@ def test_a_status_that_nobody_knows_is_counted(pipeline: Pipeline) -> None:
     assert found.numbers["addresses_of_unknown_status"] == 1
 
 
-def test_credits_that_differ_from_the_vendors_are_found(pipeline: Pipeline) -> None:
+def test_credits_that_differ_from_the_vendors_are_found(pipeline: Installation) -> None:
     usage = {"submission_id": "s", "operation": "enrich", "credits_computed": Decimal(4)}
     put(pipeline, "credit_usage", [usage | {"credits_reported": Decimal(4)}, usage])
     assert checks.credits_are_as_reported(pipeline, [DAY]).passed
@@ -122,7 +122,7 @@ def test_credits_that_differ_from_the_vendors_are_found(pipeline: Pipeline) -> N
 
 
 @pytest.mark.parametrize("whose", ["computed", "reported"])
-def test_a_cost_beyond_what_was_reserved_is_found(pipeline: Pipeline, whose: str) -> None:
+def test_a_cost_beyond_what_was_reserved_is_found(pipeline: Installation, whose: str) -> None:
     usage = {"submission_id": "s", "operation": "enrich", "credits_reserved": Decimal(5)}
     put(pipeline, "credit_usage", [usage | {f"credits_{whose}": Decimal(5)}, usage])
     assert checks.costs_are_within_what_was_reserved(pipeline, [DAY]).passed
@@ -132,7 +132,7 @@ def test_a_cost_beyond_what_was_reserved_is_found(pipeline: Pipeline, whose: str
     assert found.numbers["credits_over_what_was_reserved"] == 0.5
 
 
-def test_an_empty_ledger_has_nothing_unknown_and_no_old_link(pipeline: Pipeline) -> None:
+def test_an_empty_ledger_has_nothing_unknown_and_no_old_link(pipeline: Installation) -> None:
     assert checks.no_submit_is_unknown(pipeline).passed
     assert checks.no_link_is_near_its_end(pipeline).passed
     assert checks.files_are_as_long_as_the_vendor_says(pipeline, [DAY]).passed
@@ -140,7 +140,7 @@ def test_an_empty_ledger_has_nothing_unknown_and_no_old_link(pipeline: Pipeline)
 
 def test_an_unknown_submit_to_a_second_vendor_is_found(tmp_path: Path) -> None:
     settings = {"CRUST_DATA_DIR": str(tmp_path), "CRUST_BUSINESS_EMAIL_VENDORS": "crustdata,pronto"}
-    pipeline = Pipeline(settings=Settings.from_env(settings), clock=lambda: NOW)
+    pipeline = Installation(settings=Settings.from_env(settings), clock=lambda: NOW)
     ledger = pipeline.ledgers[1]
     report = plan(
         ledger,
@@ -159,7 +159,7 @@ def test_an_unknown_submit_to_a_second_vendor_is_found(tmp_path: Path) -> None:
     assert found.numbers == {"unknown_submits": 1, "identifiers": 2, "batches": lost}
 
 
-def test_a_warehouse_behind_the_lake_is_noticed(pipeline: Pipeline) -> None:
+def test_a_warehouse_behind_the_lake_is_noticed(pipeline: Installation) -> None:
     put(pipeline, "outcomes", outcomes(matched=1))
     assert checks.warehouse_is_up_to_date(pipeline).numbers == {"partitions_behind": 1}
     pipeline.warehouse.load(pipeline.lake)
@@ -167,7 +167,7 @@ def test_a_warehouse_behind_the_lake_is_noticed(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("table", ["people", "identities"])
-def test_a_record_of_somebody_else_is_found(pipeline: Pipeline, table: str) -> None:
+def test_a_record_of_somebody_else_is_found(pipeline: Installation, table: str) -> None:
     def found() -> checks.Finding:
         return checks.profiles_are_of_those_asked_for(pipeline, TABLES[table], [DAY])
 

@@ -15,7 +15,7 @@ from crust_pipeline.app import checks, traces
 from crust_pipeline.app.checks import Finding
 from crust_pipeline.app.days import load_results, load_upstream
 from crust_pipeline.app.erasure import erase_people
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.run_loop import run_to_end
 from crust_pipeline.ledger.schema import submissions
 from crust_pipeline.sandbox.serve import RunningSandbox
@@ -27,13 +27,13 @@ from crust_pipeline_tests.people import DAYS, write_people
 
 
 @pytest.fixture
-def pipeline(settings: dict[str, str]) -> Iterator[Pipeline]:
-    pipeline = Pipeline(settings=Settings.from_env(settings))
+def pipeline(settings: dict[str, str]) -> Iterator[Installation]:
+    pipeline = Installation(settings=Settings.from_env(settings))
     yield pipeline
     pipeline.ledger.close()
 
 
-def buy(pipeline: Pipeline) -> None:
+def buy(pipeline: Installation) -> None:
     run_to_end(
         pipeline,
         operations=["enrich"],
@@ -46,15 +46,15 @@ def buy(pipeline: Pipeline) -> None:
     )
 
 
-def flattened(pipeline: Pipeline) -> tuple[FileReport, ...]:
+def flattened(pipeline: Installation) -> tuple[FileReport, ...]:
     return load_results(pipeline, "enrich", DAYS, run_id="again").files
 
 
-def lines(pipeline: Pipeline, files: tuple[FileReport, ...]) -> Finding:
+def lines(pipeline: Installation, files: tuple[FileReport, ...]) -> Finding:
     return traces.lines_add_up(pipeline, "enrich", DAYS, files)
 
 
-def lose_rows(pipeline: Pipeline, table: str, count: int = 1) -> None:
+def lose_rows(pipeline: Installation, table: str, count: int = 1) -> None:
     """Cut rows off the file of the first day that has some."""
     path = next(
         path
@@ -65,12 +65,12 @@ def lose_rows(pipeline: Pipeline, table: str, count: int = 1) -> None:
     pq.write_table(rows.slice(count), path)
 
 
-def change_batches(pipeline: Pipeline, **values: Any) -> None:
+def change_batches(pipeline: Installation, **values: Any) -> None:
     with pipeline.ledger.write() as tx:
         tx.con.execute(submissions.update().values(**values))
 
 
-def test_lines_that_all_became_rows_add_up(pipeline: Pipeline) -> None:
+def test_lines_that_all_became_rows_add_up(pipeline: Installation) -> None:
     buy(pipeline)
     found = lines(pipeline, flattened(pipeline))
     assert found.passed
@@ -87,7 +87,7 @@ def test_lines_that_all_became_rows_add_up(pipeline: Pipeline) -> None:
     }
 
 
-def test_a_line_that_is_gone_from_a_landed_file_is_missed(pipeline: Pipeline) -> None:
+def test_a_line_that_is_gone_from_a_landed_file_is_missed(pipeline: Installation) -> None:
     buy(pipeline)
     (kept,) = pipeline.settings.raw.rglob("*.gz")
     kept.chmod(0o644)
@@ -99,7 +99,7 @@ def test_a_line_that_is_gone_from_a_landed_file_is_missed(pipeline: Pipeline) ->
     assert (found.numbers["lines_landed"], found.numbers["lines_read"]) == (9, 8)
 
 
-def test_a_row_that_was_never_written_is_missed(pipeline: Pipeline) -> None:
+def test_a_row_that_was_never_written_is_missed(pipeline: Installation) -> None:
     buy(pipeline)
     files = flattened(pipeline)
     # What the line says of jobs and skills is there still; that is not enough.
@@ -109,13 +109,13 @@ def test_a_row_that_was_never_written_is_missed(pipeline: Pipeline) -> None:
     assert found.numbers["lines_not_in_the_lake"] == 1
 
 
-def test_a_line_that_is_neither_row_nor_quarantined_is_missed(pipeline: Pipeline) -> None:
+def test_a_line_that_is_neither_row_nor_quarantined_is_missed(pipeline: Installation) -> None:
     buy(pipeline)
     (file,) = flattened(pipeline)
     assert not lines(pipeline, (replace(file, records=file.records - 1),)).passed
 
 
-def test_a_line_in_quarantine_is_not_lost(pipeline: Pipeline, sandbox: RunningSandbox) -> None:
+def test_a_line_in_quarantine_is_not_lost(pipeline: Installation, sandbox: RunningSandbox) -> None:
     sandbox.fail("unasked_lines", value=2)
     buy(pipeline)
     files = flattened(pipeline)
@@ -126,7 +126,7 @@ def test_a_line_in_quarantine_is_not_lost(pipeline: Pipeline, sandbox: RunningSa
     assert not lines(pipeline, files).passed
 
 
-def test_a_person_who_was_erased_is_not_lost(pipeline: Pipeline) -> None:
+def test_a_person_who_was_erased_is_not_lost(pipeline: Installation) -> None:
     buy(pipeline)
     erase_people(pipeline, ["linkedin.com/in/person-1"], reason="asked to be", run_id="erased")
     found = lines(pipeline, flattened(pipeline))
@@ -135,7 +135,7 @@ def test_a_person_who_was_erased_is_not_lost(pipeline: Pipeline) -> None:
     assert checks.outcomes_add_up(pipeline, DAYS).passed
 
 
-def test_a_file_that_is_set_aside_is_told_apart(pipeline: Pipeline) -> None:
+def test_a_file_that_is_set_aside_is_told_apart(pipeline: Installation) -> None:
     buy(pipeline)
     (kept,) = pipeline.settings.raw.rglob("*.gz")
     damaged = bytearray(kept.read_bytes())
@@ -147,14 +147,14 @@ def test_a_file_that_is_set_aside_is_told_apart(pipeline: Pipeline) -> None:
     assert found.numbers["files_set_aside"] == 1
 
 
-def test_outcomes_add_up_to_what_was_planned(pipeline: Pipeline) -> None:
+def test_outcomes_add_up_to_what_was_planned(pipeline: Installation) -> None:
     buy(pipeline)
     found = checks.outcomes_add_up(pipeline, DAYS)
     assert found.passed
     assert found.numbers == {"rows_planned": 13, "outcomes": 13, "do_not_add_up": "none"}
 
 
-def test_an_outcome_that_got_lost_is_missed(pipeline: Pipeline) -> None:
+def test_an_outcome_that_got_lost_is_missed(pipeline: Installation) -> None:
     buy(pipeline)
     lose_rows(pipeline, "outcomes")
     found = checks.outcomes_add_up(pipeline, DAYS)
@@ -163,7 +163,7 @@ def test_an_outcome_that_got_lost_is_missed(pipeline: Pipeline) -> None:
 
 
 def test_rows_that_came_late_are_to_be_planned_and_not_lost(
-    pipeline: Pipeline, upstream: Path
+    pipeline: Installation, upstream: Path
 ) -> None:
     buy(pipeline)
     assert checks.every_row_is_planned(pipeline, DAYS).numbers == {
@@ -181,7 +181,7 @@ def test_rows_that_came_late_are_to_be_planned_and_not_lost(
     assert checks.outcomes_add_up(pipeline, DAYS).passed
 
 
-def test_a_file_that_is_shorter_than_announced_is_noticed(pipeline: Pipeline) -> None:
+def test_a_file_that_is_shorter_than_announced_is_noticed(pipeline: Installation) -> None:
     buy(pipeline)
     found = checks.files_are_as_long_as_the_vendor_says(pipeline, DAYS)
     assert found.passed
@@ -192,7 +192,7 @@ def test_a_file_that_is_shorter_than_announced_is_noticed(pipeline: Pipeline) ->
     assert found.numbers["files_that_are_shorter"] == 1
 
 
-def test_a_submit_of_unknown_fate_is_told(pipeline: Pipeline) -> None:
+def test_a_submit_of_unknown_fate_is_told(pipeline: Installation) -> None:
     buy(pipeline)
     change_batches(pipeline, state="unknown")
     found = checks.no_submit_is_unknown(pipeline)
@@ -201,7 +201,9 @@ def test_a_submit_of_unknown_fate_is_told(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(("days", "passed"), [(1, True), (4.5, False)])
-def test_a_link_that_may_soon_die_is_told(pipeline: Pipeline, days: float, *, passed: bool) -> None:
+def test_a_link_that_may_soon_die_is_told(
+    pipeline: Installation, days: float, *, passed: bool
+) -> None:
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=days)
     change_batches(pipeline, state="completed", completed_at=ended, kept_at=None)
@@ -211,7 +213,7 @@ def test_a_link_that_may_soon_die_is_told(pipeline: Pipeline, days: float, *, pa
 
 
 def test_a_link_of_the_second_vendor_counts_as_well(
-    pipeline: Pipeline, settings: dict[str, str]
+    pipeline: Installation, settings: dict[str, str]
 ) -> None:
     buy(pipeline)
     ended = pipeline.clock() - timedelta(days=4.5)
@@ -219,10 +221,10 @@ def test_a_link_of_the_second_vendor_counts_as_well(
     account = PRONTO.account(both)
     change_batches(pipeline, state="completed", completed_at=ended, kept_at=None, account=account)
     assert checks.no_link_is_near_its_end(pipeline).passed
-    assert not checks.no_link_is_near_its_end(Pipeline(settings=both)).passed
+    assert not checks.no_link_is_near_its_end(Installation(settings=both)).passed
 
 
-def test_a_line_that_was_set_aside_is_told(pipeline: Pipeline, sandbox: RunningSandbox) -> None:
+def test_a_line_that_was_set_aside_is_told(pipeline: Installation, sandbox: RunningSandbox) -> None:
     assert checks.no_line_is_unreadable(pipeline, DAYS).passed
     sandbox.fail("malformed_lines", value=1)
     buy(pipeline)
@@ -231,7 +233,7 @@ def test_a_line_that_was_set_aside_is_told(pipeline: Pipeline, sandbox: RunningS
     assert found.numbers == {"lines_of_the_vendor": 1, "lines_of_the_upstream": 0}
 
 
-def test_a_key_that_no_column_reads_is_named(pipeline: Pipeline) -> None:
+def test_a_key_that_no_column_reads_is_named(pipeline: Installation) -> None:
     buy(pipeline)
     (file,) = flattened(pipeline)
     assert checks.no_key_is_unknown([file]).numbers == {"unknown_keys": 0, "paths": "none"}

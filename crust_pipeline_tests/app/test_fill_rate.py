@@ -13,7 +13,7 @@ from rich.console import Console
 
 from crust_pipeline.app import checks
 from crust_pipeline.app.days import DayAccount
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.cli.demo import print_summary
 from crust_pipeline.ledger.outcomes import Outcome, fill_rate
 from crust_pipeline.report.facts import gather
@@ -49,8 +49,8 @@ def counts(operation: str) -> Counter[str]:
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, operation: str, counts: Counter[str]) -> Iterator[Pipeline]:
-    pipeline = Pipeline(
+def pipeline(tmp_path: Path, operation: str, counts: Counter[str]) -> Iterator[Installation]:
+    pipeline = Installation(
         settings=Settings.from_env({"CRUST_DATA_DIR": str(tmp_path)}), clock=lambda: NOW
     )
     rows = [
@@ -65,7 +65,7 @@ def pipeline(tmp_path: Path, operation: str, counts: Counter[str]) -> Iterator[P
     pipeline.ledger.close()
 
 
-def put(pipeline: Pipeline, table: str, rows: list[dict[str, Any]], day: date) -> None:
+def put(pipeline: Installation, table: str, rows: list[dict[str, Any]], day: date) -> None:
     pipeline.lake.write_rows(table, day, rows, run_id="run", loaded_at=NOW)
 
 
@@ -73,7 +73,7 @@ def test_the_function(counts: Counter[str], rate: float) -> None:
     assert fill_rate(counts) == rate
 
 
-def test_the_check(pipeline: Pipeline, operation: str, rate: float) -> None:
+def test_the_check(pipeline: Installation, operation: str, rate: float) -> None:
     numbers = checks.fill_rate_is_usual(pipeline, operation, [DAY]).numbers
     assert numbers["fill_rate"] == rate
     assert numbers["fill_rate_before"] == rate
@@ -89,17 +89,17 @@ def test_the_metadata(counts: Counter[str], rate: float) -> None:
     assert day_metadata(account)["crust/fill_rate"] == round(rate, 4)
 
 
-def test_the_mart(pipeline: Pipeline, rate: float) -> None:
+def test_the_mart(pipeline: Installation, rate: float) -> None:
     with pipeline.lake.connect() as con:
         rates = con.execute("SELECT fill_rate FROM enrichment_funnel").fetchall()
     assert rates == [(rate,), (rate,)]
 
 
-def test_the_report(pipeline: Pipeline, rate: float) -> None:
+def test_the_report(pipeline: Installation, rate: float) -> None:
     assert [row["fill_rate"] for row in gather(pipeline).fill_rate] == [rate, rate]
 
 
-def test_the_demonstration(pipeline: Pipeline, rate: float) -> None:
+def test_the_demonstration(pipeline: Installation, rate: float) -> None:
     pipeline.warehouse.load(pipeline.lake)
     text = StringIO()
     print_summary(Console(file=text, width=200), pipeline.settings)

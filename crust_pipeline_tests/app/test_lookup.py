@@ -9,7 +9,7 @@ import pytest
 
 from crust_pipeline.app import checks, traces
 from crust_pipeline.app.days import load_results, today_of
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.settings import Settings
@@ -339,7 +339,7 @@ def test_whoever_was_erased_is_not_shown_with_others_of_the_same_file(
 
 
 def test_a_day_with_lookups_in_it_still_adds_up(settings: dict[str, str], upstream: Path) -> None:
-    pipeline = Pipeline(settings=Settings.from_env(settings))
+    pipeline = Installation(settings=Settings.from_env(settings))
     today = today_of(pipeline)
     write_people(upstream, [(today, SAM), (today, "linkedin.com/in/person-3")])
     look_up("--yes", SAM, SAMS_EMAIL, settings=settings)

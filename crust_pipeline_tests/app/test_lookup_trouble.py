@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.lookup import LookedUp, look_up, quote
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -27,7 +27,7 @@ def in_process(
     sandbox: RunningSandbox, settings: Mapping[str, str], *people: str
 ) -> tuple[LookedUp, list[float]]:
     """Look people up in the sandbox's time; also gives the waits."""
-    pipeline = Pipeline(settings=Settings.from_env(settings), clock=sandbox.clock.now)
+    pipeline = Installation(settings=Settings.from_env(settings), clock=sandbox.clock.now)
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -125,7 +125,7 @@ def test_an_interrupt_leaves_nothing_to_be_sent_later(
     settings: dict[str, str], sandbox: RunningSandbox
 ) -> None:
     sandbox.state.change(rate_limits_rpm={PATH: 1})
-    pipeline = Pipeline(settings=Settings.from_env(settings))
+    pipeline = Installation(settings=Settings.from_env(settings))
     people = [f"linkedin.com/in/person-{number}" for number in range(30)]
 
     def interrupt(_seconds: float) -> None:

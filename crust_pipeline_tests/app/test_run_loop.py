@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
-from crust_pipeline.app.run_loop import SILENCE_ENDURED, RunReport, Silence, run_to_end
+from crust_pipeline.app.installation import Installation
+from crust_pipeline.app.run_loop import VENDOR_SILENCE_LIMIT, RunReport, Silence, run_to_end
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -34,7 +34,7 @@ def sandbox(clock: Clock) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, sandbox: RunningSandbox, clock: Clock) -> Iterator[Pipeline]:
+def pipeline(tmp_path: Path, sandbox: RunningSandbox, clock: Clock) -> Iterator[Installation]:
     """An installation in which waiting takes no time."""
     upstream = "added_on,profile_url\n2026-11-02,https://www.linkedin.com/in/sam-sandbox\n"
     (tmp_path / "profile_urls.csv").write_text(upstream)
@@ -43,7 +43,7 @@ def pipeline(tmp_path: Path, sandbox: RunningSandbox, clock: Clock) -> Iterator[
         "CRUSTDATA_BASE_URL": sandbox.base_url,
         "CRUST_DATA_DIR": str(tmp_path),
     }
-    pipeline = Pipeline(settings=Settings.from_env(environment), clock=clock.now)
+    pipeline = Installation(settings=Settings.from_env(environment), clock=clock.now)
     client = CrustdataClient(
         api_key=sandbox.api_key, base_url=sandbox.base_url, now=clock.now, sleep=clock.advance
     )
@@ -53,7 +53,7 @@ def pipeline(tmp_path: Path, sandbox: RunningSandbox, clock: Clock) -> Iterator[
     pipeline.ledger.close()
 
 
-def run(pipeline: Pipeline, clock: Clock) -> RunReport:
+def run(pipeline: Installation, clock: Clock) -> RunReport:
     return run_to_end(
         pipeline,
         operations=["enrich"],
@@ -67,7 +67,7 @@ def run(pipeline: Pipeline, clock: Clock) -> RunReport:
 
 
 def test_a_lost_submit_is_not_looked_for_for_ever_when_the_list_of_jobs_fails(
-    pipeline: Pipeline, sandbox: RunningSandbox, clock: Clock
+    pipeline: Installation, sandbox: RunningSandbox, clock: Clock
 ) -> None:
     sandbox.fail("connection_lost_after_accept", path="/batch/person/enrich")
     sandbox.fail("server_error", path=LIST_OF_JOBS, times=10_000)
@@ -75,22 +75,22 @@ def test_a_lost_submit_is_not_looked_for_for_ever_when_the_list_of_jobs_fails(
     assert report.stopped
     assert "did not answer" in report.stopped
     assert report.outcomes["enrich"] == {"unknown": 1}
-    assert clock.now() - START < 2 * SILENCE_ENDURED
+    assert clock.now() - START < 2 * VENDOR_SILENCE_LIMIT
     assert set(sandbox.state.times_submitted().values()) == {1}
 
 
 def test_jobs_that_nobody_can_be_asked_about_are_not_waited_for_for_ever(
-    pipeline: Pipeline, sandbox: RunningSandbox, clock: Clock
+    pipeline: Installation, sandbox: RunningSandbox, clock: Clock
 ) -> None:
     sandbox.fail("server_error", path="/batch/{batch_id}", times=10_000)
     report = run(pipeline, clock)
     assert report.stopped
     assert report.outcomes["enrich"] == {"pending": 1}
-    assert clock.now() - START < 2 * SILENCE_ENDURED
+    assert clock.now() - START < 2 * VENDOR_SILENCE_LIMIT
 
 
 def test_a_vendor_to_whom_there_is_no_way_is_asked_once(
-    pipeline: Pipeline, sandbox: RunningSandbox, clock: Clock
+    pipeline: Installation, sandbox: RunningSandbox, clock: Clock
 ) -> None:
     with sandbox.refusing():
         report = run(pipeline, clock)
@@ -102,8 +102,8 @@ def test_a_vendor_to_whom_there_is_no_way_is_asked_once(
 def test_silence_ends_with_the_first_answer_and_is_not_broken_by_asking_nothing() -> None:
     silence = Silence()
     silence.listen(answered=False, trouble="no answer", now=START)
-    silence.listen(answered=False, trouble=None, now=START + SILENCE_ENDURED)
-    late = START + SILENCE_ENDURED + timedelta(seconds=1)
+    silence.listen(answered=False, trouble=None, now=START + VENDOR_SILENCE_LIMIT)
+    late = START + VENDOR_SILENCE_LIMIT + timedelta(seconds=1)
     assert silence.too_long(late) == "no answer"
     silence.listen(answered=True, trouble=None, now=late)
-    assert silence.too_long(late + SILENCE_ENDURED) is None
+    assert silence.too_long(late + VENDOR_SILENCE_LIMIT) is None

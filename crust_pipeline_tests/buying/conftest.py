@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.land import Landed, land_files
 from crust_pipeline.buying.plan import PlanReport, plan
@@ -23,7 +23,7 @@ from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.states import IN_PROGRESS, BatchState
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.sandbox.clock import Clock
-from crust_pipeline.sandbox.people import Fate, person_of_slug
+from crust_pipeline.sandbox.people import Standing, person_of_slug
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
@@ -43,7 +43,7 @@ ROUNDS = 60
 
 def person(number: int) -> str:
     """The key of somebody whom the vendor knows."""
-    known = (n for n in range(10_000) if person_of_slug(f"person-{n}").fate is Fate.KNOWN)
+    known = (n for n in range(10_000) if person_of_slug(f"person-{n}").standing is Standing.KNOWN)
     return f"linkedin.com/in/person-{next(n for place, n in enumerate(known) if place == number)}"
 
 
@@ -71,7 +71,7 @@ class World:
 
     sandbox: RunningSandbox
     ledger: Ledger
-    engine: Engine
+    account: Account
     ahead: timedelta = field(default_factory=timedelta)
     """How far our clock is ahead of the vendor's."""
 
@@ -131,20 +131,20 @@ class World:
 
     def submit(self) -> Dispatched:
         """Fill the free slots."""
-        return fill_slots(self.engine)
+        return fill_slots(self.account)
 
     def poll(self) -> Polled:
         """Ask about every job, however lately it was asked about."""
         self.wait(minutes=5)
-        return poll_jobs(self.engine)
+        return poll_jobs(self.account)
 
     def land(self) -> Landed:
         """Land what is due."""
-        return land_files(self.engine)
+        return land_files(self.account)
 
     def search(self) -> Reconciled:
         """Look for lost submits, however lately it was done."""
-        return reconcile(self.engine, due_only=False)
+        return reconcile(self.account, due_only=False)
 
     def buy(self, *keys: str, **details: Any) -> str:
         """Plan, submit and land people as one batch; its submission id."""
@@ -155,10 +155,10 @@ class World:
     def until_quiet(self) -> None:
         """Turn the wheel until nothing is in progress that can go on by itself."""
         for _ in range(ROUNDS):
-            poll_jobs(self.engine)
-            reconcile(self.engine)
-            fill_slots(self.engine)
-            land_files(self.engine)
+            poll_jobs(self.account)
+            reconcile(self.account)
+            fill_slots(self.account)
+            land_files(self.account)
             if not set(self.states()) & IN_PROGRESS:
                 return
             self.wait(seconds=30)
@@ -201,7 +201,7 @@ class World:
 
     def with_engine(self, **changes: Any) -> None:
         """Change limits and settings."""
-        self.engine = replace(self.engine, **changes)
+        self.account = replace(self.account, **changes)
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def world(tmp_path: Path, switches: Switches) -> Iterator[World]:
             now=clock.now,
             sleep=lambda _seconds: None,
         )
-        engine = Engine(
+        account = Account(
             ledger=ledger,
             client=client,
             products={item.name: item for item in (ENRICH, IDENTIFY, CONTACT, CONTACT_SYNC)},
@@ -232,7 +232,7 @@ def world(tmp_path: Path, switches: Switches) -> Iterator[World]:
             poll_seconds=5,
             clock=clock.now,
         )
-        world = World(sandbox, ledger, engine)
+        world = World(sandbox, ledger, account)
         world.with_engine(clock=world.now)
         yield world
         client.close()

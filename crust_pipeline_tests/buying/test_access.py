@@ -18,7 +18,7 @@ EVERYTHING = ("business_email", "personal_contact_info")
 
 def answering(world: World, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], Any]) -> None:
     """Let the vendor answer in its own way when it is asked for its endpoints."""
-    monkeypatch.setattr(world.engine.client, "endpoints", answer)
+    monkeypatch.setattr(world.account.client, "endpoints", answer)
 
 
 def endpoint(
@@ -177,7 +177,7 @@ def test_a_field_that_stays_denied_does_not_go_round_in_circles(
     def denied(*_: object, **__: object) -> None:
         raise errors.FieldsDenied("denied", fields=("contact.websites",))
 
-    monkeypatch.setattr(world.engine.client, "answer_at_once", denied)
+    monkeypatch.setattr(world.account.client, "answer_at_once", denied)
     world.buy(SAM, product=CONTACT_SYNC)
 
     assert world.outcomes(operation="contact") == ["not_permitted"]

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from crust_pipeline.app.days import load_upstream, plan_days
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.account import utc_now
 from crust_pipeline.buying.land import land_files
 from crust_pipeline.buying.poll import poll_jobs
@@ -35,7 +35,7 @@ def switches() -> Switches:
 class Buyer:
     """An installation that plans days, submits them and is called back."""
 
-    pipeline: Pipeline
+    pipeline: Installation
     sandbox: RunningSandbox
 
     def submit(self, day: int) -> str:
@@ -68,7 +68,7 @@ class Buyer:
 
 
 def buyer(settings: dict[str, str], sandbox: RunningSandbox, **more: str) -> Buyer:
-    return Buyer(Pipeline(settings=Settings.from_env(settings | more)), sandbox)
+    return Buyer(Installation(settings=Settings.from_env(settings | more)), sandbox)
 
 
 @pytest.fixture

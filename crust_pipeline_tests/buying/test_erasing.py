@@ -59,7 +59,7 @@ def test_nobody_is_bought_again_when_all_are_erased(world: World) -> None:
     (lost,) = world.submit().unknown
     forget(world, SAM)
     with pytest.raises(LedgerError, match="nobody to ask for"):
-        resubmit(world.engine, lost, reason="a slip")
+        resubmit(world.account, lost, reason="a slip")
     assert world.state(lost) is BatchState.UNKNOWN
 
 

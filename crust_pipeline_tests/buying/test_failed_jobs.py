@@ -138,15 +138,15 @@ def test_a_failure_that_two_processes_see_is_re_planned_once(
     world.sandbox.fail("job_fails")
     world.plan(SAM)
     world.submit()
-    ask = world.engine.client.job
+    ask = world.account.client.job
 
     def slow(batch_id: str) -> object:
-        monkeypatch.setattr(world.engine.client, "job", ask)
+        monkeypatch.setattr(world.account.client, "job", ask)
         answer = ask(batch_id)
         world.poll()  # the other process is faster
         return answer
 
-    monkeypatch.setattr(world.engine.client, "job", slow)
+    monkeypatch.setattr(world.account.client, "job", slow)
     world.poll()
     assert world.states() == {BatchState.FAILED: 1, BatchState.PLANNED: 1}
 

@@ -44,7 +44,7 @@ def land_again_and_again(world: World, times: int) -> None:
 def kept(world: World, submission_id: str) -> bytes:
     """What is in the file that was kept for a batch."""
     return gzip.decompress(
-        (world.engine.raw / world.batch(submission_id)["source_file"]).read_bytes()
+        (world.account.raw / world.batch(submission_id)["source_file"]).read_bytes()
     )
 
 
@@ -52,7 +52,7 @@ def test_a_file_is_kept_as_received_and_cannot_be_written_to(world: World) -> No
     submission_id = completed(world)
     assert world.land().landed == [submission_id]
     batch = world.batch(submission_id)
-    path = world.engine.raw / batch["source_file"]
+    path = world.account.raw / batch["source_file"]
     assert hashlib.sha256(path.read_bytes()).hexdigest() == batch["file_sha256"]
     assert path.stat().st_size == batch["file_bytes"]
     assert path.stat().st_mode & 0o222 == 0
@@ -213,7 +213,7 @@ def test_a_landing_that_another_process_works_on_is_left_to_it(world: World) -> 
 def test_a_landing_whose_process_died_is_taken_over_at_once(world: World) -> None:
     submission_id = completed(world)
     (due,) = ledger_land.due_landings(world.ledger, now=world.now())
-    host, pid, _ = world.engine.owner.rsplit(":", 2)
+    host, pid, _ = world.account.owner.rsplit(":", 2)
     ledger_land.take_landing(world.ledger, due, owner=f"{host}:{pid}:0", now=world.now())
     assert world.land().landed == [submission_id]
 

@@ -125,7 +125,7 @@ def test_a_batch_of_an_unknown_product_is_passed_over_and_named(world: World) ->
     world.wait(minutes=2)
     with pytest.raises(UnitsFailedError, match=strange):
         world.submit()
-    world.with_engine(products={**world.engine.products, "company_enrich": COMPANY})
+    world.with_engine(products={**world.account.products, "company_enrich": COMPANY})
     world.wait(hours=1)
     assert world.submit().submitted == [strange]
 
@@ -136,7 +136,7 @@ def test_a_lost_submit_of_an_unknown_product_is_of_unknown_fate(world: World) ->
         ledger_submit.claim_next(world.ledger, max_active=5, owner="gone:1:1", now=world.now())
     of_another_release(world, strange)
     world.wait(minutes=6)
-    settle_orphans(world.engine)
+    settle_orphans(world.account)
     assert world.state(strange) is world.state(known) is BatchState.UNKNOWN
     world.search()
     assert world.state(strange) is BatchState.UNKNOWN
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_settled_is_kept_and_the_others_land(
     assert [world.state(other) for other in others] == [BatchState.LANDED] * 2
     batch = world.batch(bad)
     assert (batch["state"], batch["error"], batch["tries"]) == ("completed", "KeyError", 1)
-    assert (world.engine.raw / batch["source_file"]).stat().st_size == batch["file_bytes"]
+    assert (world.account.raw / batch["source_file"]).stat().st_size == batch["file_bytes"]
     assert batch["not_before"] > world.now()
     monkeypatch.undo()
     world.wait(minutes=1)
@@ -215,11 +215,11 @@ def test_a_kept_file_that_is_gone_from_our_disk_is_fetched_again(
     break_reading(monkeypatch, bad)
     with pytest.raises(UnitsFailedError):
         world.land()
-    (world.engine.raw / world.batch(bad)["source_file"]).unlink()
+    (world.account.raw / world.batch(bad)["source_file"]).unlink()
     monkeypatch.undo()
     world.wait(minutes=1)
     assert world.land().landed == [bad]
-    assert (world.engine.raw / world.batch(bad)["source_file"]).exists()
+    assert (world.account.raw / world.batch(bad)["source_file"]).exists()
 
 
 def test_a_file_that_was_refused_is_better_than_a_dead_link(world: World) -> None:
@@ -244,7 +244,7 @@ def test_a_file_of_an_unknown_product_is_kept_before_its_link_dies(world: World)
     with pytest.raises(UnitsFailedError, match="product company_enrich"):
         world.land()
     assert world.state(known) is BatchState.LANDED
-    assert (world.engine.raw / world.batch(strange)["source_file"]).exists()
+    assert (world.account.raw / world.batch(strange)["source_file"]).exists()
 
 
 def test_a_price_that_is_missing_at_landing_keeps_the_file_and_lets_others_land(
@@ -254,7 +254,7 @@ def test_a_price_that_is_missing_at_landing_keeps_the_file_and_lets_others_land(
         world.plan(person(0)).batches[0],
         planned(world, 1, product=CONTACT_SYNC, first=1),
     )
-    prices = world.engine.prices
+    prices = world.account.prices
     world.with_engine(prices=Prices(row for row in prices.rows if row.operation != "enrich"))
     world.submit()
     world.poll()
@@ -270,8 +270,8 @@ def test_a_price_that_is_missing_at_landing_keeps_the_file_and_lets_others_land(
 def test_a_plan_with_an_unpriced_item_is_refused_and_nothing_is_written(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [row for row in world.engine.prices.rows if row.item != "dev_platform_profiles"]
-    monkeypatch.setattr(world.engine.prices, "rows", tuple(rows))
+    rows = [row for row in world.account.prices.rows if row.item != "dev_platform_profiles"]
+    monkeypatch.setattr(world.account.prices, "rows", tuple(rows))
     with pytest.raises(PriceError, match="enrich has no price for dev_platform_profiles"):
         world.plan(person(0))
     assert world.batches() == []
@@ -342,19 +342,19 @@ class Broken(Ledger):
     """An account whose ledger refuses everything."""
 
     @property
-    def engine(self) -> Any:
+    def account(self) -> Any:
         raise LedgerError("The ledger's database refused")
 
 
 def test_an_account_that_fails_does_not_stop_another(world: World) -> None:
     (submission_id,) = planned(world, 1)
-    broken = replace(world.engine, ledger=Broken("sqlite://", account="broken"))
+    broken = replace(world.account, ledger=Broken("sqlite://", account="broken"))
     with pytest.raises(UnitsFailedError, match=r"advance of account broken: .* refused"):
-        advance_all([broken, world.engine])
+        advance_all([broken, world.account])
     assert world.state(submission_id) is BatchState.PENDING
     world.wait(minutes=5)
     failures = Failures()
-    seen = watch_all([broken, world.engine], failures=failures)
+    seen = watch_all([broken, world.account], failures=failures)
     assert failures.names("account") == {"broken"}
     assert seen.cause
     assert world.state(submission_id) is BatchState.COMPLETED
@@ -369,9 +369,9 @@ def test_files_land_even_if_nothing_can_be_submitted(
     planned(world, 1, first=1)
     endpoints = failing(CrustdataClient.endpoints, when=lambda _: True)
     monkeypatch.setattr(CrustdataClient, "endpoints", endpoints)
-    world.engine.access._endpoints = None
+    world.account.access._endpoints = None
     with pytest.raises(UnitsFailedError, match="submits of account test: KeyError"):
-        advance(world.engine)
+        advance(world.account)
     assert world.state(submission_id) is BatchState.LANDED
 
 

@@ -270,7 +270,7 @@ def test_lost_submits_of_two_operations_are_told_apart(world: World) -> None:
 
 def test_what_a_person_gives_up_is_free_to_be_bought(world: World) -> None:
     lost = lose(world, SAM, fault=NEVER_ARRIVED)
-    abandon(world.engine, lost, reason="the vendor's support says so")
+    abandon(world.account, lost, reason="the vendor's support says so")
     assert world.state(lost) is BatchState.REJECTED
     assert world.held() == 0
     world.buy(SAM)
@@ -279,7 +279,7 @@ def test_what_a_person_gives_up_is_free_to_be_bought(world: World) -> None:
 
 def test_what_a_person_submits_again_is_bought_again(world: World) -> None:
     lost = lose(world, SAM)
-    resubmit(world.engine, lost, reason="in a hurry")
+    resubmit(world.account, lost, reason="in a hurry")
     world.until_quiet()
     assert world.outcomes(MONDAY.replace(day=1)) == ["matched"]
     assert world.sold() == {SAM: 2}
@@ -287,7 +287,7 @@ def test_what_a_person_submits_again_is_bought_again(world: World) -> None:
 
 def test_what_is_bought_again_counts_besides_what_may_be_billed_already(world: World) -> None:
     lost = lose(world, SAM)
-    resubmit(world.engine, lost, reason="in a hurry")
+    resubmit(world.account, lost, reason="in a hurry")
     limit: dict[str, Any] = {"limit_per_day": Decimal(5)}  # 2 credits each
     assert world.plan(person(0), day=TUESDAY, **limit).credits_available == 1
 
@@ -296,10 +296,10 @@ def test_a_person_cannot_buy_again_over_the_limit_of_a_day(world: World) -> None
     world.with_engine(limits=Limits(per_day=Decimal(3)))
     lost = lose(world, SAM)
     with pytest.raises(OverLimitError, match="only 1 may be spent now"):
-        resubmit(world.engine, lost, reason="in a hurry")
+        resubmit(world.account, lost, reason="in a hurry")
     assert world.state(lost) is BatchState.UNKNOWN
     world.wait(days=1)
-    resubmit(world.engine, lost, reason="a new day")
+    resubmit(world.account, lost, reason="a new day")
     world.until_quiet()
     assert world.outcomes(MONDAY.replace(day=1)) == ["matched"]
 
@@ -327,7 +327,7 @@ def test_what_takes_the_place_of_a_failed_job_counts_on_the_day_of_its_plan(worl
 def test_a_submit_again_of_a_re_planned_batch_is_the_same_batch(world: World) -> None:
     lost = lose(world, *people(4))
     for _ in range(2):
-        resubmit(world.engine, lost, reason="in a hurry")
+        resubmit(world.account, lost, reason="in a hurry")
         (planned,) = [row for row in world.batches() if row["state"] == "planned"]
         assert planned["identifier_count"] == 4
         lost = planned["submission_id"]
@@ -337,7 +337,7 @@ def test_a_submit_again_of_a_re_planned_batch_is_the_same_batch(world: World) ->
 
 def test_a_person_says_which_job_it_was(world: World) -> None:
     lost = lose(world, SAM)
-    adopt_by_hand(world.engine, lost, batch_id=jobs(world)[0])
+    adopt_by_hand(world.account, lost, batch_id=jobs(world)[0])
     world.until_quiet()
     assert world.state(lost) is BatchState.LANDED
 
@@ -345,7 +345,7 @@ def test_a_person_says_which_job_it_was(world: World) -> None:
 def test_a_job_that_does_not_exist_cannot_be_adopted(world: World) -> None:
     lost = lose(world, SAM)
     with pytest.raises(errors.NotFound):
-        adopt_by_hand(world.engine, lost, batch_id="00000000-0000-4000-8000-000000000000")
+        adopt_by_hand(world.account, lost, batch_id="00000000-0000-4000-8000-000000000000")
     assert world.state(lost) is BatchState.UNKNOWN
 
 
@@ -353,7 +353,7 @@ def test_the_job_of_another_batch_cannot_be_adopted(world: World) -> None:
     world.buy(person(0))
     lost = lose(world, person(1))
     with pytest.raises(LedgerError):
-        adopt_by_hand(world.engine, lost, batch_id=jobs(world)[0])
+        adopt_by_hand(world.account, lost, batch_id=jobs(world)[0])
     assert world.state(lost) is BatchState.UNKNOWN
 
 
@@ -365,5 +365,5 @@ def test_only_submits_of_unknown_fate_are_decided_about(world: World, decide: ob
     for submission_id in (landed, batch.submission_id):
         before = world.state(submission_id)
         with pytest.raises(LedgerError):
-            decide(world.engine, submission_id, reason="a slip")
+            decide(world.account, submission_id, reason="a slip")
         assert world.state(submission_id) is before

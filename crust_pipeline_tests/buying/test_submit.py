@@ -226,7 +226,7 @@ def test_an_error_of_our_own_in_the_middle_of_a_submit_is_unknown_too(
         raise KeyboardInterrupt
 
     (submission_id,) = planned(world)
-    monkeypatch.setattr(type(world.engine.client), "submit", interrupted)
+    monkeypatch.setattr(type(world.account.client), "submit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         world.submit()
     assert world.state(submission_id) is BatchState.UNKNOWN
@@ -235,17 +235,17 @@ def test_an_error_of_our_own_in_the_middle_of_a_submit_is_unknown_too(
 def test_an_intent_whose_process_is_gone_is_unknown(world: World) -> None:
     (submission_id,) = planned(world)
     ledger_submit.claim_next(world.ledger, max_active=5, owner=NOWHERE, now=world.now())
-    settle_orphans(world.engine)
+    settle_orphans(world.account)
     assert world.state(submission_id) is BatchState.SUBMITTING  # another machine: who knows
     world.wait(minutes=6)
-    settle_orphans(world.engine)
+    settle_orphans(world.account)
     assert world.state(submission_id) is BatchState.UNKNOWN
 
 
 def test_an_intent_of_a_process_that_lives_is_left_alone(world: World) -> None:
     (submission_id,) = planned(world)
-    ledger_submit.claim_next(world.ledger, max_active=5, owner=world.engine.owner, now=world.now())
-    settle_orphans(world.engine)
+    ledger_submit.claim_next(world.ledger, max_active=5, owner=world.account.owner, now=world.now())
+    settle_orphans(world.account)
     assert world.state(submission_id) is BatchState.SUBMITTING
 
 
@@ -253,7 +253,7 @@ def test_an_intent_of_a_process_that_lives_is_left_alone(world: World) -> None:
 def test_one_identifier_that_a_request_is_refused_for_ends_up_alone(
     world: World, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    send = world.engine.client.submit
+    send = world.account.client.submit
     bad = f"https://www.{person(number)}"
 
     def picky(operation: Product, *, identifiers: tuple[str, ...], **rest: Any) -> object:
@@ -261,7 +261,7 @@ def test_one_identifier_that_a_request_is_refused_for_ends_up_alone(
             raise errors.InvalidRequest("One of the identifiers is not to the vendor's taste")
         return send(operation, identifiers=identifiers, **rest)
 
-    monkeypatch.setattr(world.engine.client, "submit", picky)
+    monkeypatch.setattr(world.account.client, "submit", picky)
     world.plan(*people(8))
     world.until_quiet()
     outcomes = world.outcomes()
@@ -274,7 +274,7 @@ def test_refused_batches_free_their_keys(world: World, monkeypatch: pytest.Monke
     def refuse(*_: object, **__: object) -> None:
         raise errors.InvalidRequest("No")
 
-    monkeypatch.setattr(world.engine.client, "submit", refuse)
+    monkeypatch.setattr(world.account.client, "submit", refuse)
     world.plan(SAM)
     world.until_quiet()
     assert world.outcomes() == ["failed"]
@@ -294,7 +294,7 @@ def test_a_vendor_that_refuses_whatever_it_is_sent_is_not_asked_for_ever(
         requests.append(len(identifiers))
         raise errors.InvalidRequest("No")
 
-    monkeypatch.setattr(world.engine.client, "submit", refuse)
+    monkeypatch.setattr(world.account.client, "submit", refuse)
     world.plan(*people(300))
     world.until_quiet()
     assert world.states() == {BatchState.REJECTED: len(requests)}
@@ -404,7 +404,7 @@ def test_a_synchronous_request_takes_no_slot(world: World) -> None:
 def test_the_answer_to_a_synchronous_request_is_kept_as_a_file(world: World) -> None:
     submission_id = world.buy("sam@example.com", product=CONTACT_SYNC)
     batch = world.batch(submission_id)
-    kept = gzip.decompress((world.engine.raw / batch["source_file"]).read_bytes())
+    kept = gzip.decompress((world.account.raw / batch["source_file"]).read_bytes())
     assert [json.loads(line)["matched_on"] for line in kept.splitlines()] == ["sam@example.com"]
     assert batch["credits_reported"] == batch["credits_computed"]
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import plan
 from crust_pipeline.buying.watch import watch
@@ -53,7 +53,7 @@ def vendor() -> SlowVendor:
 
 
 @pytest.fixture
-def engine(vendor: SlowVendor, tmp_path: Path) -> Iterator[Engine]:
+def account(vendor: SlowVendor, tmp_path: Path) -> Iterator[Account]:
     """An account with 500 jobs at the vendor, all due for a question."""
     ledger = Ledger(new_ledger_url(tmp_path), account="test")
     day = date(2026, 1, 5)
@@ -69,7 +69,7 @@ def engine(vendor: SlowVendor, tmp_path: Path) -> Iterator[Engine]:
     with ledger.write() as tx:
         at_vendor = {"state": "pending", "batch_id": submissions.c.submission_id}
         tx.con.execute(submissions.update().values(**at_vendor, submitted_at=BEGAN))
-    yield Engine(
+    yield Account(
         ledger=ledger,
         client=cast("CrustdataClient", vendor),
         products={ENRICH.name: ENRICH},
@@ -82,40 +82,40 @@ def engine(vendor: SlowVendor, tmp_path: Path) -> Iterator[Engine]:
     ledger.close()
 
 
-def tick(engine: Engine, vendor: SlowVendor) -> None:
+def tick(account: Account, vendor: SlowVendor) -> None:
     began = vendor.now
-    watch(engine, may_go_on=lambda: vendor.now - began < BUDGET)
+    watch(account, may_go_on=lambda: vendor.now - began < BUDGET)
 
 
-def test_a_tick_stays_within_its_budget(engine: Engine, vendor: SlowVendor) -> None:
-    tick(engine, vendor)
+def test_a_tick_stays_within_its_budget(account: Account, vendor: SlowVendor) -> None:
+    tick(account, vendor)
     assert vendor.now - BEGAN == BUDGET
 
 
-def test_the_next_ticks_go_on_where_it_ended(engine: Engine, vendor: SlowVendor) -> None:
+def test_the_next_ticks_go_on_where_it_ended(account: Account, vendor: SlowVendor) -> None:
     for _ in range(OPEN // int(BUDGET.total_seconds()) + 1):
-        tick(engine, vendor)
+        tick(account, vendor)
     assert len(vendor.polls) == OPEN
 
 
 def test_what_a_tick_that_was_cut_off_has_learned_is_kept(
-    engine: Engine, vendor: SlowVendor
+    account: Account, vendor: SlowVendor
 ) -> None:
     vendor.dies_at = 10
     with pytest.raises(KeyboardInterrupt):
-        tick(engine, vendor)
-    assert queries.summary(engine.ledger, now=vendor.now).batches == {
+        tick(account, vendor)
+    assert queries.summary(account.ledger, now=vendor.now).batches == {
         "processing": 10,
         "pending": OPEN - 10,
     }
 
 
 def test_a_tick_that_was_cut_off_does_not_hold_up_the_next(
-    engine: Engine, vendor: SlowVendor
+    account: Account, vendor: SlowVendor
 ) -> None:
     vendor.dies_at = 10
     with pytest.raises(KeyboardInterrupt):
-        tick(engine, vendor)
+        tick(account, vendor)
     vendor.dies_at = None
-    tick(engine, vendor)
+    tick(account, vendor)
     assert len(vendor.polls) > 10

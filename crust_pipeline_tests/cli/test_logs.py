@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.ledger.schema import pauses, rows, submissions, transitions
 from crust_pipeline.ledger.states import BatchState, LedgerError
 from crust_pipeline.sandbox.serve import RunningSandbox
@@ -31,14 +31,14 @@ def crust(*arguments: str, settings: dict[str, str]) -> Ended:
 
 
 @pytest.fixture
-def pipeline(settings: dict[str, str]) -> Iterator[Pipeline]:
-    pipeline = Pipeline(settings=Settings.from_env(settings))
+def pipeline(settings: dict[str, str]) -> Iterator[Installation]:
+    pipeline = Installation(settings=Settings.from_env(settings))
     yield pipeline
     pipeline.ledger.close()
 
 
 def test_each_event_of_a_batch_is_one_line_with_its_ids(
-    settings: dict[str, str], pipeline: Pipeline
+    settings: dict[str, str], pipeline: Installation
 ) -> None:
     done = crust("-v", "run", *PERIOD, "--operation", "enrich", settings=settings)
     assert done.code == 0, done.err
@@ -59,7 +59,7 @@ def test_nothing_is_logged_unless_asked_for(settings: dict[str, str]) -> None:
 
 
 def test_what_was_rolled_back_is_not_logged(
-    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+    pipeline: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
 
@@ -74,7 +74,7 @@ def test_what_was_rolled_back_is_not_logged(
 
 
 def test_no_process_names_anybody_whatever_goes_wrong(
-    settings: dict[str, str], sandbox: RunningSandbox, pipeline: Pipeline, tmp_path: Path
+    settings: dict[str, str], sandbox: RunningSandbox, pipeline: Installation, tmp_path: Path
 ) -> None:
     settings |= {"CRUST_UPSTREAM": str(SAMPLE), "CRUST_PERSONAL_CONTACT_CONSENT": "true"}
     for fault in (

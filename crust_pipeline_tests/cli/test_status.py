@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import plan
 from crust_pipeline.cli.main import main
@@ -21,7 +21,7 @@ DAY = date(2026, 1, 5)
 def _planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation with one batch in its queue."""
     monkeypatch.setenv("CRUST_DATA_DIR", str(tmp_path))
-    pipeline = Pipeline(settings=Settings.from_env())
+    pipeline = Installation(settings=Settings.from_env())
     plan(
         pipeline.ledger,
         {"profile_url": ENRICH},

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING
 from crust_pipeline.definitions import build_defs
 from crust_pipeline.defs import monitoring, resource
@@ -36,13 +36,13 @@ class Clock:
 
 
 @dataclass
-class Installation:
+class SandboxedInstallation:
     """What a daemon and its run workers would do, call by call."""
 
     environment: Mapping[str, str]
     clock: Clock
     instance: dg.DagsterInstance
-    pipeline: Pipeline = field(init=False)
+    pipeline: Installation = field(init=False)
     defs: dg.Definitions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class Installation:
         """Start, or start anew with other settings; a variable without a text is not set."""
         self.environment = {**self.environment, **variables}
         settings = Settings.from_env(self.environment)
-        self.pipeline = Pipeline(settings=settings, clock=self.clock)
+        self.pipeline = Installation(settings=settings, clock=self.clock)
         self.defs = build_defs(settings=settings, upstream=upstream)
 
     @property
@@ -164,11 +164,11 @@ def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalu
 @pytest.fixture
 def installation(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Installation]:
+) -> Iterator[SandboxedInstallation]:
     with dg.DagsterInstance.ephemeral() as instance:
         clock = Clock()
-        monkeypatch.setattr(resource, "Pipeline", partial(Pipeline, clock=clock))
+        monkeypatch.setattr(resource, "Installation", partial(Installation, clock=clock))
         monkeypatch.setattr(monitoring, "LOOK_SECONDS", 0)  # one look, without waiting
-        installation = Installation(settings, clock, instance)
+        installation = SandboxedInstallation(settings, clock, instance)
         yield installation
         installation.pipeline.ledger.close()

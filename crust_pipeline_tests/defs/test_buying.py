@@ -10,19 +10,19 @@ from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline_tests.defs.conftest import Installation, checks_of, reason_of
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation, checks_of, reason_of
 from crust_pipeline_tests.people import DAYS, write_people
 
 
 def test_one_run_submits_many_days_as_one_batch(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     (job,) = sandbox.state.jobs.values()
     assert job.identifier_count == 10
 
 
-def test_each_day_shows_its_own_numbers(installation: Installation) -> None:
+def test_each_day_shows_its_own_numbers(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     rows = [
         installation.metadata("profile_urls", day)["dagster/partition_row_count"] for day in DAYS
@@ -36,7 +36,7 @@ def test_each_day_shows_its_own_numbers(installation: Installation) -> None:
 
 
 def test_the_same_days_again_buy_nothing(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     installation.buy(DAYS)
@@ -47,7 +47,7 @@ def test_the_same_days_again_buy_nothing(
 
 
 def test_refresh_buys_again_what_is_bought(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -57,7 +57,7 @@ def test_refresh_buys_again_what_is_bought(
 
 
 def test_days_without_rows_are_materialised(
-    installation: Installation, sandbox: RunningSandbox, upstream: Path
+    installation: SandboxedInstallation, sandbox: RunningSandbox, upstream: Path
 ) -> None:
     write_people(upstream, [(DAYS[1], "https://www.linkedin.com/in/person-1")])
     installation.buy(DAYS)
@@ -71,7 +71,7 @@ def test_days_without_rows_are_materialised(
 
 
 def test_a_day_of_only_unusable_rows_asks_nobody(
-    installation: Installation, sandbox: RunningSandbox, upstream: Path
+    installation: SandboxedInstallation, sandbox: RunningSandbox, upstream: Path
 ) -> None:
     write_people(upstream, [(DAYS[0], "https://example.com/someone"), (DAYS[0], "")])
     installation.buy(DAYS[:1])
@@ -81,7 +81,9 @@ def test_a_day_of_only_unusable_rows_asks_nobody(
     assert installation.metadata("outcomes", DAYS[0])["dagster/partition_row_count"] == 2
 
 
-def test_rows_in_no_day_are_counted_by_a_check(installation: Installation, upstream: Path) -> None:
+def test_rows_in_no_day_are_counted_by_a_check(
+    installation: SandboxedInstallation, upstream: Path
+) -> None:
     write_people(upstream, [("2019-05-01", "https://www.linkedin.com/in/person-1"), ("soon", "x")])
     result = installation.materialize("profile_urls", days=DAYS)
     check = checks_of(result)["rows_have_a_day"]
@@ -91,7 +93,7 @@ def test_rows_in_no_day_are_counted_by_a_check(installation: Installation, upstr
 
 
 def test_a_missing_upstream_is_one_clear_message(
-    installation: Installation, upstream: Path
+    installation: SandboxedInstallation, upstream: Path
 ) -> None:
     upstream.unlink()
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
@@ -99,14 +101,16 @@ def test_a_missing_upstream_is_one_clear_message(
     assert "CRUST_UPSTREAM" in reason
 
 
-def test_a_missing_column_is_one_clear_message(installation: Installation, upstream: Path) -> None:
+def test_a_missing_column_is_one_clear_message(
+    installation: SandboxedInstallation, upstream: Path
+) -> None:
     write_people(upstream, [], columns=("profile_url",))
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
     assert "added_on" in reason
 
 
 def test_without_a_key_the_run_says_what_to_set(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.start(CRUSTDATA_API_KEY="")
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
@@ -114,7 +118,7 @@ def test_without_a_key_the_run_says_what_to_set(
 
 
 def test_a_wrong_key_fails_the_run_once_and_plans_nothing(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.start(CRUSTDATA_API_KEY="no-such-key")
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
@@ -127,7 +131,7 @@ def test_a_wrong_key_fails_the_run_once_and_plans_nothing(
 
 
 def test_a_setting_that_cannot_be_used_fails_the_run_with_its_name(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.start(CRUST_ENRICH_FIELDS="shoe_size")
     reason = reason_of(installation.materialize("profile_urls", "enrich_batches", days=DAYS))
@@ -135,7 +139,7 @@ def test_a_setting_that_cannot_be_used_fails_the_run_with_its_name(
 
 
 def test_over_the_credit_limit_the_rest_is_left_unbought(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.start(CRUST_CREDIT_LIMIT_PER_RUN="8")
     installation.buy(DAYS[:1])
@@ -147,7 +151,7 @@ def test_over_the_credit_limit_the_rest_is_left_unbought(
 
 @pytest.mark.parametrize("switches", [Switches(max_active_jobs=0)])
 def test_a_full_account_is_said_and_nothing_is_lost(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     told = installation.metadata("enrich_batches", DAYS[0])
@@ -157,7 +161,7 @@ def test_a_full_account_is_said_and_nothing_is_lost(
 
 
 def test_a_plan_stands_when_a_submit_fails_and_the_run_names_the_batch(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object, **__: object) -> NoReturn:
         raise KeyError("somebody@example.com")

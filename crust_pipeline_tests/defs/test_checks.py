@@ -5,7 +5,7 @@ from pathlib import Path
 from crust_pipeline.definitions import defs
 from crust_pipeline.defs.checks import checks_by_step
 from crust_pipeline.defs.graph import Graph
-from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation, checks_of, range_tags
 from crust_pipeline_tests.people import DAYS
 from tools.checks_page import checks_page
 
@@ -29,7 +29,7 @@ def test_only_money_loss_and_double_counting_stop_a_run() -> None:
     }
 
 
-def test_every_check_shows_its_numbers_when_it_passes(installation: Installation) -> None:
+def test_every_check_shows_its_numbers_when_it_passes(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.settle()
     asked = checks_of(installation.run("load_enrich", tags=range_tags(DAYS)))
@@ -43,7 +43,7 @@ def test_every_check_shows_its_numbers_when_it_passes(installation: Installation
     assert asked["keys_are_unique"].metadata["days"].value == f"{DAYS[0]} to {DAYS[-1]}"
 
 
-def test_checks_can_be_asked_before_there_is_anything(installation: Installation) -> None:
+def test_checks_can_be_asked_before_there_is_anything(installation: SandboxedInstallation) -> None:
     job = installation.defs.resolve_implicit_global_asset_job_def()
     # The others are asked by the step that writes their table.
     steps = checks_by_step(Graph(installation.pipeline.settings))

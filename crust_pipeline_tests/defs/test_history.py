@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from crust_pipeline.defs.history import prune
 from crust_pipeline.ledger import queries
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.people import DAYS
 
 
@@ -12,14 +12,14 @@ def later() -> datetime:
     return datetime.now(UTC) + timedelta(days=1)
 
 
-def test_recent_runs_stay(installation: Installation) -> None:
+def test_recent_runs_stay(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     pruned = prune(installation.instance, before=datetime.now(UTC) - timedelta(days=1))
     assert pruned.removed == 0
     assert installation.instance.get_runs_count() == 1
 
 
-def test_runs_that_no_asset_shows_are_removed(installation: Installation) -> None:
+def test_runs_that_no_asset_shows_are_removed(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.buy(DAYS)
     installation.settle()
@@ -29,7 +29,7 @@ def test_runs_that_no_asset_shows_are_removed(installation: Installation) -> Non
     assert installation.instance.get_runs_count() == before - pruned.removed
 
 
-def test_every_day_stays_materialised(installation: Installation) -> None:
+def test_every_day_stays_materialised(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.settle()
     prune(installation.instance, before=later())
@@ -38,7 +38,7 @@ def test_every_day_stays_materialised(installation: Installation) -> None:
     assert installation.materialized("people") == days
 
 
-def test_nothing_is_bought_or_loaded_again_afterwards(installation: Installation) -> None:
+def test_nothing_is_bought_or_loaded_again_afterwards(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.settle()
     batches = queries.batches(installation.pipeline.ledger)

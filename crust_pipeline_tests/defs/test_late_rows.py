@@ -16,7 +16,7 @@ from crust_pipeline.defs.schedules import build_upstream_monitor
 from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.people import DAYS
 
 
@@ -27,12 +27,14 @@ def add_people(upstream: Path, day: date, numbers: Sequence[int]) -> None:
         csv.writer(file).writerows(rows)
 
 
-def look(installation: Installation, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+def look(
+    installation: SandboxedInstallation, cursor: str | None = None
+) -> dg.SensorResult | dg.SkipReason:
     """One evaluation of the sensor of the upstream."""
     return installation.look("upstream_monitor", cursor=cursor)
 
 
-def do(installation: Installation, found: dg.SensorResult | dg.SkipReason) -> None:
+def do(installation: SandboxedInstallation, found: dg.SensorResult | dg.SkipReason) -> None:
     """Do the runs that it asks for."""
     assert isinstance(found, dg.SensorResult)
     for request in found.run_requests or ():
@@ -49,12 +51,14 @@ def test_the_sensor_of_the_upstream_is_off_at_first() -> None:
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
 
 
-def test_an_upstream_that_nobody_has_planned_asks_for_nothing(installation: Installation) -> None:
+def test_an_upstream_that_nobody_has_planned_asks_for_nothing(
+    installation: SandboxedInstallation,
+) -> None:
     assert isinstance(look(installation), dg.SkipReason)
 
 
 def test_a_day_that_grew_is_planned_again_and_only_its_new_rows_are_bought(
-    installation: Installation, sandbox: RunningSandbox, upstream: Path
+    installation: SandboxedInstallation, sandbox: RunningSandbox, upstream: Path
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -66,7 +70,9 @@ def test_a_day_that_grew_is_planned_again_and_only_its_new_rows_are_bought(
     assert installation.outcomes(DAYS[:1])["matched"] >= 6
 
 
-def test_late_rows_go_before_a_backfill(installation: Installation, upstream: Path) -> None:
+def test_late_rows_go_before_a_backfill(
+    installation: SandboxedInstallation, upstream: Path
+) -> None:
     installation.buy(DAYS)
     add_people(upstream, DAYS[2], [20])
     do(installation, look(installation))
@@ -75,7 +81,7 @@ def test_late_rows_go_before_a_backfill(installation: Installation, upstream: Pa
 
 
 def test_after_a_look_an_unchanged_upstream_is_not_read_again(
-    installation: Installation, upstream: Path
+    installation: SandboxedInstallation, upstream: Path
 ) -> None:
     installation.buy(DAYS)
     add_people(upstream, DAYS[0], [20])
@@ -85,7 +91,7 @@ def test_after_a_look_an_unchanged_upstream_is_not_read_again(
 
 
 def test_a_new_materialisation_of_profile_urls_is_a_change(
-    installation: Installation, upstream: Path
+    installation: SandboxedInstallation, upstream: Path
 ) -> None:
     installation.buy(DAYS)
     add_people(upstream, DAYS[0], [20])
@@ -106,7 +112,7 @@ def test_a_day_that_shrank_is_not_planned_again() -> None:
 
 
 def test_rows_over_the_budget_are_planned_again_on_the_next_day(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.start(CRUST_CREDIT_LIMIT_PER_DAY="12")
     installation.buy(DAYS)
@@ -122,7 +128,7 @@ def test_rows_over_the_budget_are_planned_again_on_the_next_day(
 
 
 def test_people_of_a_scheduled_day_who_were_identified_go_on_going_first(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = installation.pipeline.ledger
     monkeypatch.setattr(monitoring.ledger_load, "days_of_priority", lambda *_, **__: {DAYS[1]})

@@ -7,58 +7,62 @@ import dagster as dg
 import pytest
 
 from crust_pipeline.buying import land as landing
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.defs.monitoring import FIRST_RETRY_SECONDS
 from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline_tests.defs.conftest import Installation, range_tags, reason_of
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation, range_tags, reason_of
 from crust_pipeline_tests.people import DAYS
 
 SLOW = Switches(instant_jobs=False)
 
 
-def said(installation: Installation) -> str:
+def said(installation: SandboxedInstallation) -> str:
     """Why a tick asks for nothing."""
     found = installation.tick()
     assert isinstance(found, dg.SkipReason), found
     return found.skip_message or ""
 
 
-def land(installation: Installation) -> None:
+def land(installation: SandboxedInstallation) -> None:
     """Do the advance run that is due."""
     (request,) = installation.requests()
     assert request.job_name == "advance_job"
     assert installation.run("advance_job").success
 
 
-def test_with_nothing_to_do_it_says_that_no_slot_is_busy(installation: Installation) -> None:
+def test_with_nothing_to_do_it_says_that_no_slot_is_busy(
+    installation: SandboxedInstallation,
+) -> None:
     assert "0 of 5 slots busy" in said(installation)
 
 
 def test_without_a_key_it_says_what_to_set(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.start(CRUSTDATA_API_KEY="")
     assert "CRUSTDATA_API_KEY is not set" in said(installation)
 
 
 @pytest.mark.parametrize("switches", [SLOW])
-def test_while_a_job_runs_it_says_how_many_slots_are_busy(installation: Installation) -> None:
+def test_while_a_job_runs_it_says_how_many_slots_are_busy(
+    installation: SandboxedInstallation,
+) -> None:
     installation.buy(DAYS)
     assert re.match(r"1 of 5 slots busy, oldest \d+ s$", said(installation))
 
 
 @pytest.mark.parametrize("switches", [Switches(max_active_jobs=0)])
-def test_it_never_submits(installation: Installation, sandbox: RunningSandbox) -> None:
+def test_it_never_submits(installation: SandboxedInstallation, sandbox: RunningSandbox) -> None:
     installation.buy(DAYS)
     sandbox.state.change(max_active_jobs=5)
     installation.tick()
     assert not sandbox.state.jobs
 
 
-def test_a_completed_job_asks_for_an_advance_run(installation: Installation) -> None:
+def test_a_completed_job_asks_for_an_advance_run(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     (request,) = installation.requests()
     assert request.job_name == "advance_job"
@@ -74,7 +78,7 @@ def fail_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_tick_in_which_a_batch_fails_fails_and_names_it(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.buy(DAYS)
     fail_polls(monkeypatch)
@@ -85,7 +89,7 @@ def test_a_tick_in_which_a_batch_fails_fails_and_names_it(
 
 
 def test_a_tick_in_which_a_batch_fails_asks_for_what_others_need(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.buy(DAYS[:1])
     land(installation)
@@ -97,7 +101,7 @@ def test_a_tick_in_which_a_batch_fails_asks_for_what_others_need(
 
 
 def test_an_advance_in_which_a_batch_fails_fails_at_its_end(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.buy(DAYS[:1])
     installation.buy(DAYS[1:])
@@ -105,10 +109,10 @@ def test_an_advance_in_which_a_batch_fails_fails_at_its_end(
     bad, good = (batch["submission_id"] for batch in queries.batches(installation.pipeline.ledger))
     settle_file = landing._settle_file
 
-    def failing(engine: Engine, submission_id: str, **file: Any) -> Any:
+    def failing(account: Account, submission_id: str, **file: Any) -> Any:
         if submission_id == bad:
             raise KeyError("somebody@example.com")
-        return settle_file(engine, submission_id, **file)
+        return settle_file(account, submission_id, **file)
 
     with monkeypatch.context() as broken:
         broken.setattr(landing, "_settle_file", failing)
@@ -119,7 +123,7 @@ def test_an_advance_in_which_a_batch_fails_fails_at_its_end(
     assert states == {bad: "completed", good: "landed"}
 
 
-def test_the_same_state_asks_under_the_same_key(installation: Installation) -> None:
+def test_the_same_state_asks_under_the_same_key(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     keys = {request.run_key for _ in range(2) for request in installation.requests()}
     # A new key comes only with the next half minute, for when the first run came to nothing.
@@ -128,7 +132,7 @@ def test_the_same_state_asks_under_the_same_key(installation: Installation) -> N
 
 
 def test_while_an_advance_run_is_unfinished_no_other_is_asked_for(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.buy(DAYS)
     job = installation.defs.resolve_job_def("advance_job")
@@ -139,7 +143,7 @@ def test_while_an_advance_run_is_unfinished_no_other_is_asked_for(
 
 
 def test_a_run_that_a_power_cut_ended_does_not_hold_up_the_next_for_long(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.buy(DAYS)
     job = installation.defs.resolve_job_def("advance_job")
@@ -149,7 +153,9 @@ def test_a_run_that_a_power_cut_ended_does_not_hold_up_the_next_for_long(
     assert installation.requests()
 
 
-def test_final_days_next_to_each_other_are_loaded_in_one_run(installation: Installation) -> None:
+def test_final_days_next_to_each_other_are_loaded_in_one_run(
+    installation: SandboxedInstallation,
+) -> None:
     installation.buy(DAYS)
     land(installation)
     (request,) = installation.requests()
@@ -158,7 +164,7 @@ def test_final_days_next_to_each_other_are_loaded_in_one_run(installation: Insta
     assert {**request.tags, **range_tags(DAYS)} == request.tags
 
 
-def test_days_apart_are_loaded_in_runs_of_their_own(installation: Installation) -> None:
+def test_days_apart_are_loaded_in_runs_of_their_own(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS[:1])
     installation.buy(DAYS[2:])
     land(installation)
@@ -168,14 +174,16 @@ def test_days_apart_are_loaded_in_runs_of_their_own(installation: Installation) 
     assert starts == {"2026-01-05", "2026-01-07"}
 
 
-def test_no_load_is_asked_for_twice(installation: Installation) -> None:
+def test_no_load_is_asked_for_twice(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     land(installation)
     assert len(installation.requests()) == 1
     assert not installation.requests()
 
 
-def test_a_load_that_came_to_nothing_is_asked_for_again_later(installation: Installation) -> None:
+def test_a_load_that_came_to_nothing_is_asked_for_again_later(
+    installation: SandboxedInstallation,
+) -> None:
     installation.buy(DAYS)
     land(installation)
     first = installation.requests()
@@ -187,7 +195,7 @@ def test_a_load_that_came_to_nothing_is_asked_for_again_later(installation: Inst
     assert again.run_key not in {request.run_key for request in first}
 
 
-def test_each_vain_load_makes_the_next_wait_longer(installation: Installation) -> None:
+def test_each_vain_load_makes_the_next_wait_longer(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     land(installation)
     installation.requests()
@@ -199,7 +207,7 @@ def test_each_vain_load_makes_the_next_wait_longer(installation: Installation) -
     assert installation.requests()
 
 
-def test_when_all_is_loaded_it_asks_for_nothing(installation: Installation) -> None:
+def test_when_all_is_loaded_it_asks_for_nothing(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.settle()
     assert "0 of 5 slots busy" in said(installation)
@@ -212,7 +220,7 @@ def test_when_all_is_loaded_it_asks_for_nothing(installation: Installation) -> N
 
 
 def test_an_unreachable_vendor_is_said_not_raised(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     with sandbox.refusing():
@@ -222,7 +230,7 @@ def test_an_unreachable_vendor_is_said_not_raised(
 
 
 def test_a_submit_of_unknown_fate_is_found_again_and_bought_once(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     sandbox.fail("connection_lost_after_accept")
     installation.buy(DAYS)
@@ -233,7 +241,7 @@ def test_a_submit_of_unknown_fate_is_found_again_and_bought_once(
 
 
 def test_an_advance_run_without_a_key_fails_once_and_says_what_to_set(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.start(CRUSTDATA_API_KEY="")
     assert "CRUSTDATA_API_KEY is not set" in reason_of(installation.run("advance_job"))

@@ -14,7 +14,7 @@ from crust_pipeline.defs.graph import Graph
 from crust_pipeline.ledger import queries
 from crust_pipeline.settings import Settings
 from crust_pipeline_tests.bought import SAMPLE
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.everybody import bytes_of, everybody, named_in
 from crust_pipeline_tests.people import DAYS, write_people
 
@@ -35,7 +35,7 @@ def upstream(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def history(installation: Installation, tmp_path: Path) -> Iterator[Path]:
+def history(installation: SandboxedInstallation, tmp_path: Path) -> Iterator[Path]:
     """Where Dagster keeps runs, events, metadata and logs, on disk as in production."""
     folder = tmp_path / "dagster"
     folder.mkdir()
@@ -45,7 +45,7 @@ def history(installation: Installation, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_nothing_that_is_kept_or_printed_names_anybody(
-    installation: Installation,
+    installation: SandboxedInstallation,
     history: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -65,7 +65,7 @@ def test_nothing_that_is_kept_or_printed_names_anybody(
     assert not named_in(written, people)
 
 
-def follow(installation: Installation, days: list[date]) -> None:
+def follow(installation: SandboxedInstallation, days: list[date]) -> None:
     """Do what the sensor asks for until the days are loaded."""
     for _ in range(20):
         for request in installation.requests():

@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 
 from crust_pipeline.definitions import defs
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.people import DAYS
 
 
 def test_the_report_is_written_and_tells_its_numbers(
-    installation: Installation, tmp_path: Path
+    installation: SandboxedInstallation, tmp_path: Path
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -29,7 +29,7 @@ def test_the_report_is_written_and_tells_its_numbers(
     assert (shown["crust/rows_open"], shown["crust/unknown_submits"]) == (0, 0)
 
 
-def test_the_report_of_nothing_can_be_written(installation: Installation) -> None:
+def test_the_report_of_nothing_can_be_written(installation: SandboxedInstallation) -> None:
     assert installation.run("write_report").success
 
 

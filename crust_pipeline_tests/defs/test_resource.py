@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from crust_pipeline.defs.resource import PipelineResource, build_resource
 from crust_pipeline.settings import Settings, SettingsError
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 
 
 def settings_of(resource: PipelineResource) -> Settings:
@@ -74,7 +74,9 @@ def test_every_field_says_what_it_is_and_which_variable_it_takes_the_place_of() 
         assert f"Else {'PRONTO' if name.startswith('pronto') else 'CRUST'}" in str(field), name
 
 
-def launch(installation: Installation, config: dict[str, object]) -> dg.ExecuteInProcessResult:
+def launch(
+    installation: SandboxedInstallation, config: dict[str, object]
+) -> dg.ExecuteInProcessResult:
     job = installation.defs.resolve_job_def("write_report")
     return job.execute_in_process(
         instance=installation.instance, run_config={"resources": {"crust": {"config": config}}}
@@ -94,14 +96,14 @@ def launch(installation: Installation, config: dict[str, object]) -> dg.ExecuteI
     ],
 )
 def test_the_launchpad_takes_only_what_a_run_can_do(
-    installation: Installation, config: dict[str, object]
+    installation: SandboxedInstallation, config: dict[str, object]
 ) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
         launch(installation, config)
 
 
 def test_what_the_launchpad_takes_holds_for_that_run(
-    installation: Installation, tmp_path: Path
+    installation: SandboxedInstallation, tmp_path: Path
 ) -> None:
     config = {"data_dir": str(tmp_path / "other"), "poll_seconds": 2, "credit_limit_per_run": 0.3}
     assert launch(installation, config).success
@@ -109,7 +111,7 @@ def test_what_the_launchpad_takes_holds_for_that_run(
 
 
 def test_nothing_of_the_settings_gets_into_what_dagster_keeps_of_a_job(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.start(CRUSTDATA_API_KEY="sesame", CRUST_RAW="cellar")
     run = installation.run("write_report").dagster_run

@@ -14,11 +14,18 @@ from crust_pipeline.app import days
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
-from crust_pipeline_tests.defs.conftest import Installation, checks_of, range_tags, reason_of
+from crust_pipeline_tests.defs.conftest import (
+    SandboxedInstallation,
+    checks_of,
+    range_tags,
+    reason_of,
+)
 from crust_pipeline_tests.people import DAYS, write_people
 
 
-def test_each_day_shows_its_own_rows_credits_and_outcomes(installation: Installation) -> None:
+def test_each_day_shows_its_own_rows_credits_and_outcomes(
+    installation: SandboxedInstallation,
+) -> None:
     installation.buy(DAYS)
     installation.settle()
     shown = [installation.metadata("people", day) for day in DAYS]
@@ -33,7 +40,7 @@ def test_each_day_shows_its_own_rows_credits_and_outcomes(installation: Installa
 
 
 def test_credits_computed_are_what_the_vendor_charged(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -41,7 +48,7 @@ def test_credits_computed_are_what_the_vendor_charged(
     assert sum(shown) == sandbox.state.account.spent
 
 
-def test_columns_and_where_they_come_from_are_shown(installation: Installation) -> None:
+def test_columns_and_where_they_come_from_are_shown(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.settle()
     spec = installation.defs.resolve_asset_graph().get(dg.AssetKey("people"))
@@ -54,7 +61,7 @@ def test_columns_and_where_they_come_from_are_shown(installation: Installation) 
     assert source.column_name == "data.basic_profile.headline"
 
 
-def test_nothing_personal_is_shown(installation: Installation, tmp_path: Path) -> None:
+def test_nothing_personal_is_shown(installation: SandboxedInstallation, tmp_path: Path) -> None:
     installation.buy(DAYS)
     installation.settle()
     with duckdb.connect(str(tmp_path / "data" / "warehouse.duckdb"), read_only=True) as con:
@@ -68,7 +75,7 @@ def test_nothing_personal_is_shown(installation: Installation, tmp_path: Path) -
 
 
 def test_an_upstream_that_changed_since_is_no_loss(
-    installation: Installation, upstream: Path
+    installation: SandboxedInstallation, upstream: Path
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -84,7 +91,7 @@ def test_an_upstream_that_changed_since_is_no_loss(
 
 
 def test_a_row_that_is_not_written_stops_the_run_before_the_warehouse(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -107,7 +114,7 @@ def test_a_row_that_is_not_written_stops_the_run_before_the_warehouse(
 
 @pytest.mark.parametrize("switches", [Switches()])
 def test_result_tables_materialised_too_early_are_empty_and_say_pending(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.buy(DAYS)
     assert installation.run("load_enrich", tags=range_tags(DAYS)).success
@@ -119,7 +126,7 @@ def test_result_tables_materialised_too_early_are_empty_and_say_pending(
 
 @pytest.mark.parametrize("switches", [Switches()])
 def test_days_loaded_too_early_are_loaded_again_when_they_are_final(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.buy(DAYS)
     assert installation.run("load_enrich", tags=range_tags(DAYS)).success
@@ -128,7 +135,9 @@ def test_days_loaded_too_early_are_loaded_again_when_they_are_final(
     assert installation.metadata("people", DAYS[0])["dagster/partition_row_count"] == 6
 
 
-def test_days_that_were_never_planned_can_be_materialised(installation: Installation) -> None:
+def test_days_that_were_never_planned_can_be_materialised(
+    installation: SandboxedInstallation,
+) -> None:
     assert installation.run("load_enrich", tags=range_tags(DAYS)).success
     assert installation.metadata("people", DAYS[0])["dagster/partition_row_count"] == 0
 
@@ -145,7 +154,7 @@ def break_day(monkeypatch: pytest.MonkeyPatch, bad: date) -> None:
 
 
 def test_a_run_with_a_bad_day_loads_the_others_and_fails_at_its_end(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.buy(DAYS)
     installation.requests()
@@ -168,7 +177,7 @@ def test_a_run_with_a_bad_day_loads_the_others_and_fails_at_its_end(
 
 
 def test_the_warehouse_holds_what_the_lake_holds(
-    installation: Installation, tmp_path: Path
+    installation: SandboxedInstallation, tmp_path: Path
 ) -> None:
     installation.buy(DAYS)
     installation.settle()
@@ -179,7 +188,7 @@ def test_the_warehouse_holds_what_the_lake_holds(
 
 
 def test_a_reader_leaves_the_warehouse_behind_but_the_run_succeeds(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(days, "WAREHOUSE_WAIT_SECONDS", 0.0)
     assert installation.materialize("warehouse").success
@@ -191,7 +200,7 @@ def test_a_reader_leaves_the_warehouse_behind_but_the_run_succeeds(
     assert latest(installation, "warehouse")["crust/partitions_behind"] == 0
 
 
-def latest(installation: Installation, asset: str) -> dict[str, Any]:
+def latest(installation: SandboxedInstallation, asset: str) -> dict[str, Any]:
     event = installation.instance.get_latest_materialization_event(dg.AssetKey(asset))
     assert event
     assert event.asset_materialization
@@ -199,7 +208,7 @@ def latest(installation: Installation, asset: str) -> dict[str, Any]:
 
 
 def test_a_line_that_cannot_be_read_is_quarantined_and_a_check_warns(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     sandbox.fail("malformed_lines", value=1)
     installation.buy(DAYS)
@@ -213,7 +222,7 @@ def test_a_line_that_cannot_be_read_is_quarantined_and_a_check_warns(
 
 
 def test_a_line_of_the_upstream_that_is_no_csv_is_quarantined(
-    installation: Installation, upstream: Path
+    installation: SandboxedInstallation, upstream: Path
 ) -> None:
     with upstream.open("a") as file:
         file.write("2026-01-05,a,b,c,d\n")
@@ -224,7 +233,7 @@ def test_a_line_of_the_upstream_that_is_no_csv_is_quarantined(
 
 
 def test_a_link_that_died_is_told_in_the_run_and_in_the_outcomes(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     sandbox.state.change(links_renewed=False)
     installation.buy(DAYS)
@@ -235,7 +244,7 @@ def test_a_link_that_died_is_told_in_the_run_and_in_the_outcomes(
     assert installation.outcomes(DAYS) == {"expired": 12, "invalid_input": 1}
 
 
-def test_a_preview_shows_what_is_filled_but_nobody(installation: Installation) -> None:
+def test_a_preview_shows_what_is_filled_but_nobody(installation: SandboxedInstallation) -> None:
     installation.buy(DAYS)
     installation.settle()
     shown = installation.metadata("people", DAYS[-1])["crust/preview"]
@@ -244,7 +253,9 @@ def test_a_preview_shows_what_is_filled_but_nobody(installation: Installation) -
     assert "person-" not in shown
 
 
-def test_every_line_of_the_files_is_accounted_for_in_a_check(installation: Installation) -> None:
+def test_every_line_of_the_files_is_accounted_for_in_a_check(
+    installation: SandboxedInstallation,
+) -> None:
     installation.buy(DAYS)
     installation.settle()
     checks = checks_of(installation.run("load_enrich", tags=range_tags(DAYS)))

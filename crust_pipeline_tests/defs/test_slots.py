@@ -10,13 +10,13 @@ from crust_pipeline.defs import monitoring
 from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.people import DAYS
 
 
 @pytest.mark.parametrize("switches", [Switches(job_seconds=(3,))])
 def test_a_job_that_ends_during_a_tick_is_seen_by_it(
-    installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def passes(seconds: float) -> None:
         installation.clock.advance(seconds)
@@ -30,7 +30,7 @@ def test_a_job_that_ends_during_a_tick_is_seen_by_it(
 
 
 def test_an_advance_run_goes_on_while_jobs_end(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.start(CRUST_MAX_ACTIVE_BATCHES="1")
     for day in DAYS:

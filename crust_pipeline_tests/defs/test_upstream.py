@@ -9,7 +9,7 @@ from crust_pipeline.defs.partitions import daily_partitions, days_of, one_run
 from crust_pipeline.defs.resource import PipelineResource
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.settings import Settings
-from crust_pipeline_tests.defs.conftest import Installation
+from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.people import DAYS
 
 
@@ -25,7 +25,7 @@ def from_a_database(context: dg.AssetExecutionContext, crust: PipelineResource) 
 
 
 def test_another_asset_may_write_the_upstream_table(
-    installation: Installation, sandbox: RunningSandbox
+    installation: SandboxedInstallation, sandbox: RunningSandbox
 ) -> None:
     installation.start(upstream=from_a_database, CRUST_UPSTREAM="")
     installation.buy(DAYS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.orders import operations_of
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.local_dagster.instance import DagsterInstance
@@ -82,7 +82,7 @@ def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
     launch_backfill(page, instance.ui_url)
     # The daemon looks for backfills when it starts, and then every 30 s (Dagster 1.13).
     instance.start_daemon()
-    pipeline = Pipeline(settings=Settings.from_env(settings))
+    pipeline = Installation(settings=Settings.from_env(settings))
     wait_until_loaded(instance, pipeline, tmp_path / "dagster")
     ui = instance.ui_url
     open_tab(page, ui, "/runs", "load_enrich", "Success")
@@ -107,7 +107,7 @@ def test_a_backfill_launched_in_the_ui_can_be_watched_and_looked_at(
     pipeline.ledger.close()
 
 
-def wait_until_loaded(instance: DagsterInstance, pipeline: Pipeline, home: Path) -> None:
+def wait_until_loaded(instance: DagsterInstance, pipeline: Installation, home: Path) -> None:
     expected = len(DAYS) * len(operations_of(pipeline.settings))
 
     def loaded() -> bool:

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import event
 
-from crust_pipeline.buying.account import Engine
+from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import plan
 from crust_pipeline.buying.replan import replacements, same_again
@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
         """The ledger as a process that starts finds it; without waiting for the disk."""
         ledger = Ledger(self.url, account="test")
         if not POSTGRES:
-            event.listen(ledger.engine, "checkout", _do_not_wait_for_the_disk)
+            event.listen(ledger.account, "checkout", _do_not_wait_for_the_disk)
         return ledger
 
     def teardown(self) -> None:
@@ -82,8 +82,8 @@ class Machine(RuleBasedStateMachine):
             self.folder.cleanup()
 
     @property
-    def engine(self) -> Engine:
-        return Engine(
+    def account(self) -> Account:
+        return Account(
             ledger=self.ledger,
             client=cast("Any", None),
             products={"enrich": ENRICH},
@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
                 intent.submission_id,
                 reason="no",
                 now=self.now,
-                instead=replacements(self.engine, intent.submission_id),
+                instead=replacements(self.account, intent.submission_id),
             )
 
     @rule(intent=consumes(intents))
@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
                 ledger_submit.submit_again(
                     self.ledger,
                     submission_id,
-                    instead=same_again(self.engine, submission_id),
+                    instead=same_again(self.account, submission_id),
                     reason=decision,
                     limits=NO_LIMITS,
                     now=self.now,
@@ -271,7 +271,7 @@ class Machine(RuleBasedStateMachine):
                 submission_id,
                 reason="failed",
                 now=self.now,
-                instead=replacements(self.engine, submission_id, whole=whole),
+                instead=replacements(self.account, submission_id, whole=whole),
             )
             for _ in range(1 + twice)
         ]

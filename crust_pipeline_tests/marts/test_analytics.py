@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.marts import MARTS
 from crust_pipeline_tests.marts.conftest import DAY, EARLY, LATE, NEXT_DAY, Shop
 
@@ -18,7 +18,7 @@ QUESTIONS = dict(
 EMPTY_IN_A_FIRST_WEEK = {"1", "5"}
 
 
-def ask(bought: Pipeline | Shop, number: str) -> list[dict[str, Any]]:
+def ask(bought: Installation | Shop, number: str) -> list[dict[str, Any]]:
     (query,) = [sql for title, sql in QUESTIONS.items() if title.startswith(f"{number}.")]
     with bought.lake.connect() as con:
         answer = con.execute(query)
@@ -32,12 +32,12 @@ def test_there_are_ten_questions_and_every_mart_is_told_of() -> None:
 
 
 @pytest.mark.parametrize("title", QUESTIONS)
-def test_a_question_has_an_answer(bought: Pipeline, title: str) -> None:
+def test_a_question_has_an_answer(bought: Installation, title: str) -> None:
     number = title.split(".", maxsplit=1)[0]
     assert bool(ask(bought, number)) == (number not in EMPTY_IN_A_FIRST_WEEK)
 
 
-def test_next_month_is_thirty_times_the_average_day(bought: Pipeline) -> None:
+def test_next_month_is_thirty_times_the_average_day(bought: Installation) -> None:
     with bought.lake.connect() as con:
         ((spent, days),) = con.execute(
             "SELECT sum(credits_computed), count(DISTINCT partition_date) FROM credit_usage"
@@ -46,7 +46,7 @@ def test_next_month_is_thirty_times_the_average_day(bought: Pipeline) -> None:
     assert abs(told - float(spent) / days * 30) < 3
 
 
-def test_no_more_addresses_than_people_are_counted_for_a_company(bought: Pipeline) -> None:
+def test_no_more_addresses_than_people_are_counted_for_a_company(bought: Installation) -> None:
     for row in ask(bought, "4"):
         assert row["asked"] >= max(row["profiles"], row["with_address"])
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from crust_pipeline.app.days import load_accounts, load_results, load_upstream, plan_days
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.advance import advance
 from crust_pipeline.buying.recover import reconcile
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.spending import CreditUsage
 from crust_pipeline.sandbox.clock import Clock
-from crust_pipeline.sandbox.people import Fate, person_of_slug
+from crust_pipeline.sandbox.people import Standing, person_of_slug
 from crust_pipeline.sandbox.serve import RunningSandbox, SandboxConfig, running_sandbox
 from crust_pipeline.sandbox.switches import Fault, Switches
 from crust_pipeline.settings import Settings
@@ -34,7 +34,7 @@ SAMS_EMAIL, NOBODYS_EMAIL = "sam@example.com", "nobody@example.com"
 KNOWN = [
     f"linkedin.com/in/person-{number}"
     for number in range(30)
-    if person_of_slug(f"person-{number}").fate is Fate.KNOWN
+    if person_of_slug(f"person-{number}").standing is Standing.KNOWN
 ][:12]
 EVERYBODY = [SAM, NOBODY, REMOVED, UNREACHABLE, *KNOWN]
 WITH_CONSENT = {
@@ -51,7 +51,7 @@ LINEAGE = {"submission_id", "batch_id", "source_file", "source_line", "run_id", 
 class Bought:
     """What came of a purchase."""
 
-    pipeline: Pipeline
+    pipeline: Installation
     sandbox: RunningSandbox
     operation: str
 
@@ -135,11 +135,11 @@ class Bought:
 
     def go_on(self) -> None:
         """Go on until nothing is under way, then fill the tables."""
-        engine = self.pipeline.accounts["crustdata"]
+        account = self.pipeline.accounts["crustdata"]
         for _ in range(TURNS):
-            reconcile(engine)
-            advance(engine)
-            states = queries.summary(engine.ledger, now=engine.now()).batches
+            reconcile(account)
+            advance(account)
+            states = queries.summary(account.ledger, now=account.now()).batches
             if not set(states) - {"landed", "loaded", "rejected", "failed"}:
                 break
             self.sandbox.clock.advance(30)
@@ -200,7 +200,7 @@ class Market:
             "CRUST_POLL_SECONDS": "1",
             **settings,
         }
-        pipeline = Pipeline(settings=Settings.from_env(environment), clock=clock.now)
+        pipeline = Installation(settings=Settings.from_env(environment), clock=clock.now)
         self.stack.callback(pipeline.ledger.close)
         load_upstream(pipeline, start=DAY, end=DAY, run_id="test")
         bought = Bought(pipeline, sandbox, operation)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.ledger import slots
 from crust_pipeline.report.facts import Facts, gather
 from crust_pipeline.report.page import render, write_report
@@ -18,7 +18,7 @@ TITLES = ["Spend", "Funnel", "Fill rate", "Slots in use", "Days", "Cost of a res
 
 
 @pytest.fixture(scope="module")
-def facts(bought: Pipeline) -> Facts:
+def facts(bought: Installation) -> Facts:
     return gather(bought)
 
 
@@ -28,8 +28,8 @@ def page(facts: Facts) -> str:
 
 
 @pytest.fixture
-def nothing(tmp_path: Path) -> Iterator[Pipeline]:
-    pipeline = Pipeline(settings=Settings.from_env({"CRUST_DATA_DIR": str(tmp_path)}))
+def nothing(tmp_path: Path) -> Iterator[Installation]:
+    pipeline = Installation(settings=Settings.from_env({"CRUST_DATA_DIR": str(tmp_path)}))
     yield pipeline
     pipeline.ledger.close()
 
@@ -103,7 +103,7 @@ def test_every_element_is_closed(page: str) -> None:
     assert not open_tags
 
 
-def test_its_figures_are_those_of_the_accounts(facts: Facts, bought: Pipeline) -> None:
+def test_its_figures_are_those_of_the_accounts(facts: Facts, bought: Installation) -> None:
     with bought.lake.connect() as con:
         ((computed,),) = con.execute("SELECT sum(credits_computed) FROM credit_usage").fetchall()
         ((rows,),) = con.execute("SELECT count(*) FROM outcomes").fetchall()
@@ -112,13 +112,13 @@ def test_its_figures_are_those_of_the_accounts(facts: Facts, bought: Pipeline) -
     assert sum(row["rows"] for row in facts.days) == rows
 
 
-def test_no_more_slots_were_held_than_there_are(facts: Facts, bought: Pipeline) -> None:
+def test_no_more_slots_were_held_than_there_are(facts: Facts, bought: Installation) -> None:
     held = [moment.held for moment in slots.slots_over_time(bought.ledger)]
     assert 0 < max(held) <= facts.slots
     assert held[-1] == 0
 
 
-def test_nobody_is_on_it(page: str, bought: Pipeline) -> None:
+def test_nobody_is_on_it(page: str, bought: Installation) -> None:
     with bought.lake.connect() as con:
         found = con.execute(
             "SELECT name FROM people UNION ALL SELECT email FROM contact_emails "
@@ -128,7 +128,7 @@ def test_nobody_is_on_it(page: str, bought: Pipeline) -> None:
     assert not [value for (value,) in found if value and value in page]
 
 
-def test_a_report_of_nothing_says_so(nothing: Pipeline, tmp_path: Path) -> None:
+def test_a_report_of_nothing_says_so(nothing: Installation, tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.html"
     write_report(nothing, path)
     assert path.read_text(encoding="utf-8").count("Nothing yet.") == len(TITLES)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crust_pipeline.sandbox.fields import ENRICH_FIELDS
-from crust_pipeline.sandbox.people import Fate, person_of_slug, slug_of
+from crust_pipeline.sandbox.people import Standing, person_of_slug, slug_of
 from crust_pipeline.sandbox.records import person
 
 Path = tuple[str, ...]
@@ -76,11 +76,11 @@ def test_no_text_is_too_odd_to_look_up(text: str) -> None:
 
 
 def test_the_shares_of_fates_are_as_stated() -> None:
-    fates = Counter(person_of_slug(f"somebody-{n}").fate for n in range(20_000))
-    shares = {fate: count / 20_000 for fate, count in fates.items()}
-    assert shares[Fate.UNKNOWN] == pytest.approx(0.08, abs=0.01)
-    assert shares[Fate.REDACTED] == pytest.approx(0.015, abs=0.005)
-    assert shares[Fate.SHELL] == pytest.approx(0.01, abs=0.005)
+    fates = Counter(person_of_slug(f"somebody-{n}").standing for n in range(20_000))
+    shares = {standing: count / 20_000 for standing, count in fates.items()}
+    assert shares[Standing.UNKNOWN] == pytest.approx(0.08, abs=0.01)
+    assert shares[Standing.REDACTED] == pytest.approx(0.015, abs=0.005)
+    assert shares[Standing.SHELL] == pytest.approx(0.01, abs=0.005)
 
 
 def test_a_small_share_of_emails_leads_to_somebody() -> None:

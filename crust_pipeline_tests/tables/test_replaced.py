@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crust_pipeline.tables.store.replaced import ReplacedError, again, unreplaced
+from crust_pipeline.tables.store.replaced import ReplacedError, retry_replaced, unreplaced
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_what_was_read_of_a_file_that_stayed_is_given(file: Path) -> None:
         with unreplaced([file]):
             return file.read_text()
 
-    assert again(read, sleep=_never) == "old"
+    assert retry_replaced(read, sleep=_never) == "old"
 
 
 def test_what_was_read_of_a_file_that_was_replaced_is_read_again(file: Path) -> None:
@@ -38,7 +38,7 @@ def test_what_was_read_of_a_file_that_was_replaced_is_read_again(file: Path) -> 
                 _replace(file, "new")
             return text
 
-    assert again(read, sleep=_no_time) == "new"
+    assert retry_replaced(read, sleep=_no_time) == "new"
 
 
 def test_an_error_of_a_file_that_was_replaced_is_forgotten(file: Path) -> None:
@@ -49,7 +49,7 @@ def test_an_error_of_a_file_that_was_replaced_is_forgotten(file: Path) -> None:
                 raise ValueError("no such codec")
             return file.read_text()
 
-    assert again(read, sleep=_no_time) == "new"
+    assert retry_replaced(read, sleep=_no_time) == "new"
 
 
 def test_a_file_that_is_replaced_each_time_is_an_error_that_names_it(file: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_file_that_is_replaced_each_time_is_an_error_that_names_it(file: Path)
             _replace(file, file.read_text() + "r")
 
     with pytest.raises(ReplacedError, match=f"{file} was replaced each time"):
-        again(read, sleep=pauses.append)
+        retry_replaced(read, sleep=pauses.append)
 
     assert 5 < sum(pauses) < 10
 
@@ -80,7 +80,7 @@ def test_what_is_wrong_with_a_question_is_told_at_once(
             error()
 
     with pytest.raises(kind):
-        again(read, sleep=_never)
+        retry_replaced(read, sleep=_never)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, duckdb.InterruptException])
@@ -91,7 +91,7 @@ def test_who_interrupts_is_not_made_to_wait(file: Path, error: type[BaseExceptio
             raise error("interrupted")
 
     with pytest.raises(error):
-        again(read, sleep=_never)
+        retry_replaced(read, sleep=_never)
 
 
 def test_a_long_address_is_no_file_and_no_error() -> None:
@@ -107,7 +107,7 @@ def test_a_file_that_comes_meanwhile_is_no_replacement(file: Path) -> None:
             other.write_text("of another day")
             return file.read_text()
 
-    assert again(read, sleep=_never) == "old"
+    assert retry_replaced(read, sleep=_never) == "old"
 
 
 def _never(_seconds: float) -> None:

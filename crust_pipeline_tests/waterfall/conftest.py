@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.run_loop import RunReport, run_to_end
 from crust_pipeline.inbox.app import build_app
 from crust_pipeline.inbox.store import Store
@@ -36,11 +36,11 @@ class Clock:
 
 
 @dataclass(slots=True)
-class Installation:
+class SandboxedInstallation:
     """A pipeline that buys from both vendors."""
 
     sandbox: RunningSandbox
-    pipeline: Pipeline
+    pipeline: Installation
     clock: Clock
 
     def run(self, *operations: str, until: Callable[[], bool] | None = None) -> RunReport:
@@ -102,7 +102,7 @@ def people(upstream: Path) -> int:
 @pytest.fixture
 def installation(
     settings: dict[str, str], sandbox: RunningSandbox, people: int, tmp_path: Path
-) -> Iterator[Installation]:
+) -> Iterator[SandboxedInstallation]:
     assert people
     sandbox.pronto.switches = ProntoSwitches(seconds=0)
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
@@ -110,7 +110,9 @@ def installation(
         yield installed(settings, sandbox, CRUST_LEDGER_URL=url, CRUST_INBOX_URL=address)
 
 
-def installed(settings: dict[str, str], sandbox: RunningSandbox, **more: str) -> Installation:
+def installed(
+    settings: dict[str, str], sandbox: RunningSandbox, **more: str
+) -> SandboxedInstallation:
     environment = settings | {
         "PRONTO_API_KEY": sandbox.api_key,
         "PRONTO_BASE_URL": sandbox.pronto_url,
@@ -118,5 +120,5 @@ def installed(settings: dict[str, str], sandbox: RunningSandbox, **more: str) ->
         **more,
     }
     clock = Clock()
-    pipeline = Pipeline(settings=Settings.from_env(environment), clock=clock)
-    return Installation(sandbox, pipeline, clock)
+    pipeline = Installation(settings=Settings.from_env(environment), clock=clock)
+    return SandboxedInstallation(sandbox, pipeline, clock)

@@ -18,7 +18,7 @@ from crust_pipeline_tests.people import write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,
     DAY,
-    Installation,
+    SandboxedInstallation,
     installed,
     served_inbox,
 )
@@ -43,14 +43,14 @@ EVERY_ORDER = pytest.mark.parametrize(
     "order", ["crustdata", "pronto", "crustdata,pronto", "pronto,crustdata"]
 )
 BOTH_ORDERS = pytest.mark.parametrize("order", ["crustdata,pronto", "pronto,crustdata"])
-Bought = Callable[..., Installation]
+Bought = Callable[..., SandboxedInstallation]
 
 
 def setting_of(contact_type: str) -> str:
     return f"CRUST_{contact_type.upper()}_VENDORS"
 
 
-def steps(installation: Installation) -> list[str]:
+def steps(installation: SandboxedInstallation) -> list[str]:
     """The operations that ask for contact data, in order."""
     operations = operations_of(installation.pipeline.settings)
     return [name for name in operations if name not in {"identify", "enrich"}]
@@ -59,10 +59,10 @@ def steps(installation: Installation) -> list[str]:
 @pytest.fixture(scope="module")
 def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bought]:
     """What an order of vendors buys for thirty people, bought once for all tests."""
-    known: dict[object, Installation] = {}
+    known: dict[object, SandboxedInstallation] = {}
     with ExitStack() as stack:
 
-        def buy_once(**orders: str) -> Installation:
+        def buy_once(**orders: str) -> SandboxedInstallation:
             key = frozenset(orders.items())
             if key not in known:
                 folder = tmp_path_factory.mktemp("waterfall")
@@ -92,13 +92,13 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bought]:
         yield buy_once
 
 
-def keys(installation: Installation, operation: str, *outcomes: str) -> set[str | None]:
+def keys(installation: SandboxedInstallation, operation: str, *outcomes: str) -> set[str | None]:
     """The people who had one of these outcomes."""
     found = queries.outcomes(installation.pipeline.ledger, operation, [DAY])
     return {item.profile_key for item in found if item.outcome in outcomes}
 
 
-def deliverable(installation: Installation, contact_type: str, vendor: str) -> set[str]:
+def deliverable(installation: SandboxedInstallation, contact_type: str, vendor: str) -> set[str]:
     """The people of whom a vendor has delivered something that can be used."""
     query = f"SELECT DISTINCT profile_key FROM {DELIVERED[contact_type]} AND vendor = '{vendor}'"
     return {key for (key,) in installation.rows(query)}

@@ -26,13 +26,15 @@ from crust_pipeline_tests.people import write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,
     DAY,
-    Installation,
+    SandboxedInstallation,
     installed,
     served_inbox,
 )
 
 
-def test_who_has_no_deliverable_e_mail_goes_to_the_next_vendor(installation: Installation) -> None:
+def test_who_has_no_deliverable_e_mail_goes_to_the_next_vendor(
+    installation: SandboxedInstallation,
+) -> None:
     report = installation.run()
     assert report.stopped is None
     outcomes = report.outcomes["bulk_contact"]
@@ -57,7 +59,7 @@ def test_who_has_no_deliverable_e_mail_goes_to_the_next_vendor(installation: Ins
     assert outcomes["matched"] > 0
 
 
-def test_both_vendors_are_in_the_tables(installation: Installation) -> None:
+def test_both_vendors_are_in_the_tables(installation: SandboxedInstallation) -> None:
     report = installation.run()
     vendors = dict(
         installation.rows(
@@ -77,7 +79,7 @@ def test_both_vendors_are_in_the_tables(installation: Installation) -> None:
     assert installation.rows("SELECT count(*) FROM quarantine") == [(0,)]
 
 
-def test_a_second_run_buys_nothing_again(installation: Installation) -> None:
+def test_a_second_run_buys_nothing_again(installation: SandboxedInstallation) -> None:
     first = installation.run()
     requests = installation.sandbox.pronto.requests["POST /contacts/bulk_enrich"]
     again = installation.run()
@@ -85,7 +87,7 @@ def test_a_second_run_buys_nothing_again(installation: Installation) -> None:
     assert again.outcomes == first.outcomes
 
 
-def test_a_preview_buys_and_writes_nothing(installation: Installation) -> None:
+def test_a_preview_buys_and_writes_nothing(installation: SandboxedInstallation) -> None:
     pipeline = installation.pipeline
     report = preview_plan(pipeline, "bulk_contact", start=DAY, end=DAY, policy=pipeline.policy)
     assert report.rows == 41
@@ -93,7 +95,7 @@ def test_a_preview_buys_and_writes_nothing(installation: Installation) -> None:
     assert installation.batches() == []
 
 
-def test_the_files_hold_the_deliveries_as_they_came(installation: Installation) -> None:
+def test_the_files_hold_the_deliveries_as_they_came(installation: SandboxedInstallation) -> None:
     installation.run("bulk_contact")
     batch = installation.batches()[0]
     kept = inbox.delivered(installation.pipeline.ledger, batch["submission_id"])
@@ -104,7 +106,7 @@ def test_the_files_hold_the_deliveries_as_they_came(installation: Installation) 
 
 @pytest.mark.parametrize("trouble", ["twice", "forged"])
 def test_repeated_and_forged_deliveries_change_nothing(
-    installation: Installation, trouble: str
+    installation: SandboxedInstallation, trouble: str
 ) -> None:
     switches = installation.sandbox.pronto.switches
     installation.sandbox.pronto.switches = (
@@ -120,7 +122,7 @@ def test_repeated_and_forged_deliveries_change_nothing(
 
 
 def test_lost_deliveries_are_unknown_when_the_deadline_has_passed(
-    installation: Installation,
+    installation: SandboxedInstallation,
 ) -> None:
     installation.sandbox.pronto.switches = ProntoSwitches(seconds=0, deliveries="lossy")
 
@@ -176,7 +178,7 @@ def test_without_an_inbox_everybody_is_asked_for_alone_and_polled(
 
 
 def test_a_submit_whose_answer_was_lost_is_known_by_its_deliveries(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = ProntoClient.bulk_enrich
 
@@ -190,7 +192,7 @@ def test_a_submit_whose_answer_was_lost_is_known_by_its_deliveries(
     assert installation.sandbox.pronto.requests["POST /contacts/bulk_enrich"] == 1
 
 
-def test_an_unheard_of_refusal_stops_the_operation(installation: Installation) -> None:
+def test_an_unheard_of_refusal_stops_the_operation(installation: SandboxedInstallation) -> None:
     installation.sandbox.pronto.switches = ProntoSwitches(refusal="The stars are not right")
     report = installation.run("bulk_contact")
     assert "The stars are not right" in (report.stopped or "")
@@ -228,7 +230,7 @@ def test_personal_data_needs_our_own_consent_at_either_vendor(
 
 
 def test_names_come_from_what_was_bought_when_the_upstream_has_none(
-    installation: Installation, upstream: Path
+    installation: SandboxedInstallation, upstream: Path
 ) -> None:
     write_people(upstream, [(DAY, f"https://www.linkedin.com/in/person-{n}") for n in range(30)])
     without = installation.run("bulk_contact")
@@ -237,7 +239,7 @@ def test_names_come_from_what_was_bought_when_the_upstream_has_none(
     assert report.outcomes["bulk_contact"]["invalid_input"] < 30
 
 
-def test_rows_wait_for_the_first_vendor(installation: Installation) -> None:
+def test_rows_wait_for_the_first_vendor(installation: SandboxedInstallation) -> None:
     pipeline = installation.pipeline
     load_upstream(pipeline, start=DAY, end=DAY, run_id="test")
     plan_days(pipeline, "contact", [DAY], policy=pipeline.policy)
@@ -255,7 +257,7 @@ def test_a_waterfall_without_a_key_is_said_before_anything_is_bought(
 
 
 def test_status_tells_each_account_by_itself(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    installation: SandboxedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installation.run()
     settings = installation.pipeline.settings

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crust_pipeline.app.days import load_results, load_upstream, plan_days
-from crust_pipeline.app.installation import Pipeline
+from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.orders import operations_before, operations_of
 from crust_pipeline.app.waterfall import found_already
 from crust_pipeline.buying.advance import advance_all
@@ -24,7 +24,7 @@ from crust_pipeline_tests.people import DAYS, write_people
 from crust_pipeline_tests.waterfall.conftest import (
     COLUMNS,
     DAY,
-    Installation,
+    SandboxedInstallation,
     installed,
     served_inbox,
 )
@@ -57,7 +57,7 @@ def with_removed(upstream: Path) -> None:
     write_people(upstream, rows, columns=COLUMNS)
 
 
-def outcomes(installation: Installation, operation: str) -> dict[str | None, str]:
+def outcomes(installation: SandboxedInstallation, operation: str) -> dict[str | None, str]:
     found = queries.outcomes(installation.pipeline.ledger, operation, [DAY])
     return {item.profile_key: item.outcome for item in found}
 
@@ -79,7 +79,7 @@ def test_whoever_asked_for_removal_is_not_asked_for_at_another_vendor(
     assert not any("removed" in slug for slug in slugs)
 
 
-def planned(installation: Installation, *operations: str) -> None:
+def planned(installation: SandboxedInstallation, *operations: str) -> None:
     """Plan operations one after the other, with nothing answered in between."""
     pipeline = installation.pipeline
     load_upstream(pipeline, start=DAY, end=DAY, run_id="test")
@@ -136,7 +136,7 @@ def test_a_row_that_waits_because_of_one_type_waits_with_the_others(
     assert sandbox.state.account.spent <= 4  # the one without a name
 
 
-def land_everything(pipeline: Pipeline) -> None:
+def land_everything(pipeline: Installation) -> None:
     while set(queries.summary(pipeline.ledger, now=pipeline.clock()).batches) != {"landed"}:
         advance_all(list(pipeline.accounts.values()), run_id="test")
         poll_jobs(pipeline.accounts["crustdata"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from crust_pipeline.errors import CrustError
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
-from crust_pipeline.tables.store.replaced import again, unreplaced
+from crust_pipeline.tables.store.replaced import retry_replaced, unreplaced
 
 if TYPE_CHECKING:
     import duckdb
@@ -237,7 +237,7 @@ class Lake:
                 rows = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}")
                 return rows.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
 
-        return self.steadily(read, tables=[table], start=start, end=end)
+        return self.consistent_read(read, tables=[table], start=start, end=end)
 
     def rows(
         self,
@@ -270,7 +270,7 @@ class Lake:
                     connection.register(name, rows)
                 return connection.execute(query.format(**scans), parameters).fetchall()
 
-        return self.steadily(read, tables=tables, start=start, end=end)
+        return self.consistent_read(read, tables=tables, start=start, end=end)
 
     @contextmanager
     def connect(self) -> "Generator[duckdb.DuckDBPyConnection]":
@@ -302,9 +302,9 @@ class Lake:
             answer = connection.execute(query)
             return [column[0] for column in answer.description or ()], answer.fetchall()
 
-        return self.steadily(read)
+        return self.consistent_read(read)
 
-    def steadily(
+    def consistent_read(
         self,
         read: Callable[[], _T],
         *,
@@ -328,7 +328,7 @@ class Lake:
             with unreplaced(path for name in tables for path in self._files(name, start, end)):
                 return read()
 
-        return again(read_once)
+        return retry_replaced(read_once)
 
     def _files(self, table: str, start: date | None, end: date | None) -> Iterator[Path]:
         for day in self.days(table):

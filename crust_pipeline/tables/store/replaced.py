@@ -44,7 +44,7 @@ def unreplaced(paths: Iterable[Path]) -> Generator[None]:
     _check(stamps)
 
 
-def again(read: Callable[[], _T], *, sleep: Callable[[float], None] = time.sleep) -> _T:
+def retry_replaced(read: Callable[[], _T], *, sleep: Callable[[float], None] = time.sleep) -> _T:
     """Give what `read` gives, which reads again when files were replaced while it read them.
 
     Args:

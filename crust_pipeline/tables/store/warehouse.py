@@ -24,7 +24,7 @@ from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.lake import Lake, open_duckdb
 from crust_pipeline.tables.store.partition import sync
-from crust_pipeline.tables.store.replaced import ReplacedError, again, stamp, unreplaced
+from crust_pipeline.tables.store.replaced import ReplacedError, retry_replaced, stamp, unreplaced
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -254,10 +254,10 @@ def _load_in_little_memory(connection: "DuckDBPyConnection", lake: Lake) -> Load
 
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
     try:
-        return again(load)
+        return retry_replaced(load)
     except duckdb.OutOfMemoryException:
         connection.execute("RESET memory_limit")
-        return again(load)
+        return retry_replaced(load)
 
 
 def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
@@ -388,7 +388,7 @@ def _compare(
     digests = [
         f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} GROUP BY ALL" for side in sides
     ]
-    found = lake.steadily(
+    found = lake.consistent_read(
         lambda: [connection.execute(query).fetchall() for query in digests], tables=[table.name]
     )
     lakes, ours, *_ = [{day: (rows, total) for day, rows, total in side} for side in [*found, []]]

@@ -38,7 +38,7 @@ from crust_pipeline.vendors.pronto.lines import RESULT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProntoJobs:
-    """The client of an engine, over Pronto's API and the inbox's deliveries.
+    """The client of an account, over Pronto's API and the inbox's deliveries.
 
     Attributes:
         ledger: the account's ledger.
