@@ -15,7 +15,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def read(table: str, start: date | str, end: date | str) -> "pd.DataFrame":
-    """Give a table's rows of some days, for notebooks: from the lake, in Arrow-backed types.
+    """Return a table's rows of some days, for notebooks: from the lake, in Arrow-backed types.
 
     Args:
         table: Its name, such as `people`.

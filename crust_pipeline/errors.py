@@ -75,7 +75,7 @@ class Failures:
         return tuple(f"{unit}: {reason}" for unit, reason in self._failed.items())
 
     def names(self, kind: str) -> frozenset[str]:
-        """Give the names of the failed units of one kind."""
+        """Return the names of the failed units of one kind."""
         return frozenset(unit.name for unit in self._failed if unit.kind == kind)
 
     @contextmanager

@@ -66,7 +66,7 @@ _CHOICES: dict[Callable[[str], Any], tuple[str, ...]] = {_boolean: ("true", "fal
 
 
 def choices(parse: Callable[[str], Any]) -> tuple[str, ...]:
-    """The words that a setting may be set to; none where it is free."""
+    """Return the words that a setting may be set to; none where it is free."""
     return _CHOICES.get(parse, ())
 
 
@@ -89,45 +89,45 @@ def _in_order(text: str) -> tuple[str, ...]:
 
 
 def _positive_int(text: str) -> int:
-    """a whole number above 0"""  # noqa: D403, D415
+    """a whole number above 0"""  # noqa: D401, D403, D415
     if int(text) < 1:
         raise ValueError(text)
     return int(text)
 
 
 def _hour(text: str) -> int:
-    """an hour of the day, 0 to 23"""  # noqa: D403, D415
+    """an hour of the day, 0 to 23"""  # noqa: D401, D403, D415
     if not 0 <= int(text) <= 23:
         raise ValueError(text)
     return int(text)
 
 
 def _time_zone(text: str) -> str:
-    """a time zone such as Europe/Berlin"""  # noqa: D403, D415
+    """a time zone such as Europe/Berlin"""  # noqa: D401, D403, D415
     return ZoneInfo(text).key
 
 
 def _not_negative(text: str) -> float:
-    """a number, 0 or more"""  # noqa: D403, D415
+    """a number, 0 or more"""  # noqa: D401, D403, D415
     if not 0 <= float(text) < float("inf"):
         raise ValueError(text)
     return float(text)
 
 
 def _credits(text: str) -> Decimal:
-    """a number of credits, such as 500 or 12.5"""  # noqa: D403, D415
+    """a number of credits, such as 500 or 12.5"""  # noqa: D401, D403, D415
     if not Decimal(text).is_finite() or Decimal(text) < 0:
         raise ValueError(text)
     return Decimal(text)
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """a comma-separated list"""  # noqa: D403, D415
+    """a comma-separated list"""  # noqa: D401, D403, D415
     return tuple(sorted({word.strip() for word in text.split(",")} - {""}))
 
 
 def _url(text: str) -> str:
-    """an http or https address"""  # noqa: D403, D415
+    """an http or https address"""  # noqa: D401, D403, D415
     if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
         raise ValueError(text)
     return text.rstrip("/")
@@ -137,7 +137,7 @@ _EXPECTED = {_boolean: "true or false", date.fromisoformat: "a date such as 2026
 
 
 def expected(parse: Callable[[str], Any]) -> str:
-    """What a setting may be set to, in words; empty where any text is."""
+    """Return what a setting may be set to, in words; empty where any text is."""
     return _EXPECTED.get(parse) or (parse.__doc__ or "" if parse.__module__ == __name__ else "")
 
 
@@ -393,7 +393,7 @@ class Settings:
                 object.__setattr__(self, name, value)
 
     def _followers(self) -> dict[str, Any]:
-        """What follows from other settings, where it is not set itself."""
+        """Return what follows from other settings, where it is not set itself."""
         return {
             "upstream": str(self.data_dir / "profile_urls.csv"),
             "ledger_url": f"sqlite:///{self.data_dir / 'ledger.db'}",

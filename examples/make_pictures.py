@@ -26,7 +26,7 @@ DRAWING_MS = 4000
 
 
 def picture_graph(page: Page, folder: Path, environment: dict[str, str]) -> None:
-    """The asset graph, as Dagster shows it first."""
+    """Take a picture of the asset graph, as Dagster shows it first."""
     with DagsterInstance.running(
         home=folder / "dagster", environment=environment, log_dir=folder / "logs", daemon=False
     ) as instance:
@@ -39,7 +39,7 @@ def picture_graph(page: Page, folder: Path, environment: dict[str, str]) -> None
 
 
 def picture_report(page: Page, folder: Path, environment: dict[str, str]) -> None:
-    """The top of the report, after the sample week was bought from the sandbox."""
+    """Take a picture of the top of the report, after buying the sample week."""
     installation = Installation(settings=Settings.from_env(environment))
     run_to_end(
         installation,

@@ -59,18 +59,18 @@ def ours_lake(folder: Path) -> Callable[[], None]:
 
 
 def ours_month(folder: Path) -> Callable[[], None]:
-    """The same people, spread over 30 days."""
+    """Write the same people, spread over 30 days."""
     files = _files(folder, DAYS)
     return lambda: _flatten(folder, files, DAYS) and None
 
 
 def ours_one_bad(folder: Path) -> Callable[[], None]:
-    """The same files with one bad line."""
+    """Write the same files with one bad line."""
     return _with_bad_lines(folder, 1)
 
 
 def ours_many_bad(folder: Path) -> Callable[[], None]:
-    """The same files with a thousand bad lines, as many as are borne."""
+    """Write the same files with a thousand bad lines, as many as are borne."""
     return _with_bad_lines(folder, 1000)
 
 

@@ -54,7 +54,7 @@ class Measured:
 
 @contextmanager
 def server(ledger_url: str, *, keeps: bool) -> Iterator[str]:
-    """The inbox, or the app that keeps nothing, in a process of its own: its address."""
+    """Start the inbox, or the app that keeps nothing, in a process of its own: its address."""
     keeping = [sys.executable, "-m", "crust_pipeline", "inbox"]
     command = keeping if keeps else [sys.executable, __file__, "--serve-nothing", ledger_url]
     environment = {**os.environ, "CRUST_LEDGER_URL": ledger_url}

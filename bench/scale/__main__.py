@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def calls(ledger: Ledger) -> dict[str, Callable[[], object]]:
-    """What a tick, a status and a load of one day ask of the ledger."""
+    """Measure what a tick, a status and a load of one day ask of the ledger."""
     day = DAYS[100]
     account = Account(
         ledger=ledger,
@@ -127,7 +127,7 @@ def _processing(batch_id: str) -> Job:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """The median time of a call, in milliseconds."""
+    """Measure the median time of a call, in milliseconds."""
     spent: list[float] = []
     for _ in range(REPEATS):
         began = time.perf_counter()

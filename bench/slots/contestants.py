@@ -26,7 +26,7 @@ def run(account: Account) -> None:
 
 
 def daemon(account: Account) -> None:
-    """A backfill through Dagster's web server and daemon, as shipped."""
+    """Run a backfill through Dagster's web server and daemon, as shipped."""
     ledger = Ledger(
         Settings.from_env(account.environment).ledger_url,
         account=Settings.from_env(account.environment).account,
@@ -60,7 +60,7 @@ def daemon(account: Account) -> None:
 
 
 def with_callbacks(contestant: Contestant) -> Contestant:
-    """The same, with the inbox started and the vendor told to call back when a job ends."""
+    """Run the same, with the inbox started and the vendor told to call back when a job ends."""
 
     def compete(account: Account) -> None:
         url = account.start("inbox", "--port", "0", name="inbox")
@@ -71,12 +71,12 @@ def with_callbacks(contestant: Contestant) -> Contestant:
 
 
 def thread_pool(account: Account) -> None:
-    """The script that anybody would write."""
+    """Run the script that anybody would write."""
     _call(account, [sys.executable, str(HERE / "thread_pool.py")])
 
 
 def airbyte(python: str) -> Contestant:
-    """The asynchronous jobs of airbyte-cdk's declarative AsyncRetriever."""
+    """Run the asynchronous jobs of airbyte-cdk's declarative AsyncRetriever."""
 
     def compete(account: Account) -> None:
         _call(account, [python, str(HERE / "airbyte_jobs.py")])

@@ -48,7 +48,7 @@ class Finding:
 
 
 def keys_are_unique(installation: Installation, table: Table, days: Sequence[date]) -> Finding:
-    """Whether no two rows of a day have the same key."""
+    """Return whether no two rows of a day have the same key."""
     key = KEYS.get(table.name) or tuple(name.split()[0] for name in table.order)
     ((rows, distinct),) = installation.lake.rows(
         f"SELECT count(*), count(DISTINCT ({', '.join(('partition_date', *key))})) "  # noqa: S608 - our own names
@@ -65,7 +65,7 @@ def keys_are_unique(installation: Installation, table: Table, days: Sequence[dat
 def columns_are_as_specified(
     installation: Installation, table: Table, days: Sequence[date]
 ) -> Finding:
-    """Whether every file has the columns of the spec, typed, and nulls only where they may be."""
+    """Return whether files have the columns of the spec, typed, and nulls only where allowed."""
     import pyarrow.parquet as pq
 
     paths = [path for day in days if (path := installation.lake.path(table.name, day)).exists()]
@@ -100,7 +100,7 @@ def columns_are_as_specified(
 
 
 def outcomes_add_up(installation: Installation, days: Sequence[date]) -> Finding:
-    """Whether each row that was planned has exactly one outcome for that operation.
+    """Return whether each row that was planned has exactly one outcome for that operation.
 
     Compared with what the plan counted, not with the upstream table of now: rows that came since
     are late, not lost.
@@ -136,7 +136,7 @@ def outcomes_add_up(installation: Installation, days: Sequence[date]) -> Finding
 
 
 def every_row_is_planned(installation: Installation, days: Sequence[date]) -> Finding:
-    """Whether the upstream table has no rows that came after their day was planned."""
+    """Return whether the upstream table has no rows that came after their day was planned."""
     ((rows, late, gone),) = installation.lake.rows(
         "WITH input AS (FROM {profile_urls}), known AS (FROM {outcomes}), "
         "operations AS (SELECT DISTINCT partition_date, operation FROM known) "
@@ -155,7 +155,7 @@ def every_row_is_planned(installation: Installation, days: Sequence[date]) -> Fi
 
 
 def fill_rate_is_usual(installation: Installation, operation: str, days: Sequence[date]) -> Finding:
-    """Whether about as many rows were found as in the four weeks before."""
+    """Return whether about as many rows were found as in the four weeks before."""
     return _compare_shares(
         installation,
         "fill_rate",
@@ -168,7 +168,7 @@ def fill_rate_is_usual(installation: Installation, operation: str, days: Sequenc
 def profiles_are_of_those_asked_for(
     installation: Installation, table: Table, days: Sequence[date]
 ) -> Finding:
-    """Whether no record's own profile URL is somebody else's, where both are known."""
+    """Return whether no record's own profile URL is somebody else's, where both are known."""
     ((rows, compared, mismatches),) = installation.lake.rows(
         "SELECT count(*), count(identity_mismatch), count(*) FILTER (identity_mismatch) "  # noqa: S608 - our own names
         f"FROM {{{table.name}}}",
@@ -182,7 +182,7 @@ def profiles_are_of_those_asked_for(
 
 
 def email_statuses_are_usual(installation: Installation, days: Sequence[date]) -> Finding:
-    """Whether as many addresses are deliverable as usual, and all statuses are known words."""
+    """Return whether the usual share of addresses is deliverable, and all statuses are known."""
     words = ", ".join(f"'{status}'" for status in EMAIL_STATUSES)
     ((new_words,),) = installation.lake.rows(
         f"SELECT count(*) FROM {{contact_emails}} WHERE status NOT IN ({words})",  # noqa: S608 - our own names
@@ -219,7 +219,7 @@ def _compare_shares(
 
 
 def credits_are_as_reported(installation: Installation, days: Sequence[date]) -> Finding:
-    """Whether the vendor took what we computed, for batches whose price it tells."""
+    """Return whether the vendor took what we computed, for batches whose price it tells."""
     ((batches, differing, computed, reported),) = installation.lake.rows(
         "WITH usage AS (SELECT submission_id, sum(credits_computed) AS computed, "
         "sum(credits_reported) AS reported FROM {credit_usage} "
@@ -241,7 +241,7 @@ def credits_are_as_reported(installation: Installation, days: Sequence[date]) ->
 
 
 def costs_are_within_what_was_reserved(installation: Installation, days: Sequence[date]) -> Finding:
-    """Whether no batch cost more than was set aside, by our prices and by the vendor's word."""
+    """Return whether no batch cost more than reserved, by our prices and the vendor's report."""
     ((batches, over, credits_over),) = installation.lake.rows(
         "WITH usage AS (SELECT submission_id, sum(credits_reserved) AS reserved, "
         "greatest(sum(credits_computed), sum(credits_reported)) AS cost FROM {credit_usage} "
@@ -264,7 +264,7 @@ def costs_are_within_what_was_reserved(installation: Installation, days: Sequenc
 def files_are_as_long_as_the_vendor_says(
     installation: Installation, days: Sequence[date]
 ) -> Finding:
-    """Whether every landed file has the lines that the vendor announced, or more."""
+    """Return whether every landed file has the lines that the vendor announced, or more."""
     landed = [
         batch
         for batch in queries.batches(installation.ledger, first_partitions=days)
@@ -285,13 +285,13 @@ def files_are_as_long_as_the_vendor_says(
 
 
 def no_key_is_unknown(files: Sequence[FileReport]) -> Finding:
-    """Whether the vendor sent no key that no column reads."""
+    """Return whether the vendor sent no key that no column reads."""
     paths = sorted({drift.path for file in files for drift in file.drift})
     return Finding(not paths, {"unknown_keys": len(paths), "paths": ", ".join(paths) or "none"})
 
 
 def no_line_is_unreadable(installation: Installation, days: Sequence[date]) -> Finding:
-    """Whether nothing had to be set aside."""
+    """Return whether nothing had to be set aside."""
     ((rows, upstream),) = installation.lake.rows(
         "SELECT count(*), count(*) FILTER (operation = 'upstream') FROM {quarantine}",
         days[0],
@@ -303,7 +303,7 @@ def no_line_is_unreadable(installation: Installation, days: Sequence[date]) -> F
 
 
 def no_submit_is_unknown(installation: Installation) -> Finding:
-    """Whether the fate of every submit is known, with every account."""
+    """Return whether the fate of every submit is known, with every account."""
     unknown = [
         submit for ledger in installation.ledgers for submit in ledger_poll.unknown_submits(ledger)
     ]
@@ -318,7 +318,7 @@ def no_submit_is_unknown(installation: Installation) -> Finding:
 
 
 def no_link_is_near_its_end(installation: Installation) -> Finding:
-    """Whether every completed file was landed long before its link dies, with every account."""
+    """Return whether the files of all accounts are landed long before their links die."""
     now = installation.clock()
     summaries = [queries.summary(ledger, now=now) for ledger in installation.ledgers]
     oldest = min(filter(None, (summary.oldest_link for summary in summaries)), default=None)
@@ -336,6 +336,6 @@ def no_link_is_near_its_end(installation: Installation) -> Finding:
 
 
 def warehouse_is_up_to_date(installation: Installation) -> Finding:
-    """Whether the warehouse holds what the lake holds."""
+    """Return whether the warehouse holds what the lake holds."""
     behind = installation.warehouse.behind(installation.lake)
     return Finding(behind == 0, {"partitions_behind": behind})

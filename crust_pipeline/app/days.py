@@ -60,7 +60,7 @@ class DayAccount:
 
 
 def days_between(start: date, end: date) -> list[date]:
-    """Every day from start to end, both included."""
+    """Return every day from start to end, both included."""
     return [start + timedelta(days=count) for count in range((end - start).days + 1)]
 
 
@@ -114,7 +114,7 @@ def _read_upstream(installation: Installation, *, start: date, end: date) -> Ups
 
 
 def today_of(installation: Installation) -> date:
-    """The last day that is a partition (UTC)."""
+    """Return the last day that is a partition (UTC)."""
     return installation.clock().astimezone(UTC).date()
 
 
@@ -141,7 +141,7 @@ def _quarantine_upstream(
 
 
 def input_rows(installation: Installation, partitions: Sequence[date]) -> list[InputRow]:
-    """The input rows of these days, from whatever asset wrote the table `profile_urls`."""
+    """Return the input rows of these days, from whatever asset wrote the table `profile_urls`."""
     import pyarrow.parquet as pq
 
     rows: list[InputRow] = []
@@ -223,7 +223,7 @@ def plan_days(
 def preview_plan(
     installation: Installation, operation: str, *, start: date, end: date, policy: Policy
 ) -> PlanReport:
-    """What a plan of these days would come to. Asks nobody, writes nothing, needs no API key."""
+    """Preview a plan of these days: send nothing, write nothing, need no API key."""
     upstream = _read_upstream(installation, start=start, end=end)
     days = days_between(start, end)
     rows = [row for day in days for row in _as_input_rows(_of_day(upstream, day), day)]
@@ -259,7 +259,7 @@ def _rows_to_ask_for(
 
 
 def balance_of(account: Account) -> Decimal | None:
-    """The account's credits, when the vendor tells; not every account may see them."""
+    """Return the account's credits, when the vendor tells; not every account may see them."""
     with suppress(errors.Unavailable, errors.NotPermitted, errors.NotFound, errors.RateLimited):
         return account.client.credits()
     return None
@@ -386,7 +386,7 @@ class _Load:
 
 
 def landed_file(installation: Installation, source: ledger_load.LandedSource) -> LandedFile:
-    """A landed file as flattening takes it."""
+    """Return a landed file as flattening takes it."""
     return LandedFile(
         submission_id=source.submission_id,
         batch_id=source.batch_id,
@@ -475,7 +475,7 @@ def _as_row(item: queries.RowOutcome | spending.CreditUsage) -> Mapping[str, obj
 def _of_all(
     query: Callable[[Ledger, str, Sequence[date]], Iterable[_Row]], ledger: Ledger, day: date
 ) -> Iterator[_Row]:
-    """Rows of a query of the ledger for one day, over all operations."""
+    """Yield rows of a query of the ledger for one day, over all operations."""
     for operation in OPERATIONS:
         yield from query(ledger, operation, [day])
 
@@ -483,7 +483,7 @@ def _of_all(
 def day_accounts(
     installation: Installation, operation: str, partitions: Sequence[date]
 ) -> dict[date, DayAccount]:
-    """What an operation came to on each of these days."""
+    """Return what an operation came to on each of these days."""
     usage = spending.credit_usage(installation.ledger, operation, partitions)
     outcomes = queries.outcome_counts(installation.ledger, operation, partitions)
 
@@ -527,6 +527,6 @@ def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":
 def rows_in_lake(
     installation: Installation, table: str, partitions: Sequence[date]
 ) -> dict[date, int]:
-    """How many rows a table has for each of these days."""
+    """Return how many rows a table has for each of these days."""
     parts = {day: installation.lake.partition(table, day) for day in partitions}
     return {day: part.rows if part else 0 for day, part in parts.items()}

@@ -49,7 +49,7 @@ def erase_people(
 
 
 def _named_together(installation: Installation, keys: Collection[str]) -> set[str]:
-    """Keys that rows of the upstream table name together with these: a profile and its e-mail."""
+    """Return keys that share an upstream row with these: a profile and its e-mail."""
     rows = _ask(installation, "SELECT DISTINCT profile_key, lower(trim(business_email))", keys)
     return {key for row in rows for key in row if key}
 

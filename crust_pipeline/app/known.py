@@ -38,7 +38,7 @@ _KNOWN = f"""
 def known_people(
     lake: Lake, keys: Iterable[str], *, upstream: "pa.Table | None" = None
 ) -> dict[str, KnownPerson]:
-    """What is known of people, by profile key; a name may be empty.
+    """Return what is known of people, by profile key; a name may be empty.
 
     Args:
         lake: where what was bought before is.

@@ -1,4 +1,4 @@
-"""Late: days of the upstream table that have grown since they were planned.
+"""Late rows: days of the upstream table that have grown since they were planned.
 
 They are planned with `new_rows_only`, so that only rows which nobody has asked for are paid.
 """
@@ -16,7 +16,7 @@ from crust_pipeline.tables.upstream import UpstreamError, read_upstream
 
 
 def grown_days(planned: Mapping[date, int], rows: Mapping[date, int]) -> list[date]:
-    """Days with more rows than were planned, and days with rows after the last planned one.
+    """Return days with more rows than were planned, and days with rows after the last planned one.
 
     Earlier days that were never planned are left alone: a past is bought on purpose only.
 
@@ -35,14 +35,14 @@ def grown_days(planned: Mapping[date, int], rows: Mapping[date, int]) -> list[da
 
 
 def late_days(installation: Installation, operation: str) -> list[date]:
-    """Days to plan again because of late rows, from the upstream table or from `profile_urls`."""
+    """Return days with late rows, from the upstream table or from `profile_urls`."""
     return grown_days(
         ledger_load.days_planned(installation.ledger, operation), rows_now(installation)
     )
 
 
 def rows_now(installation: Installation) -> dict[date, int]:
-    """How many rows each day has in the upstream table, or in `profile_urls` if those are more."""
+    """Return how many rows each day has: in the upstream table, or in `profile_urls` if more."""
     first, today = installation.settings.partitions_start, today_of(installation)
     rows = Counter(rows_in_lake(installation, "profile_urls", days_between(first, today)))
     try:
@@ -56,7 +56,7 @@ def rows_now(installation: Installation) -> dict[date, int]:
 
 
 def upstream_mark(installation: Installation) -> str:
-    """What changes whenever a local upstream file does; '' for object storage."""
+    """Return what changes whenever a local upstream file does; '' for object storage."""
     files = sorted(glob(installation.settings.upstream, recursive=True))  # noqa: PTH207 - absolute too
     states = ((name, Path(name).stat()) for name in files)
     return ";".join(f"{name}:{state.st_mtime_ns}:{state.st_size}" for name, state in states)

@@ -104,7 +104,7 @@ class Card:
 
 
 def quote(installation: Installation, identifiers: Sequence[str]) -> Quote:
-    """What a lookup would cost at worst. Buys nothing.
+    """Return what a lookup would cost at worst. Buys nothing.
 
     Raises:
         SettingsError: the settings ask for what needs a consent that is missing.
@@ -214,13 +214,13 @@ def _send(
     """Send what was planned; what cannot be sent now is given up, so that nobody buys it later."""
     account, ledger = installation.account_for(OPERATION), installation.ledger
     with ledger.write() as tx:
-        # Whoever asks has mended what was waited for, or wants to know.
+        # A new lookup means that the cause of the wait is mended, or that a person wants to know.
         for kind in set(PauseKind) - {PauseKind.RATE}:
             end_pause(tx, kind, takes_slot=False)
     reason = "the lookup ended before it was sent"
     try:
         while ledger_lookup.any_planned(ledger, lines):
-            # One that fails is of unknown fate, and its people's cards say so.
+            # One that fails is of unknown outcome, and its people's cards say so.
             send_at_once(account, lines, run_id=run_id, failures=Failures())
             with ledger.read() as con:
                 pause = pause_of(con, ledger.account, now=account.now(), takes_slot=False)
@@ -269,7 +269,7 @@ def _contents(installation: Installation, keys: Sequence[str]) -> _Contents:
 def _read(
     lake: Lake, table: str, columns: Sequence[str], keys: Sequence[str], newest_first: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """A table's rows by profile key; of a value that was bought twice the newer."""
+    """Return a table's rows by profile key; of a value that was bought twice the newer."""
     query = (
         f"SELECT profile_key, {', '.join(columns)} FROM {{{table}}} "  # noqa: S608 - our own names
         "WHERE list_contains(?, profile_key) ORDER BY list_position(?, submission_id), position"

@@ -70,7 +70,7 @@ class Silence:
             self.since, self.trouble = self.since or now, trouble
 
     def too_long(self, now: datetime) -> str | None:
-        """What is the matter, when it has been for too long."""
+        """Return what is the matter, when it has been for too long."""
         return self.trouble if self.since and now - self.since > VENDOR_SILENCE_LIMIT else None
 
 
@@ -184,7 +184,7 @@ def run_to_end(
 
 
 def _unreachable(installation: Installation) -> str | None:
-    """Why there is no way to a vendor at all: found out once, before anything else asks it."""
+    """Return why a vendor cannot be reached at all, found out once before anything else asks it."""
     for account in installation.accounts.values():
         try:
             account.client.credits()
@@ -197,7 +197,7 @@ def _unreachable(installation: Installation) -> str | None:
 
 
 def _try_again_at_once(installation: Installation) -> None:
-    """End waits for what a person mends: whoever runs it again has mended it, or wants to know."""
+    """End waits for what a person mends: a new run shows that it is mended, or tells why not."""
     for ledger in installation.ledgers:
         with ledger.write() as tx:
             for kind in (*NEEDS_A_PERSON, PauseKind.UNREACHABLE):
@@ -217,7 +217,7 @@ def _wait(
     sleep: Callable[[float], None],
     failures: Failures,
 ) -> str | None:
-    """Turn the wheel until nothing of these days is in progress; a reason when it will not turn.
+    """Poll, submit, land and plan until no row of these days is open, or return why it is stuck.
 
     Batches that failed are tried again while there are others to wait for, and no longer.
     """
@@ -289,7 +289,7 @@ def _seconds_to_next_look(account: Account) -> float:
 
 
 def _all_stuck(summaries: Sequence[Summary]) -> str | None:
-    """Why waiting longer makes no sense: a reason, when no account has anything that moves."""
+    """Return why waiting longer is useless, if no account has a batch that can move."""
     reasons = [_stuck(summary) for summary in summaries]
     moving = any(
         reason is None and any(summary.batches.get(state) for state in IN_PROGRESS)
@@ -317,7 +317,7 @@ def _plan_identified(
 
 
 def _stuck(summary: Summary) -> str | None:  # noqa: PLR0911 - one return for each reason
-    """Why waiting longer makes no sense, if it does not."""
+    """Return why waiting longer makes no sense, if it does not."""
     if summary.batches.get("pending", 0) + summary.batches.get("processing", 0):
         return None
     if summary.landing_tries is not None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def lines_add_up(
     installation: Installation, operation: str, days: Sequence[date], files: Sequence[FileReport]
 ) -> Finding:
-    """Whether every line that landed is a row or in quarantine, by counts that are independent.
+    """Return whether every landed line is a row or in quarantine, by independent counts.
 
     Args:
         installation: the installation.
@@ -67,7 +67,7 @@ def lines_add_up(
 def _lines_in_the_lake(
     installation: Installation, operation: str, days: Sequence[date], used: Collection[str]
 ) -> tuple[int, int]:
-    """How many lines of an operation must have left a trace in the lake, and how many have not.
+    """Return how many lines of an operation should be in the lake, and how many are missing.
 
     A line that delivered something must be in the table that has a row for every line, or, where
     there is none, in one of the tables; a line about nobody who was asked for, in quarantine.

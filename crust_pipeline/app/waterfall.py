@@ -50,7 +50,7 @@ def found_already(
 def under_way(
     installation: "Installation", operations: Iterable[str], partitions: Sequence[date]
 ) -> UnderWay:
-    """Rows of these days that wait for something: {operation: {(day, row_id): submission_id}}."""
+    """Return the waiting rows of these days: {operation: {(day, row_id): submission_id}}."""
     return {
         name: queries.rows_in_progress(installation.ledger, name, partitions) for name in operations
     }
@@ -106,7 +106,7 @@ def _found(
     *,
     wanted: Sequence[str],
 ) -> dict[str, dict[str, str]]:
-    """What is not asked for: {profile_key: {field: the batch that has answered}}."""
+    """Return what is not asked for: {profile_key: {field: the batch that has answered}}."""
     result: dict[str, dict[str, str]] = {}
     for step in steps:
         found = found_already(installation.lake, step.contact_type, keys, vendor=step.vendor)
@@ -190,7 +190,7 @@ def _under_way_in(operations: Iterable[str], waiting: UnderWay) -> dict[tuple[da
 def identities_of_rows(
     installation: "Installation", rows: Sequence[InputRow]
 ) -> dict[str, Identity]:
-    """Who is behind e-mail addresses, as far as the first vendor's identify knows."""
+    """Return who is behind e-mail addresses, as far as the first vendor's identify knows."""
     emails = sorted(
         {row.subject_key for row in rows if row.subject_key and is_email(row.subject_key)}
     )

@@ -1,4 +1,4 @@
-"""What every step needs: the ledger, the vendor's client, the products, the limits, the clock."""
+"""Account: one account at one vendor, and what every step needs to work it."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from crust_pipeline.vendors.client import JobClient
 from crust_pipeline.vendors.prices import PRICES, Prices
 from crust_pipeline.vendors.product import Product
 
-# A submit is given up after 60 s (vendor/crustdata.py). An intent this old has nobody behind it.
+# A submit is given up after 60 s (vendors/http.py): no process still waits for an intent this old.
 INTENT_EXPIRES = timedelta(minutes=5)
 
 
@@ -25,7 +25,7 @@ class UnknownProductError(CrustError):
 
 
 def utc_now() -> datetime:
-    """The present time, aware, in UTC."""
+    """Return the present time, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -64,11 +64,11 @@ class Account:
     owner: str = field(default_factory=lambda: this_process())  # noqa: PLW0108 - defined below
 
     def now(self) -> datetime:
-        """The present time, aware."""
+        """Return the present time, aware."""
         return self.clock()
 
     def product(self, name: str) -> Product:
-        """One of the products.
+        """Return one of the products.
 
         Raises:
             UnknownProductError: there is none of this name.
@@ -81,12 +81,12 @@ class Account:
 
 
 def this_process() -> str:
-    """A name that no other process has: host, process id, and when the process started."""
+    """Return a name that no other process has: host, process id, and when the process started."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def owner_is_gone(owner: str | None, *, at: datetime, now: datetime) -> bool:
-    """Whether the process that took up a batch at a time can no longer finish with it."""
+    """Return whether the process that took up a batch at a time can no longer finish with it."""
     if owner is None or now - at > INTENT_EXPIRES:
         return True
     host, pid, started = owner.rsplit(":", 2)
@@ -102,7 +102,7 @@ def owner_is_gone(owner: str | None, *, at: datetime, now: datetime) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks, where the system tells: ids are used again."""
+    """Return when a process started, in clock ticks, where the system tells: ids are used again."""
     with suppress(OSError):
         # Field 22, counted from behind the command, which may itself hold spaces and brackets.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]

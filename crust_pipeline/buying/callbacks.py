@@ -1,6 +1,6 @@
-"""Callbacks: a delivery names the job that a submit of unknown fate became.
+"""Callbacks: a delivery names the job that a submit of unknown outcome became.
 
-It is believed only as far as the vendor confirms it: whoever knows the token can deliver anything.
+It counts only as far as the vendor confirms it: anyone with the token can deliver anything.
 """
 
 from crust_pipeline.buying.account import Account
@@ -13,7 +13,7 @@ from crust_pipeline.vendors.models import Job
 
 
 def adopt_called_back(account: Account, submit: UnknownSubmit) -> bool:
-    """Adopt the job that called back for a submit of unknown fate; False when none has.
+    """Adopt the job that called back for a submit of unknown outcome; False when none has.
 
     Raises:
         VendorError: the vendor could not be asked.

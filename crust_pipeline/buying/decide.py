@@ -91,7 +91,7 @@ class Decision:
 def identified(
     rows: Sequence[InputRow], identities: Mapping[str, Identity], *, hold: bool
 ) -> tuple[list[InputRow], list[Decision]]:
-    """Give rows with an e-mail the person that identify found; `hold` those being identified."""
+    """Return rows with an e-mail the person that identify found; `hold` those being identified."""
     known: list[InputRow] = []
     awaiting: list[Decision] = []
     for row in rows:
@@ -108,7 +108,7 @@ def identified(
 def erased(
     rows: Sequence[InputRow], suppressed: frozenset[str]
 ) -> tuple[list[InputRow], list[Decision]]:
-    """Rows of people who may be asked for; and decisions for the others, without their keys."""
+    """Return rows of people who may be asked for, and decisions, without keys, for the others."""
     suppressed |= {ERASED_KEY}
     gone = [
         Decision(replace(row, subject_key=None), Verdict.SUPPRESSED)
@@ -119,7 +119,7 @@ def erased(
 
 
 def not_waiting(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision]]:
-    """Rows that no other operation may answer soon; and decisions for the others."""
+    """Return rows that no other operation may answer soon; and decisions for the others."""
     waiting = [Decision(row, Verdict.AWAIT, row.waits_for) for row in rows if row.waits_for]
     return [row for row in rows if not row.waits_for], waiting
 
@@ -154,7 +154,7 @@ def decide(
     policy: Policy,
     now: datetime,
 ) -> list[Decision]:
-    """One decision for each row, in the order of days; of rows with one key the first asks."""
+    """Return a decision for each row, in the order of days; of rows with one key the first asks."""
 
     def order(row: InputRow) -> tuple[date, bool, str]:
         before = existing.get((row.partition_date, row.row_id))
@@ -222,9 +222,9 @@ def _decide_key(
 
 
 def counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
-    """Whether a purchase stands in the way of buying again."""
+    """Return whether a purchase stands in the way of buying again."""
     if claim.answer is None or claim.answered_at is None:
-        # Planned, in flight or of unknown fate: waited for, always. Expired: paid and lost, so only
+        # Planned, in flight or of unknown outcome: waited for, always. Expired: paid and lost, so only
         # a refresh on purpose buys it again.
         return claim.state is not BatchState.EXPIRED or not policy.refresh
     if claim.answer is Answer.REDACTED:

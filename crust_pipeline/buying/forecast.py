@@ -30,7 +30,7 @@ def day_ends(
     slots: int,
     now: datetime,
 ) -> dict[OperationDay, datetime | None]:
-    """When the last job of each day ends; None while nobody can tell.
+    """Return when the last job of each day ends; None while nobody can tell.
 
     Args:
         queue: batches that hold a slot, then planned ones in their order.
@@ -51,7 +51,7 @@ def day_ends(
 def _end(
     batch: Queued, free: list[datetime], took: Sequence[float], *, now: datetime
 ) -> datetime | None:
-    """When a batch ends; takes its slot until then."""
+    """Return when a batch ends; takes its slot until then."""
     if not batch.takes_slot:
         return now
     slot = heapq.heappop(free) if free else None
@@ -67,7 +67,7 @@ def _end(
 
 
 def in_ranges(ends: Mapping[OperationDay, datetime | None]) -> Iterator[DaysDone]:
-    """The same, with days next to each other put together where they are done together."""
+    """Yield the same, with neighbouring days that are done together as one range."""
 
     def stretch(item: tuple[int, OperationDay]) -> tuple[str, int, datetime | None]:
         number, (operation, day) = item

@@ -172,7 +172,7 @@ def _try_later(
 def _kept_file(
     account: Account, due: DueLanding, on_disk: KeptFile | None
 ) -> tuple[KeptFile | None, int | None]:
-    """A batch's file, from our disk or else from the vendor, and how many lines it should have.
+    """Return a batch's file, from disk or else from the vendor, and its expected line count.
 
     Raises:
         FileCheckError: the job is not what it was.
@@ -191,7 +191,7 @@ def _kept_file(
 
 
 def _is_whole(account: Account, kept: KeptFile) -> bool:
-    """Whether a file that was kept is still on our disk as it was."""
+    """Return whether a file that was kept is still on our disk as it was."""
     try:
         with (account.raw / kept.source_file).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == kept.sha256
@@ -260,7 +260,7 @@ def _looked_into(
 
 
 def _download(account: Account, job: Job, kept: Path, *, take_what_comes: bool) -> tuple[int, str]:
-    """The merged file, or its parts put together: gzip members may follow each other."""
+    """Return the merged file, or its parts put together: gzip members may follow each other."""
     if job.download_url:
         merged = account.client.download(job.download_url, kept, take_what_comes=take_what_comes)
         return merged.bytes, merged.sha256
@@ -282,7 +282,7 @@ def _download(account: Account, job: Job, kept: Path, *, take_what_comes: bool) 
 
 
 def _breaks_off_in_a_line(part: Path) -> bool:
-    """Whether the next part's first line would be taken for the rest of this one's last."""
+    """Return whether the next part's first line would be taken for the rest of this one's last."""
     end = b"\n"
     try:
         with gzip.open(part) as text:
@@ -294,7 +294,7 @@ def _breaks_off_in_a_line(part: Path) -> bool:
 
 
 def _problem(read: FileAnswers, lines_expected: int | None) -> str | None:
-    """What is wrong with a file, compared with what the vendor says of it."""
+    """Return what is wrong with a file, compared with what the vendor says of it."""
     if lines_expected is not None and read.lines != lines_expected:
         return f"the vendor says {lines_expected} lines, the file has {read.lines}"
     if read.unreadable:
@@ -314,7 +314,7 @@ def _settle_file(
     lines_expected: int | None,
     adopted: bool = False,
 ) -> Sequence[Settled] | None:
-    """What a file says of everyone asked for; None: it is about other people."""
+    """Return what a file says of everyone asked for; None: it is about other people."""
     with account.ledger.read() as con:
         asked = ledger_poll.identifiers_of(con, submission_id)
     today, sold = account.now().date(), account.product(product)
@@ -342,7 +342,7 @@ def _settle_file(
 
 
 def _credits_have_ended(account: Account, *, less_than: Decimal) -> bool:
-    """Whether the account has not got the credits for one more person."""
+    """Return whether the account has not got the credits for one more person."""
     with suppress(errors.VendorError):
         balance = account.client.credits()
         return balance is not None and balance < less_than
@@ -350,7 +350,7 @@ def _credits_have_ended(account: Account, *, less_than: Decimal) -> bool:
 
 
 def _file_name(vendor: str, operation: str, submission_id: str) -> str:
-    """Where a batch's file is kept, below the raw folder."""
+    """Return where a batch's file is kept, below the raw folder."""
     return f"{vendor}/{operation}/{submission_id}.jsonl.gz"
 
 
@@ -360,7 +360,7 @@ def _answer_name(account: Account, product: str, submission_id: str) -> str:
 
 
 def _next_name(account: Account, first: str) -> str:
-    """A name, numbered where a file has it already: files that were kept never change."""
+    """Return a name, numbered where a file has it already: files that were kept never change."""
     name, number = first, 1
     while (kept := account.raw / name).exists() and not kept.stat().st_mode & 0o200:
         number += 1

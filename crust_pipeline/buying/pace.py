@@ -23,7 +23,7 @@ def seconds_to_next_poll(
     active: int,
     rate_per_minute: int | None,
 ) -> float:
-    """How long to wait before a job is asked about again.
+    """Return how long to wait before a job is asked about again.
 
     Args:
         age_seconds: since the job was submitted.

@@ -58,7 +58,7 @@ class PlanReport:
         return sum(sum(counts.values()) for counts in self.verdicts.values())
 
     def count(self, verdict: Verdict) -> int:
-        """Rows with one verdict."""
+        """Return rows with one verdict."""
         return sum(counts[verdict] for counts in self.verdicts.values())
 
 
@@ -206,9 +206,9 @@ def _identities(
     policy: Policy,
     now: datetime,
 ) -> dict[str, Identity]:
-    """What identify has found, or may find, of people of whom there is an e-mail only.
+    """Return what identify has found, or may find, of people of whom there is an e-mail only.
 
-    Whoever has been bought by the address already is not bought again as the person behind it.
+    A person bought by the address already is not bought again by the profile URL.
     """
     if operation in IDENTIFYING:
         return {}
@@ -311,7 +311,7 @@ def pack(
 def _planned_rows(
     decisions: Sequence[Decision], batches: Sequence[NewBatch]
 ) -> Iterator[PlannedRow]:
-    """The decisions as rows, each pointing at the batch that answers it."""
+    """Yield the decisions as rows, each with the batch that answers it."""
     bought = {key: batch.submission_id for batch in batches for key, _, _ in batch.identifiers}
     firsts: dict[tuple[date, str], str | None] = {}
     for decision in decisions:

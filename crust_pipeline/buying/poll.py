@@ -1,4 +1,4 @@
-"""Monitor: ask the vendor how its jobs do, and write that down. Only free requests are made."""
+"""Poll: ask the vendor how its jobs do, and write that down. Only free requests are made."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ MOST_WAIT_SECONDS = 900
 class Polled:
     """What a pass of polls came to, as submission ids; `trouble` says why it ended early.
 
-    `missing` are of unknown fate now: the vendor goes on saying that it knows no such job.
+    `missing` are of unknown outcome now: the vendor goes on saying that it knows no such job.
     """
 
     completed: list[str] = field(default_factory=list[str])
@@ -103,7 +103,7 @@ def _put_off(account: Account, due: DuePoll, reason: str) -> None:
 def poll_time(
     account: Account, product: str, identifier_count: int, *, since: datetime
 ) -> datetime:
-    """When to ask about a job that was submitted at `since`."""
+    """Return when to ask about a job that was submitted at `since`."""
     now = account.now()
     wait = seconds_to_next_poll(
         age_seconds=(now - since).total_seconds(),

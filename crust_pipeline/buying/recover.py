@@ -1,4 +1,4 @@
-"""Reconcile: find the jobs of submits whose fate nobody knows.
+"""Recover: find the jobs of submits whose answer was lost (`reconcile` on the command line).
 
 The vendor lists its jobs newest first. A job fits when its action and number of identifiers are
 those of the submit, no other batch has it, and it was created when the submit was under way: by the
@@ -142,7 +142,7 @@ def _search(
 
 
 def _note(account: Account, submit: UnknownSubmit) -> Callable[[str], None]:
-    """What notes a search that failed. It counts as none: nobody has looked."""
+    """Return what notes a search that failed. It counts as none: nobody has looked."""
 
     def note(reason: str) -> None:
         unknown_for = (submit.reason or "").partition(SEARCH_FAILED)[0]
@@ -169,7 +169,7 @@ def _bought_again(account: Account, submit: UnknownSubmit) -> bool:
 
 
 def _is_lost(submit: UnknownSubmit, *, now: datetime) -> bool:
-    """Whether a job that could still show up would have done so by now."""
+    """Return whether a job that could still show up would have done so by now."""
     return submit.searches >= SEARCHES_BEFORE_DECIDING and now - submit.intent_at > AFTER_INTENT
 
 
@@ -187,7 +187,7 @@ class Listed:
 
 
 def _listed_jobs(account: Account, *, since: datetime) -> list[Listed]:
-    """The account's jobs, newest first, back to the last one we submitted before `since`."""
+    """Return the account's jobs, newest first, back to the last one we submitted before `since`."""
     listed: list[Listed] = []
     cursor: str | None = None
     for _ in range(PAGES_A_SEARCH):
@@ -263,7 +263,7 @@ def _likely(submit: UnknownSubmit, listed: Sequence[Listed]) -> Job | None:
 
 
 def abandon(account: Account, submission_id: str, *, reason: str) -> None:
-    """A person decides that an unknown submit never started: its identifiers are free again."""
+    """Accept a person's decision that an unknown submit never started: free its identifiers."""
     ledger_submit.record_rejected(
         account.ledger,
         submission_id,
@@ -274,11 +274,11 @@ def abandon(account: Account, submission_id: str, *, reason: str) -> None:
 
 
 def resubmit(account: Account, submission_id: str, *, reason: str) -> None:
-    """A person decides to buy an unknown submit again, though it may be paid for twice.
+    """Accept a person's decision to buy an unknown submit again, perhaps paying twice.
 
     Raises:
         OverLimitError: a credit limit would be passed; nothing is decided then.
-        LedgerError: it is not of unknown fate.
+        LedgerError: it is not of unknown outcome.
     """
     # The run that planned it has spent what it may; this is a decision of its own.
     again = replace(same_again(account, submission_id), run_id=None)
@@ -297,15 +297,15 @@ def _buy_again(account: Account, submission_id: str, again: NewBatch, *, reason:
 
 
 def adopt_by_hand(account: Account, submission_id: str, *, batch_id: str) -> None:
-    """A person says which job is an unknown submit's.
+    """Accept a person's word on which job an unknown submit started.
 
     Raises:
         NotFound: the vendor has no such job.
-        LedgerError: the batch is not of unknown fate, or another batch has the job.
+        LedgerError: the batch is not of unknown outcome, or another batch has the job.
     """
     if not _adopt(account, submission_id, account.client.job(batch_id)):
         raise LedgerError(
-            f"Batch {submission_id} is not of unknown fate, or job {batch_id} is another batch's: "
+            f"Batch {submission_id} is not of unknown outcome, or job {batch_id} is another batch's: "
             "nothing was adopted."
         )
 

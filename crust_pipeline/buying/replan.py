@@ -24,7 +24,7 @@ FAILURES_ALLOWED = 32
 def replacements(
     account: Account, submission_id: str, *, whole: bool = False
 ) -> tuple[NewBatch, ...]:
-    """The batches to plan instead; none when the limit is reached or a single identifier is left.
+    """Return the batches to plan instead; none at the limit, or for a single identifier.
 
     Args:
         account: the account.
@@ -47,21 +47,21 @@ def replacements(
 
 
 def when_there_are_credits(account: Account, submission_id: str) -> NewBatch:
-    """The same batch, to be sent as soon as somebody can pay for it; not counted as a try."""
+    """Return the same batch, to be sent once credits allow it; it is not counted as a try."""
     batch, identifiers = _batch(account, submission_id)
     again = _in_place_of(account, batch, identifiers)
     return replace(again, attempt=batch.attempt)
 
 
 def same_again(account: Account, submission_id: str) -> NewBatch:
-    """The same batch once more, whatever became of the first: new money, so a line of its own."""
+    """Return the same batch once more: it is paid for anew, so it starts a line of its own."""
     batch, identifiers = _batch(account, submission_id)
     again = _in_place_of(account, batch, identifiers)
     return replace(again, attempt=1, root_submission_id=None)
 
 
 def _batch(account: Account, submission_id: str) -> tuple[Any, list[tuple[str, str, date]]]:
-    """A batch's row, and its identifiers as a new batch takes them; nobody who was erased."""
+    """Return a batch's row and its identifiers for a new batch, without people erased since."""
     with account.ledger.read() as con:
         suppressed = suppressed_keys(con)
         return submission(con, submission_id), [
@@ -76,7 +76,7 @@ def _in_place_of(
     batch: Any,  # noqa: ANN401 - a row of submissions
     identifiers: Sequence[tuple[str, str, date]],
 ) -> NewBatch:
-    """A batch with some of the identifiers of another.
+    """Return a batch with some of the identifiers of another.
 
     Raises:
         LedgerError: there is nobody left to ask for.

@@ -26,7 +26,7 @@ def settle(  # noqa: PLR0913 - all that an answer depends on
     unanswered: Answer = Answer.DROPPED,
     key_of: Callable[[str], str | None] = key_of_echo,
 ) -> list[Settled] | None:
-    """One answer for each identifier asked for.
+    """Return one answer for each identifier asked for.
 
     Args:
         asked: {identifier as sent: subject_key}.
@@ -69,14 +69,14 @@ def settle(  # noqa: PLR0913 - all that an answer depends on
 
 
 def _is_about(asked_for: int, strangers: int, *, unreadable: int) -> bool:
-    """Whether a file is about those asked for: another's list may have some of them by chance."""
+    """Return whether a file is about those asked for; another's may share a few of them."""
     return asked_for + unreadable > 0 and strangers <= MAX_STRANGER_SHARE * asked_for
 
 
 def _unreadable(
     read: FileAnswers, asked: Mapping[str, str], key_of: Callable[[str], str | None]
 ) -> dict[str, int]:
-    """Whose lines came but cannot be read: {subject_key: line}."""
+    """Return whose lines came but cannot be read: {subject_key: line}."""
     found = {
         asked.get(identifier) or key_of(identifier): line
         for line, identifier in read.unreadable

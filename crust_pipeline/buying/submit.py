@@ -1,4 +1,4 @@
-"""Dispatch: submit planned batches while slots are free, one intent at a time.
+"""Submit: send planned batches while slots are free, one intent at a time.
 
 Every answer has one reaction, and only a 4xx (or a connection that was never made) proves that no
 job started. After anything else the batch is `unknown`: it is never sent again blindly, because the
@@ -222,7 +222,7 @@ def _denied(account: Account, product: Product) -> frozenset[str]:
 
 
 def _leave_out(account: Account, intent: Intent, allowed: Sequence[str], done: Dispatched) -> None:
-    """A batch planned before fields were denied to another one: asked for without them."""
+    """Ask without fields that were denied to another batch after this one was planned."""
     if not allowed:
         reason = "the account may not have these fields: " + ", ".join(intent.fields)
         _reject(account, intent, NOT_PERMITTED + reason, done)
@@ -310,7 +310,7 @@ def _drop_fields(
 def _supported(
     product: Product, fields: Sequence[str], *, offered: Sequence[str]
 ) -> tuple[str, ...]:
-    """Those of the fields that are offered; the leaves of groups that are not offered by name."""
+    """Return the fields that are offered; of a group that is not, its leaves that are."""
     kept = tuple(
         name
         for name in fields
@@ -322,14 +322,14 @@ def _supported(
 
 
 def _offered(name: str, offered: Sequence[str]) -> bool:
-    """Whether a field is offered, or a group that it lies in, or something under it."""
+    """Return whether a field is offered, or a group that it lies in, or something under it."""
     return any(under(name, other) or under(other, name) for other in offered)
 
 
 def _isolate(
     account: Account, intent: Intent, error: errors.InvalidRequest, done: Dispatched
 ) -> None:
-    """A refused request costs nothing: halve it, so that one bad identifier stops no others."""
+    """Halve a refused request, which costs nothing, so that one bad identifier stops no others."""
     ledger_submit.record_rejected(
         account.ledger,
         intent.submission_id,

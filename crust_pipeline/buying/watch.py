@@ -113,7 +113,7 @@ def _cause(account: Account, summary: Summary, *, now: datetime) -> str | None:
 
 
 def in_words(summary: Summary, *, max_active: int, now: datetime) -> str:
-    """What is being waited for, in a sentence for a tick's message."""
+    """Return what is being waited for, in a sentence for a tick's message."""
     count = summary.batches.get
     parts = [f"{summary.slots_held} of {max_active} slots busy"]
     if summary.oldest_job:
@@ -121,7 +121,7 @@ def in_words(summary: Summary, *, max_active: int, now: datetime) -> str:
     if planned := count("planned", 0):
         parts.append(f"{planned} batches planned")
     if unknown := count("unknown", 0):
-        parts.append(f"{unknown} submits of unknown fate: see `crust-pipeline status`")
+        parts.append(f"{unknown} submits of unknown outcome: see `crust-pipeline status`")
     if summary.oldest_link:
         waited = int((now - summary.oldest_link).total_seconds())
         parts.append(f"oldest file to land {waited} s")

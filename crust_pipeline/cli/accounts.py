@@ -191,7 +191,7 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
 @json_option
 @readable_errors
 def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # noqa: A001 - the command's name
-    """What was reserved, computed from what was delivered, and reported by the vendor.
+    """Show credits reserved, computed from what was delivered, and reported by the vendor.
 
     Credits of different vendors are different currencies and are never added up.
     """
@@ -227,7 +227,7 @@ def credits(*, by: "tuple[Grouping, ...]", ask: bool, as_json: bool) -> int:  # 
 
 
 def _bills() -> "list[Bill]":
-    """What every account says of itself, since the first day of the ledger."""
+    """Return what every account says of itself, since the first day of the ledger."""
     from crust_pipeline.buying.bill import ask_for_bill
     from crust_pipeline.ledger.spending import first_day
 

@@ -94,7 +94,7 @@ def run(
 
 
 def _price_in_words(previews: "Sequence[PlanReport]") -> str:
-    """What plans could cost at worst; credits of two vendors are not added up."""
+    """Return what plans could cost at worst; credits of two vendors are not added up."""
     batches = [batch for report in previews for batch in report.batches]
     prices: dict[str, Decimal] = {}
     for batch in batches:

@@ -25,7 +25,7 @@ class Day(click.ParamType):
     name = "day"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401 - click's signature
-        """Text to a date."""
+        """Return text to a date."""
         if isinstance(value, date):
             return value
         try:
@@ -35,7 +35,7 @@ class Day(click.ParamType):
 
 
 def readable_errors(command: Callable[P, int | None]) -> Callable[P, None]:
-    """What goes wrong for a known reason is a message, not a traceback."""
+    """Return what goes wrong for a known reason is a message, not a traceback."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -93,12 +93,12 @@ yes_option = click.option("--yes", is_flag=True, help="Spend without asking.")
 
 
 def is_asked() -> bool:
-    """Whether somebody is there to be asked."""
+    """Return whether somebody is there to be asked."""
     return sys.stdin.isatty()
 
 
 def agreed_to_spend(price: str, *, yes: bool) -> int:
-    """Say a price before it is spent, and ask whoever is there; the exit code, or DONE to go on."""
+    """Say a price before it is spent and ask for consent; return DONE to go on."""
     if yes:
         click.echo(price, err=True)
         return DONE
@@ -123,7 +123,7 @@ def check_days(installation: "Installation", start: date, end: date) -> None:
 
 
 def checked_operations(operations: tuple[str, ...]) -> list[str]:
-    """What to buy, in the order in which it is planned; all there is when nothing is named."""
+    """Return the operations to buy, in the order of planning; all when none is named."""
     from crust_pipeline.app.orders import operations_of
 
     there_are = operations_of(Settings.from_env())

@@ -137,7 +137,7 @@ def _claim_folder() -> None:
 
 
 def _environment(crustdata: str, pronto: str) -> dict[str, str]:
-    """Give the settings of the demonstration, from the addresses of the vendors.
+    """Return the settings of the demonstration, from the addresses of the vendors.
 
     Every other is set to nothing, so that none of the user's own gets in: not their ledger, nor
     anything that their `.env` file says.

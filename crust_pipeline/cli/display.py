@@ -21,7 +21,7 @@ NO_WIDTH = 1_000_000
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - anything a report may hold
-    """A value as JSON can hold it; whole credits as whole numbers."""
+    """Return a value as JSON can hold it; whole credits as whole numbers."""
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
@@ -36,14 +36,14 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - anything a report may hold
 
 
 def print_json(console: Console, value: Any) -> None:  # noqa: ANN401
-    """One JSON document on standard output, unwrapped and uncoloured."""
+    """Print one JSON document, unwrapped and uncoloured."""
     console.out(json.dumps(value, default=plain, indent=2), highlight=False)
 
 
 def print_table(
     console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """A table; numbers stand to the right."""
+    """Print a table; numbers stand to the right."""
     rows = [list(row) for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
@@ -65,7 +65,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401
 
 
 def counts_in_words(counts: Mapping[str, int]) -> str:
-    """`{"matched": 3, "dropped": 1}` as `3 matched, 1 dropped`, the largest first."""
+    """Return `{"matched": 3, "dropped": 1}` as `3 matched, 1 dropped`, the largest first."""
     words = [
         f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
@@ -73,7 +73,7 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 
 
 def progress_line(progress: "Progress", *, max_active: int) -> str:
-    """How a run stands, in one line."""
+    """Return how a run stands, in one line."""
     summary = progress.summary
     line = (
         f"{progress.rows - progress.rows_open:,} of {progress.rows:,} rows done | "
@@ -86,7 +86,7 @@ def progress_line(progress: "Progress", *, max_active: int) -> str:
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """Standard output, or error. Text is shown as it is; in a pipe, which has no width, uncut."""
+    """Return standard output, or error, that shows text as it is; in a pipe uncut."""
     console = Console(stderr=stderr, soft_wrap=True, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = NO_WIDTH

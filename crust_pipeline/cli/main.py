@@ -1,4 +1,4 @@
-"""The command line, put together from `commands`."""
+"""The command line, put together from the other modules."""
 
 import logging
 

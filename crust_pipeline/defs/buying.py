@@ -66,7 +66,7 @@ def build_upstream_asset(graph: Graph) -> dg.AssetsDefinition:
     def profile_urls(
         context: dg.AssetExecutionContext, crust: PipelineResource
     ) -> dg.MaterializeResult:
-        """The people to ask about: one row per input row, with its canonical profile key."""
+        """List the people to ask about: one row per input row, with its canonical profile key."""
         days = days_of(context)
         with failures_as_dagster():
             installation = crust.get_pipeline()
@@ -157,7 +157,7 @@ def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
 
 
 def new_rows_only(operation: str) -> Mapping[str, Any]:
-    """The run config of a plan that leaves rows alone which an earlier plan has asked for."""
+    """Return the run config of a plan that asks only for rows that no earlier plan asked for."""
     return {"ops": {f"{operation}_batches": {"config": {"new_rows_only": True}}}}
 
 

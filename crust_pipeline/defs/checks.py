@@ -46,7 +46,7 @@ class Check:
 
 
 def _of_table(table: Table) -> list[Check]:
-    """What follows from a table's spec."""
+    """Return what follows from a table's spec."""
 
     def keys(installation: Installation, days: Sequence[date]) -> Finding:
         return questions.keys_are_unique(installation, table, days)
@@ -210,7 +210,7 @@ def _of_tables(tables: Iterable[Table]) -> list[Check]:
 def check_result(
     check: dg.AssetCheckSpec, finding: Finding, days: Sequence[date] = ()
 ) -> dg.AssetCheckResult:
-    """A finding as Dagster keeps it: an error where it stops a run, a warning otherwise.
+    """Return a finding as Dagster keeps it: an error where it stops a run, a warning otherwise.
 
     The days stand beside the numbers: evaluations of a range belong to no partition (Dagster 1.13).
     """
@@ -225,7 +225,7 @@ def check_result(
 
 
 def _days(tags: Mapping[str, str], installation: Installation) -> list[date]:
-    """The days of a run; without any, those for which there is input."""
+    """Return the days of a run; without any, those for which there is input."""
     start = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
     end = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
     if start and end:

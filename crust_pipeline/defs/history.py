@@ -53,7 +53,7 @@ def _ended_runs(instance: dg.DagsterInstance, *, before: datetime) -> Iterator[s
 
 
 def _runs_shown(instance: dg.DagsterInstance) -> Iterator[str]:
-    """Runs that an asset, or a day of one, shows as its latest materialisation."""
+    """Return runs that an asset, or a day of one, shows as its latest materialisation."""
     for key in instance.get_asset_keys():
         latest = instance.get_latest_storage_id_by_partition(
             key, dg.DagsterEventType.ASSET_MATERIALIZATION

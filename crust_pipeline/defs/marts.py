@@ -33,7 +33,7 @@ def _spec(mart: Mart) -> dg.AssetSpec:
 
 @dg.multi_asset(name="marts", specs=[_spec(mart) for mart in MARTS.values()])
 def marts(crust: PipelineResource) -> Iterator[dg.MaterializeResult]:
-    """Counts the rows of every mart; there is nothing to bring up to date."""
+    """Count the rows of every mart; there is nothing to bring up to date."""
     lake = crust.get_pipeline().lake
     with failures_as_dagster(), lake.connect() as con:
         for mart in MARTS:

@@ -30,7 +30,7 @@ _HARMLESS_TEXTS = frozenset(
 
 
 def table_schema(table: Table) -> dg.TableSchema:
-    """A table's columns with types, descriptions and the JSON paths that they come from."""
+    """Return a table's columns with types, descriptions and the JSON paths that they come from."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(column.name, column.type, description=_described(table, column))
@@ -47,7 +47,7 @@ def _described(table: Table, column: Column) -> str:
 
 
 def column_lineage(table: Table, upstream: dg.AssetKey) -> dg.TableColumnLineage:
-    """Which JSON paths of the vendor's line each column comes from."""
+    """Return which JSON paths of the vendor's line each column comes from."""
     return dg.TableColumnLineage(
         {
             column.name: [
@@ -61,7 +61,7 @@ def column_lineage(table: Table, upstream: dg.AssetKey) -> dg.TableColumnLineage
 
 
 def day_metadata(account: DayAccount, *, prefix: str = "crust") -> dict[str, Any]:
-    """What one day came to for one operation, as numbers that Dagster can plot."""
+    """Return what one day came to for one operation, as numbers that Dagster can plot."""
     metadata: dict[str, Any] = {
         f"{prefix}/rows": account.outcomes.total(),
         f"{prefix}/credits_reserved": float(account.credits_reserved),
@@ -76,7 +76,7 @@ def day_metadata(account: DayAccount, *, prefix: str = "crust") -> dict[str, Any
 
 
 def drift_metadata(drift: Sequence[Drift]) -> dict[str, Any]:
-    """Keys that the vendor sent and no table has: path, count and an example's type."""
+    """Return keys that the vendor sent and no table has: path, count and an example's type."""
     if not drift:
         return {}
     lines = ["| path | lines | type |", "|---|---|---|"]
@@ -113,7 +113,7 @@ def show_days(
 def previews(
     lake: Lake, table: Table, days: Sequence[date]
 ) -> dict[date, dict[str, dg.MetadataValue]]:
-    """The first rows of each day: what is filled and how, without a value that tells who it is."""
+    """Return the first rows of each day, masked: which values are filled, not whose they are."""
 
     def read() -> dict[date, list[tuple[Any, ...]]]:
         # One connection for all days: opening DuckDB takes longer than reading a day.

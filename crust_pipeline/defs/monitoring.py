@@ -74,7 +74,7 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
 
 @dg.job(description="Submits planned batches to free slots and lands completed files.")
 def advance_job() -> None:
-    """One step: it may spend, and it may take long."""
+    """Do one step: it may spend, and it may take long."""
     advance_batches()
 
 
@@ -241,7 +241,7 @@ def _plan_again_requests(installation: Installation, operation: str) -> list[dg.
 def _by_priority(
     ledger: Ledger, days: Sequence[date]
 ) -> list[tuple[Mapping[str, str], Sequence[date]]]:
-    """Days that a schedule planned, which go on going first, and the others."""
+    """Return days that a schedule planned, which go on going first, and the others."""
     first = ledger_load.days_of_priority(ledger, days, priority=SCHEDULED_PRIORITY)
     return [(SCHEDULED_TAGS, sorted(first)), ({}, [day for day in days if day not in first])]
 
@@ -268,7 +268,7 @@ def _load_requests(installation: Installation, operation: str) -> list[dg.RunReq
 
 
 def _versions(due: Sequence[DueDay], *, start: date, end: date) -> str:
-    """What is to be loaded of a range, and which attempt it is: never the same twice."""
+    """Return what is to be loaded of a range, and which attempt it is: never the same twice."""
     of_range = [day for day in due if start <= day.partition_date <= end]
     versions: dict[str, int] = {}
     attempts: dict[str, int] = {}

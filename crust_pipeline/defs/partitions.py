@@ -33,12 +33,12 @@ def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 
 def days_of(context: dg.AssetExecutionContext) -> list[date]:
-    """Give the days that this run is for, in order."""
+    """Return the days that this run is for, in order."""
     return sorted(date.fromisoformat(key) for key in context.partition_keys)
 
 
 def range_tags(start: date, end: date) -> dict[str, str]:
-    """Give the tags of one run over the days from start to end."""
+    """Return the tags of one run over the days from start to end."""
     return {
         "dagster/asset_partition_range_start": start.isoformat(),
         "dagster/asset_partition_range_end": end.isoformat(),

@@ -97,7 +97,7 @@ def build_resource(settings: Settings, **laid_over: object) -> PipelineResource:
 
 @contextmanager
 def failures_as_dagster() -> Generator[None]:
-    """What goes wrong with a message for people fails the step with it, and is not tried again.
+    """Fail the step with an error's message for people, without another try.
 
     Trying again is the ledger's business: Dagster would run the whole step once more.
     """

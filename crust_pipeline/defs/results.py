@@ -132,14 +132,14 @@ def build_result_assets(graph: Graph, operation: str) -> dg.AssetsDefinition:
 
 
 def _rows(report: FlattenReport, table: Table) -> dict[date, int]:
-    """How many rows of a table were written for each day."""
+    """Return how many rows of a table were written for each day."""
     return {part.day: part.rows for part in report.partitions if part.table == table.name}
 
 
 def _written(
     installation: Installation, operations: Sequence[str], days: Sequence[date]
 ) -> list[date]:
-    """Those of the days whose tables could be written."""
+    """Return those of the days whose tables could be written."""
     failed = {
         day.partition_date
         for day in ledger_load.failed_days(installation.ledger)
@@ -169,7 +169,7 @@ def build_accounts_asset(graph: Graph) -> dg.AssetsDefinition:
     def accounts(
         context: dg.AssetExecutionContext, crust: PipelineResource
     ) -> Iterator[dg.MaterializeResult]:
-        """What became of every input row, every batch and every credit, from the ledger."""
+        """Tell what became of every input row, every batch and every credit, from the ledger."""
         installation = crust.get_pipeline()
         days, failures = days_of(context), Failures()
         with failures_as_dagster():

@@ -144,7 +144,7 @@ def keep(
     result_count: int | None,
     now: datetime,
 ) -> None:
-    """The file is on our disk: whatever becomes of reading it, the link is not needed any more."""
+    """Record that the file is on our disk, so that its link is not needed any more."""
     with ledger.write() as tx:
         batch = tx.submission(submission_id)
         if BatchState(batch.state) is BatchState.COMPLETED:
@@ -167,7 +167,7 @@ def land_again(
     sha256: str | None = None,
     dead_link: bool = False,
 ) -> None:
-    """The file could not be kept, or settled, this time.
+    """Record that the file could not be kept, or settled, this time.
 
     Args:
         ledger: the ledger.

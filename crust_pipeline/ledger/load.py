@@ -399,7 +399,7 @@ def record_loaded(ledger: Ledger, versions: Mapping[tuple[str, date], int]) -> N
 
 
 def load_failed(ledger: Ledger, operations: Sequence[str], day: date, *, error: str) -> None:
-    """The tables of a day could not be written; it is due until they are."""
+    """Record that the tables of a day could not be written; it stays due until they are."""
     with ledger.write() as tx:
         tx.con.execute(
             days.update()
@@ -418,7 +418,7 @@ class FailedDay:
 
 
 def failed_days(ledger: Ledger) -> list[FailedDay]:
-    """The days whose tables could not be written when that was last tried."""
+    """Return the days whose tables could not be written when that was last tried."""
     query = (
         sa.select(days.c.operation, days.c.partition_date, days.c.load_error)
         .where(days.c.load_error.is_not(None))
@@ -431,7 +431,7 @@ def failed_days(ledger: Ledger) -> list[FailedDay]:
 def days_flattened(
     ledger: Ledger, operation: str, partitions: Sequence[date]
 ) -> dict[date, datetime]:
-    """When the result tables of these days were last written whole."""
+    """Return when the result tables of these days were last written whole."""
     query = sa.select(days.c.partition_date, days.c.flattened_at).where(
         days.c.operation == operation,
         days.c.partition_date.in_(partitions),

@@ -37,7 +37,7 @@ class LastPurchase:
 
 
 def last_purchases(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, LastPurchase]:
-    """What became of people: {subject_key: the batch that asks for them, or the first of its line}.
+    """Return what became of people: {subject_key: the batch that asks, or the first of its line}.
 
     A batch that is halved or tried again is replaced by others; the last of them counts.
 
@@ -146,7 +146,7 @@ def any_planned(ledger: Ledger, lines: Sequence[str]) -> bool:
 
 
 def withdraw(ledger: Ledger, lines: Sequence[str], *, reason: str, now: datetime) -> None:
-    """Give up the batches of these lines that were not sent: nothing was billed for them."""
+    """Return up the batches of these lines that were not sent: nothing was billed for them."""
     with ledger.write() as tx:
         query = sa.select(submissions.c.submission_id).where(_planned_in(lines))
         for submission_id in list(tx.con.execute(query).scalars()):

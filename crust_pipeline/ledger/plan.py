@@ -88,7 +88,7 @@ def field_set(fields: Iterable[str]) -> str:
 
 
 def claims_of(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, list[Claim]]:
-    """What is owned of each key: {subject_key: claims}, keys that nobody owns left out.
+    """Return what is owned of each key: {subject_key: claims}, keys that nobody owns left out.
 
     A person who asked the vendor for removal has a claim for every operation: never asked again.
     """

@@ -1,4 +1,4 @@
-"""Transactions of the monitor: jobs that are due for a poll, and what the vendor said of them."""
+"""Transactions of polling: jobs that are due for a poll, and what the vendor said of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +136,7 @@ def poll_again(
 
 
 def put_off(ledger: Ledger, submission_id: str, *, at: datetime, error: str) -> None:
-    """The next step of a batch that is planned, or at the vendor, failed: try it again then."""
+    """Record that the next step of an open batch failed; try it again at a time."""
     with ledger.write() as tx:
         if tx.state(submission_id) in AT_VENDOR | {BatchState.PLANNED}:
             tx.update(
@@ -294,7 +294,7 @@ def failures_in_line(ledger: Ledger, root_submission_id: str) -> int:
 
 
 def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[Any, Any, Any]]:
-    """The identifiers of a batch: (subject_key, identifier, partition_date), in order of days."""
+    """Return a batch's identifiers: (subject_key, identifier, partition_date), in order of days."""
     query = (
         sa.select(identifiers.c.subject_key, identifiers.c.identifier, identifiers.c.partition_date)
         .where(identifiers.c.submission_id == submission_id)

@@ -193,7 +193,7 @@ def first_partitions_of(ledger: Ledger, partitions: Sequence[date]) -> list[date
 
 
 def troubled(ledger: Ledger) -> list[Troubled]:
-    """Batches whose next step failed, the oldest first. Submits of unknown fate are told apart."""
+    """Return batches whose next step failed, oldest first; without submits of unknown outcome."""
     query = (
         sa.select(submissions)
         .where(

@@ -55,7 +55,7 @@ class RefusedError(LedgerError):
     """The database refused; `said` is its reason, without anybody's data. Nothing was written."""
 
     def __init__(self, message: str, *, said: str) -> None:
-        """Keep what the database said for whoever knows more about it."""
+        """Keep what the database said, for callers that know more about it."""
         super().__init__(message)
         self.said = said
 

@@ -83,7 +83,7 @@ class Ledger:
         return engine
 
     def standing(self) -> Standing:
-        """How far the ledger is, which is neither created nor upgraded by that.
+        """Return how far the ledger is, which is neither created nor upgraded by that.
 
         Raises:
             LedgerError: it was made by a newer release.
@@ -127,7 +127,7 @@ class Ledger:
         return self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Return all connections back."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -277,7 +277,7 @@ def _explain(context: ExceptionContext) -> None:
 
 
 def _lacks_something(refused: BaseException) -> bool:
-    """Whether a table or column is gone that was there when the ledger was opened."""
+    """Return whether a table or column is gone that was there when the ledger was opened."""
     if isinstance(refused, OperationalError):
         lacks = ("no such column", "no such table", "has no column named")
         return any(words in str(refused) for words in lacks)

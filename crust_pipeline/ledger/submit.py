@@ -161,7 +161,7 @@ def is_anything_planned(ledger: Ledger) -> bool:
 
 
 def unsellable(ledger: Ledger, *, products: Collection[str], now: datetime) -> list[Unsellable]:
-    """Batches that are due to be sent, and of none of these products."""
+    """Return batches that are due to be sent, and of none of these products."""
     columns = (submissions.c.submission_id, submissions.c.product, submissions.c.tries)
     query = sa.select(*columns).where(
         submissions.c.account == ledger.account,

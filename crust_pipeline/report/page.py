@@ -114,7 +114,7 @@ def _figures(facts: Facts) -> str:
         "results": f"{results:,}",
         "credits per result": f"{spent / results:,.2f}" if results else "none yet",
         "rows open": f"{sum(row['open'] for row in facts.days):,}",
-        "submits of unknown fate": f"{facts.unknown_submits:,}",
+        "submits of unknown outcome": f"{facts.unknown_submits:,}",
     }
     cells = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
     return f"<dl>{''.join(cells)}</dl>"

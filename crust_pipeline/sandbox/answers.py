@@ -49,7 +49,7 @@ class IdentifierAnswer:
 
 
 def key_of(order: Order, identifier: str) -> str:
-    """What counts as one identifier in the accounts, however it is written."""
+    """Return what counts as one identifier in the accounts, however it is written."""
     if order.endpoint.entity == "company":
         return companies.key_of(order.identifier_type, identifier)
     return people.key_of(identifier)
@@ -87,7 +87,7 @@ class Answers:
         return IdentifierAnswer(identifier, found, "matched", self._items(found))
 
     def stranger(self, number: int) -> IdentifierAnswer:
-        """The delivery of somebody, or a company, that nobody asked for."""
+        """Return the delivery of somebody, or a company, that nobody asked for."""
         if self._order.endpoint.entity == "company":
             company = companies.stranger(number)
             return self._of_company(company.written(self._order.identifier_type), company)

@@ -25,7 +25,7 @@ PRICES: dict[str, Decimal] = {
 
 
 def price(items: Iterable[str]) -> Decimal:
-    """Credits for the items delivered for one identifier."""
+    """Return credits for the items delivered for one identifier."""
     return sum((PRICES[item] for item in items), Decimal(0))
 
 

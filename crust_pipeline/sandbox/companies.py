@@ -79,7 +79,7 @@ class Company:
         return f"Company {self.company_id}", f"company-{self.company_id}.example"
 
     def written(self, identifier_type: str) -> str:
-        """Its identifier of a type."""
+        """Return its identifier of a type."""
         return {"domains": self.domain, "names": self.name}.get(identifier_type) or (
             str(self.company_id)
             if identifier_type == "crustdata_company_ids"
@@ -101,7 +101,7 @@ _BY_TEXT = {
 
 @lru_cache(maxsize=65536)
 def company_of(identifier_type: str, identifier: str) -> Company | None:
-    """The company that an identifier means, known or not; None when it means none."""
+    """Return the company that an identifier means, known or not; None when it means none."""
     text = identifier.strip().casefold()
     if identifier_type == "crustdata_company_ids":
         return Company(int(text)) if _ID.fullmatch(text) else None
@@ -117,25 +117,25 @@ def company_of(identifier_type: str, identifier: str) -> Company | None:
 
 
 def find(identifier_type: str, identifier: str) -> Company | None:
-    """The company an identifier resolves to; None when the vendor knows none."""
+    """Return the company an identifier resolves to; None when the vendor knows none."""
     company = company_of(identifier_type, identifier)
     return company if company is not None and company.known else None
 
 
 def key_of(identifier_type: str, identifier: str) -> str:
-    """What counts as one identifier in the accounts: the company's id, or else the text itself."""
+    """Return what counts as one identifier in the accounts: the company's id, or else the text."""
     company = company_of(identifier_type, identifier)
     return str(company.company_id) if company else identifier
 
 
 def stranger(number: int) -> Company:
-    """A known company that no person works for."""
+    """Return a known company that no person works for."""
     candidates = (Company(90_000_000 + 100 * number + n) for n in range(100))
     return next(company for company in candidates if company.known)
 
 
 def record(company: Company, groups: Iterable[str] | None = None) -> dict[str, Any]:
-    """The record of a company, whole or only some groups of it; the id is always there."""
+    """Return the record of a company, whole or only some groups of it; the id is always there."""
     whole: dict[str, Any] = {"crustdata_company_id": company.company_id}
     for group in GROUPS if groups is None else groups:
         if group in GROUPS:

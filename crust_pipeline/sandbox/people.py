@@ -125,7 +125,7 @@ class Contacts:
 
 @lru_cache(maxsize=65536)
 def slug_of(url: str, *, kind: str = "in") -> str | None:
-    """The slug of a profile URL however it is written, or None when it is none of this kind."""
+    """Return the slug of a profile URL, however it is written; None for any other text."""
     text = url.strip()
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")

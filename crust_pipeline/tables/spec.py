@@ -68,7 +68,7 @@ class Source:
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def paths_of(self, column: Column) -> tuple[str, ...]:
-        """Give where this source's lines hold a column; the first that is not null counts."""
+        """Return where this source's lines hold a column; the first that is not null counts."""
         return self.paths.get(column.name, column.paths)
 
 
@@ -127,7 +127,7 @@ class Table:
         return tuple(dict.fromkeys(paths)) or column.paths
 
     def column(self, name: str) -> Column:
-        """Give a column by name.
+        """Return a column by name.
 
         Raises:
             KeyError: there is none.
@@ -138,20 +138,20 @@ class Table:
         raise KeyError(name)
 
     def stored_columns(self) -> tuple[Column, ...]:
-        """Give the columns that stand in the Parquet file: all but the partition's."""
+        """Return the columns that stand in the Parquet file: all but the partition's."""
         return tuple(column for column in self.columns if column.name != PARTITION)
 
     def content_columns(self) -> tuple[Column, ...]:
-        """Give the columns that make up the content: those stored, without the run's."""
+        """Return the columns that make up the content: those stored, without the run's."""
         return tuple(column for column in self.stored_columns() if column.name not in RUN_COLUMNS)
 
     def create_statement(self) -> str:
-        """Give the DuckDB statement that makes the empty table."""
+        """Return the DuckDB statement that makes the empty table."""
         columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in self.columns)
         return f"CREATE TABLE {quoted(self.name)} ({columns})"
 
     def comment_statements(self) -> list[str]:
-        """Give the DuckDB statements that describe the table and its columns."""
+        """Return the DuckDB statements that describe the table and its columns."""
         table = quoted(self.name)
         return [
             f"COMMENT ON TABLE {table} IS {literal(self.description)}",
@@ -162,7 +162,7 @@ class Table:
         ]
 
     def arrow_schema(self) -> "pa.Schema":
-        """Give the schema of the Parquet file, each field with its description."""
+        """Return the schema of the Parquet file, each field with its description."""
         import pyarrow as pa
 
         return pa.schema(
@@ -179,7 +179,7 @@ class Table:
 
 
 def arrow_type(duckdb_type: str) -> "pa.DataType":
-    """Give the Arrow type of a DuckDB type."""
+    """Return the Arrow type of a DuckDB type."""
     import pyarrow as pa
 
     if duckdb_type.endswith("[]"):
@@ -198,10 +198,10 @@ def arrow_type(duckdb_type: str) -> "pa.DataType":
 
 
 def quoted(name: str) -> str:
-    """Give a name as an SQL identifier."""
+    """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Give a text as an SQL string."""
+    """Return a text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"

@@ -98,7 +98,7 @@ def read_upstream(source: str, *, start: date, end: date, first_day: date, today
 
 
 def upstream_rows(rows: Iterable[Mapping[str, object]], *, day: date) -> pa.Table:
-    """Give rows that come from elsewhere than a file the shape of table `profile_urls`.
+    """Return rows that come from elsewhere than a file the shape of table `profile_urls`.
 
     Args:
         rows: Columns as in an input file; `added_on` is not needed.
@@ -114,7 +114,7 @@ def upstream_rows(rows: Iterable[Mapping[str, object]], *, day: date) -> pa.Tabl
 
 
 def without_people(rows: pa.Table, keys: Collection[str]) -> pa.Table | list[Mapping[str, object]]:
-    """Rows of `profile_urls`, of which those about certain people only say that they are there.
+    """Return rows of `profile_urls`; of people among `keys` only that there is a row.
 
     Args:
         rows: In the shape of the table.
@@ -194,7 +194,7 @@ class _Reading:
         }
 
     def _row_id(self, day: date, row: Mapping[str, str]) -> str:
-        """Give the id by which a row is known again when the input has grown."""
+        """Return the id by which a row is known again when the input has grown."""
         parts = [day.isoformat(), *(row.get(n) for n in ("external_id", *_IDENTIFIERS))]
         digest = blake2b(json.dumps(parts).encode(), digest_size=8)
         self.seen[digest.digest()] += 1
@@ -229,7 +229,7 @@ def _check_columns(name: str, columns: Iterable[str]) -> None:
 
 
 def _day(text: str) -> date | None:
-    """Give the day of a date or a moment (of the latter, in UTC), or None."""
+    """Return the day of a date or a moment (of the latter, in UTC), or None."""
     text = text.strip()
     try:
         if len(text) == len("2026-01-31"):
@@ -348,7 +348,7 @@ class _Lines:
         return self._given + 1
 
     def give_back_all_but_first(self) -> str:
-        """Give back the lines of the record but its first, which is returned."""
+        """Return back the lines of the record but its first, which is returned."""
         first, *others = self._record
         self._returned.extendleft(reversed(others))
         self._given -= len(others)

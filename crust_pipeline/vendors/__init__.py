@@ -1,1 +1,1 @@
-"""HTTP clients of the vendors: requests, responses, prices, errors. One module for each vendor."""
+"""HTTP clients of the vendors: requests, responses, prices, errors. One folder for each vendor."""

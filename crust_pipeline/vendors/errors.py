@@ -17,7 +17,7 @@
     ├── LinkDead           ask for the job again, its answer may carry a fresh link
     └── DownloadBroken     the file would not come over whole: download again later
 
-Nothing else belongs here. How a response becomes one of these is in `vendor/http.py`.
+Nothing else belongs here. How a response becomes one of these is in `vendors/http.py`.
 """
 
 # ruff: noqa: N818 - every class is an error, and each name says what is the case
@@ -54,7 +54,7 @@ class VendorError(CrustError):
         self.request_id = circumstances.get("request_id")
 
     def __str__(self) -> str:
-        """Give the sentence, then the status, the vendor's words and its request id."""
+        """Return the sentence, then the status, the vendor's words and its request id."""
         text = super().__str__() or type(self).__name__
         if self.status is not None:
             text += f" (HTTP {self.status})"

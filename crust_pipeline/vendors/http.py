@@ -1,7 +1,7 @@
 """How requests are sent: paid ones once, free reads again and again.
 
 It knows time-outs, retries and what a lost connection proves, but no endpoint; those are in the
-module of each vendor. What an error response means is in `vendor/refusals.py`.
+module of each vendor. What an error response means is in `vendors/refusals.py`.
 """
 
 import json
@@ -23,7 +23,7 @@ from crust_pipeline.vendors.refusals import Refusal, circumstances, refusal, req
 PAID_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 READ_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 RETRY_WAITS_SECONDS: Final = (1.0, 2.0, 4.0)
-# A sensor's tick has 60 seconds; whoever must wait longer is told, and may do so elsewhere.
+# A sensor's tick has 60 seconds: a longer wait is an error, and is waited for elsewhere.
 LONGEST_WAIT_SECONDS: Final = 10.0
 
 # httpx logs every URL at INFO, signed links among them; httpcore logs every header at DEBUG.
@@ -196,7 +196,7 @@ class Api:
 def _wait_seconds(
     error: errors.Unavailable | errors.RateLimited, backoff_seconds: float
 ) -> float | None:
-    """Give how long to wait before asking again, None for not at all."""
+    """Return how long to wait before asking again, None for not at all."""
     if isinstance(error, errors.RateLimited):
         wait_seconds = error.retry_after_seconds
         return wait_seconds if wait_seconds <= LONGEST_WAIT_SECONDS else None

@@ -76,7 +76,7 @@ class LandedText:
         self._cut_off = False
 
     def lines(self) -> Iterator[bytes]:
-        """Give the lines, without their ends. A line that is cut off is left out.
+        """Return the lines, without their ends. A line that is cut off is left out.
 
         Raises:
             DamagedFile: the check sum does not match, or what is compressed makes no sense.
@@ -85,7 +85,7 @@ class LandedText:
             yield from chunk[:-1].split(b"\n")
 
     def chunks(self) -> Iterator[bytes]:
-        """Give the text in chunks of some whole lines, each line with its end.
+        """Return the text in chunks of some whole lines, each line with its end.
 
         Raises:
             DamagedFile: as for `lines`.
@@ -176,7 +176,7 @@ def _inflate(inflater: _Inflater, data: bytes) -> bytes:
 
 
 def stored_text(content: bytes) -> str:
-    """Give the content of a bad line as text that any table can hold."""
+    """Return the content of a bad line as text that any table can hold."""
     text = content[:_STORED_BYTES].decode("utf-8", errors="backslashreplace").replace("\0", "\\x00")
     cut = len(content) - _STORED_BYTES
     return text if cut <= 0 else f"{text}… ({cut} more bytes are in the landed file)"

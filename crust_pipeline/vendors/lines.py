@@ -239,7 +239,7 @@ class _Record:
         return _elements(self.value(path), loose=loose)
 
     def values(self, path: str, *, first: int = 0) -> Iterator[Any]:
-        """Give what stands at a path, of each element of a list on its way from `first` on."""
+        """Return what stands at a path, of each element of a list on its way from `first` on."""
         head, mark, rest = path.partition(LIST)
         if not mark:
             if (value := self.value(path)) is not None:

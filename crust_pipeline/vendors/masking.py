@@ -38,7 +38,7 @@ _PREFIX_LENGTH: Final = 10 * MESSAGE_LENGTH
 
 
 def masked(text: str, *, secret: str | None = None) -> str:
-    """Give at most 300 characters of `text` with everything private taken out.
+    """Return at most 300 characters of `text` with everything private taken out.
 
     Args:
         text: what the vendor wrote.

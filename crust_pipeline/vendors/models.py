@@ -1,4 +1,4 @@
-"""What the vendor answers, as frozen records. `vendor/reading.py` reads the single values."""
+"""What the vendor answers, as frozen records. `parsing` reads the single values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,7 +83,7 @@ class Job:
     entities_fulfilled: int | None
     created_at: datetime | None
     completed_at: datetime | None
-    # Links are signed: whoever sees one can read the people in the file.
+    # Links are signed: anyone who sees one can read the people in the file.
     download_url: str | None = field(repr=False)
     download_urls: tuple[str, ...] = field(repr=False)
     error_message: str | None

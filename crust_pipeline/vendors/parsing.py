@@ -21,7 +21,7 @@ _ONE_LINE: Final = {ord("\n"): " ", ord("\r"): " "}
 
 
 def as_object(value: Any) -> Json:  # noqa: ANN401 - whatever the vendor sent
-    """Give a JSON object.
+    """Return a JSON object.
 
     Raises:
         ValueError: it is something else.
@@ -32,24 +32,24 @@ def as_object(value: Any) -> Json:  # noqa: ANN401 - whatever the vendor sent
 
 
 def object_or_empty(value: Any) -> Json:  # noqa: ANN401 - whatever the vendor sent
-    """Give a JSON object, an empty one for anything else."""
+    """Return a JSON object, an empty one for anything else."""
     empty: Json = {}
     return cast("Json", value) if isinstance(value, Mapping) else empty
 
 
 def objects(value: Any) -> tuple[Json, ...]:  # noqa: ANN401 - whatever the vendor sent
-    """Give the objects in a list, or a lone object as a list of one; nothing else."""
+    """Return the objects in a list, or a lone object as a list of one; nothing else."""
     values = cast("list[Any]", value) if isinstance(value, list) else [value]
     return tuple(cast("Json", item) for item in values if isinstance(item, Mapping))
 
 
 def text(value: Any) -> str | None:  # noqa: ANN401 - whatever the vendor sent
-    """Give a text that is not empty, None for anything else."""
+    """Return a text that is not empty, None for anything else."""
     return value if isinstance(value, str) and value else None
 
 
 def texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever the vendor sent
-    """Give the texts in a list that are not empty, nothing else."""
+    """Return the texts in a list that are not empty, nothing else."""
     values = cast("list[Any]", value) if isinstance(value, list) else []
     return tuple(item for item in values if isinstance(item, str) and item)
 
@@ -93,7 +93,7 @@ def _in_utc(time: datetime) -> datetime:
 
 
 def elements_as_written(body: bytes, elements: Sequence[Any]) -> tuple[str, ...]:
-    """Give the elements of a JSON list as they were sent, each in one line.
+    """Return the elements of a JSON list as they were sent, each in one line.
 
     Args:
         body: a list, or an object that has one under `results`, as JSON.

@@ -50,7 +50,7 @@ class Prices:
         self.rows = tuple(sorted(rows, key=lambda row: row.valid_from, reverse=True))
 
     def worst_case(self, operation: str, fields: Sequence[str], *, on: date) -> Decimal:
-        """Give the most credits that one identifier can cost when asked for with `fields`.
+        """Return the most credits that one identifier can cost when asked for with `fields`.
 
         Raises:
             PriceError: something that can come with these fields has no price on that day.
@@ -71,7 +71,7 @@ class Prices:
     def cost(
         self, operation: str, items: Iterable[str] | Mapping[str, int], *, on: date
     ) -> Decimal:
-        """Give the credits that delivered items cost: one of `items` for each delivery, or counts.
+        """Return the credits of delivered items, given one by one or as counts.
 
         Raises:
             PriceError: an item has no price on that day.
@@ -132,7 +132,7 @@ def prices_from_file(path: Path) -> Prices:
 
 
 def _sold(price: Price) -> tuple[str, str, str]:
-    """What a price is of."""
+    """Return what a price is of."""
     return price.vendor, price.operation, price.item
 
 

@@ -1,4 +1,4 @@
-"""What an error response means: from status, headers and body to the class in `vendor/errors.py`.
+"""What an error response means: from status, headers and body to the class in `errors`.
 
 The vendor's documents disagree on some statuses and show several shapes of the body; all are read.
 """
@@ -43,7 +43,7 @@ class Refusal(Protocol):
 
 
 def circumstances(response: httpx.Response, *, secret: str) -> errors.Circumstances:
-    """Give what an error may tell of a response; `secret` is the key to mask in it."""
+    """Return what an error may tell of a response; `secret` is the key to mask in it."""
     return {
         "status": response.status_code,
         # What a success says is data about people, never a message.
@@ -81,7 +81,7 @@ def refusal(
 
 
 def request_id_of(response: httpx.Response) -> str | None:
-    """Give the vendor's id of a call, None if it sent none."""
+    """Return the vendor's id of a call, None if it sent none."""
     request_id = response.headers.get("x-request-id", "")[:REQUEST_ID_LENGTH]
     return request_id if request_id.isprintable() and request_id else None
 
@@ -121,7 +121,7 @@ class _Complaint:
         return tuple(re.split(r"\s*,\s*", named[1].rstrip("."))) if named else ()
 
     def listed(self, key: str) -> tuple[str, ...]:
-        """Give the texts of a list in the metadata, which is one object or a list of them."""
+        """Return the texts of a list in the metadata, which is one object or a list of them."""
         return tuple(name for entry in self.metadata for name in texts(entry.get(key)))
 
 

@@ -84,7 +84,7 @@ def test_the_vendor_is_not_asked_when_nothing_is_to_be_bought(world: World) -> N
 def test_the_vendor_is_asked_before_the_intent(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is killed while asking leaves no batch of unknown fate."""
+    """Whoever is killed while asking leaves no batch of unknown outcome."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Submits of unknown fate: found again by the clock, by their place or alone; otherwise held."""
+"""Submits of unknown outcome: found again by the clock, by their place or alone; otherwise held."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -50,7 +50,7 @@ class Migration:
 
 
 def migrations_after(version: int) -> tuple[Migration, ...]:
-    """What a ledger of this version lacks, in order."""
+    """Return what a ledger of this version lacks, in order."""
     names = (module.name for module in pkgutil.iter_modules(versions.__path__))
     found = (Migration(int(match[1]), match[0]) for match in map(_NAME.fullmatch, names) if match)
     return tuple(sorted((each for each in found if each.version > version), key=_by_version))

@@ -74,9 +74,9 @@ def assign(
 
 
 def quarantined_select(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> str:
-    """Give the SELECT of the quarantine rows, of all days.
+    """Return the SELECT of the quarantine rows, of all days.
 
-    What nobody can be told to have asked for stands at the first day that the file was asked for.
+    A line that matches no identifier stands at the first day that the file was asked for.
     """
     rows = [(read.number, verdict) for read in reads for verdict in _quarantined(read)]
     given = pa.table(
@@ -157,7 +157,7 @@ def _tell_files(
 
 
 def _recognise_echoes(connection: "DuckDBPyConnection", reads: Sequence[ReadFile]) -> None:
-    """Give a key to lines whose identifier did not come back as it was sent."""
+    """Return a key to lines whose identifier did not come back as it was sent."""
     found: list[tuple[int, str]] = connection.execute(
         "SELECT DISTINCT file_number, identifier FROM keys WHERE subject_key IS NULL"
     ).fetchall()

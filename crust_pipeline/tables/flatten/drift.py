@@ -30,7 +30,7 @@ class Drift:
 
 
 def unknown_keys(line: Line, lines: Iterable[bytes]) -> tuple[Drift, ...]:
-    """Give the keys in some lines that nobody expects, by path. Bad lines are passed over."""
+    """Return the keys in some lines that nobody expects, by path. Bad lines are passed over."""
     shape, unread = shape_of(line), line.unread
     counts: Counter[str] = Counter()
     types: dict[str, str] = {}

@@ -228,7 +228,7 @@ class _Writer:
         return staged
 
     def _rows(self, table: Table, staged: Sequence[Staged], answers: pa.Table) -> Rows:
-        """Give the finished rows of a table, in order."""
+        """Return the finished rows of a table, in order."""
         parts: list[Rows] = []
         for part in staged:
             if part.line in table.lines:
@@ -244,7 +244,7 @@ class _Writer:
         rows: Rows,
         blocks: Sequence[_Block],
     ) -> None:
-        """Give each block's rows to the partition of its day."""
+        """Return each block's rows to the partition of its day."""
         for block in blocks:
             of_block = (place - blocks[0].start for place in (block.start, block.end))
             start, end = np.searchsorted(rows.places, list(of_block))
@@ -265,7 +265,7 @@ class _Writer:
             self.reads[number].records -= not verdict.field
 
     def _notes(self) -> dict[date, dict[str, str]]:
-        """Give what each day's files say about where their rows come from."""
+        """Return what each day's files say about where their rows come from."""
         batches: dict[date, list[str]] = {day: [] for day in self.days}
         sources: dict[date, list[str]] = {day: [] for day in self.days}
         for file in (read.landed for read in self.reads):

@@ -49,7 +49,7 @@ class Judge:
         return verdicts
 
     def no_answer_reason(self, line: bytes) -> str | None:
-        """Give why a line is no answer, without its content; None if it is one."""
+        """Return why a line is no answer, without its content; None if it is one."""
         try:
             self._answer(line)
         except NoAnswerError as error:
@@ -72,7 +72,7 @@ class Judge:
         return line, []
 
     def _answer(self, line: bytes) -> dict[str, Any]:
-        """Give the record of a line that is an answer; raise for any other."""
+        """Return the record of a line that is an answer; raise for any other."""
         if not line.strip():
             raise NoAnswerError("empty line")
         try:
@@ -105,7 +105,7 @@ def _at(record: dict[str, Any], path: str) -> object:
 
 
 def divide(lines: list[bytes], readable: Callable[[list[bytes]], bool]) -> Iterator[int]:
-    """Give the indexes of the lines that make `lines` unreadable, by halving.
+    """Return the indexes of the lines that make `lines` unreadable, by halving.
 
     Args:
         lines: Lines of which at least one is refused.

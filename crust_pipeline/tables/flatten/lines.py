@@ -61,7 +61,7 @@ def read_lines(read: ReadFile) -> pa.Table:
 
 
 def line_text(read: ReadFile, start: int, size: int) -> bytes:
-    """Give a line's text, without its end."""
+    """Return a line's text, without its end."""
     with read.spool.open("rb") as spool:
         spool.seek(start)
         return spool.read(size)

@@ -4,7 +4,7 @@ import phonenumbers
 
 
 def e164(text: str) -> str | None:
-    """Give a phone number in E.164 form, or None when the country or the number cannot be told.
+    """Return a phone number in E.164 form, or None when the country or the number cannot be told.
 
     Vendors deliver numbers with a country code, after `+` or `00`. Without one nothing is guessed.
     """

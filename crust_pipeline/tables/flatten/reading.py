@@ -59,13 +59,13 @@ def readings(table: Table, line: Line, staged: str) -> tuple[Reading, ...]:
 
 
 def _identifier_sql(line: Line) -> str:
-    """Give the SQL of the identifier a staged line echoes."""
+    """Return the SQL of the identifier a staged line echoes."""
     paths = (map(quoted, segments(path)) for path in line.identifiers)
     return f"coalesce({', '.join('.'.join(path) for path in paths)}, NULL)"
 
 
 def unusable_sql(line: Line) -> str:
-    """Give the SQL that tells whether a staged line is no answer."""
+    """Return the SQL that tells whether a staged line is no answer."""
     missing = [f"{quoted(name)} IS NULL" for name in line.required]
     return " OR ".join([f"{_identifier_sql(line)} IS NULL", *missing])
 
@@ -110,7 +110,7 @@ class _Rows:
         return Reading(select, " UNION ALL ".join(odd_values) or nothing)
 
     def _column(self, column: Column) -> str:
-        """Give the SQL of a column: the first of its paths that is there and can be cast."""
+        """Return the SQL of a column: the first of its paths that is there and can be cast."""
         if column.name in self._source.constants:
             return self._source.constants[column.name]
         paths = self._source.paths_of(column)
@@ -119,7 +119,7 @@ class _Rows:
         return column.sql.format(value=value, position=self._place(self._depth), line="line_id")
 
     def _at(self, path: str, column: Column) -> str | None:
-        """Give the SQL of a path, or None if it lies in a list that this source does not enter."""
+        """Return the SQL of a path; None if it lies in a list that this source does not enter."""
         if path.startswith("."):
             level, rest = self._depth, path.removeprefix(".")
         else:
@@ -195,7 +195,7 @@ def _in_lines(column: Column, source: Source) -> bool:
 
 
 def _as_list(value: str) -> str:
-    """Give the SQL of a JSON value as a list of JSON, whether or not it is one."""
+    """Return the SQL of a JSON value as a list of JSON, whether or not it is one."""
     return (
         f"CASE json_type({value}) WHEN 'ARRAY' THEN from_json({value}, '[\"JSON\"]') "
         f"WHEN 'NULL' THEN NULL ELSE [{value}] END"

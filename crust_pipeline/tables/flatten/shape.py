@@ -70,12 +70,12 @@ def segments(path: str) -> tuple[str, ...]:
 
 
 def whole_path(source: Source, path: str) -> str:
-    """Give a column's path from the line on, whichever way it is written."""
+    """Return a column's path from the line on, whichever way it is written."""
     return source.path + path.removesuffix(".") if path.startswith(".") else path
 
 
 def duckdb_type(shape: Shape) -> str:
-    """Give the DuckDB type that a shape is read as."""
+    """Return the DuckDB type that a shape is read as."""
     match shape:
         case Value(json=json):
             return "JSON" if json else "VARCHAR"

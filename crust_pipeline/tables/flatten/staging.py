@@ -87,7 +87,7 @@ class Staged:
         return [self._located(verdict) for verdict in verdicts]
 
     def rows(self, table: Table) -> tuple[Rows, list[tuple[ReadFile, Verdict]]]:
-        """Give the rows of a table, in order, and what was wrong with which line.
+        """Return the rows of a table, in order, and what was wrong with which line.
 
         They have the columns that come out of the lines.
         """
@@ -110,7 +110,7 @@ class Staged:
     _STAGED = "(SELECT rowid AS line_id, * FROM staged WHERE NOT ({}))"
 
     def _texts(self) -> Iterator[bytes]:
-        """Give the text of each line, with its end, out of the spools."""
+        """Return the text of each line, with its end, out of the spools."""
         numbers, starts, sizes = map(self._numbers, ("file_number", "start", "size"))
         spools = {number: os.open(self.reads[number].spool, os.O_RDONLY) for number in set(numbers)}
         try:
@@ -121,7 +121,7 @@ class Staged:
                 os.close(spool)
 
     def _numbers(self, column: str) -> list[int]:
-        """Give a column of the answers that has no nulls."""
+        """Return a column of the answers that has no nulls."""
         return cast("list[int]", self.answers[column].to_pylist())
 
     def _write_answers(self) -> bool:
@@ -152,7 +152,7 @@ class Staged:
                 file.writelines(islice(rest, count))
 
     def _located(self, verdict: Verdict) -> tuple[ReadFile, Verdict]:
-        """Give the file of a verdict about a place in the piece, and the verdict about its line."""
+        """Return the file that a place in the piece belongs to, and the verdict about its line."""
         answer = self.answers.slice(verdict.line_number, 1)
         file_number, source_line = (
             cast("int", answer[name][0].as_py()) for name in ("file_number", "source_line")
@@ -202,7 +202,7 @@ class Staged:
 
 
 def _order(table: Table) -> list[tuple[str, Literal["ascending", "descending"]]]:
-    """Give the order of rows by line and, within a line, as the table's order says."""
+    """Return the order of rows by line and, within a line, as the table's order says."""
     # Behind person, batch and line, that is.
     columns = (column.split() for column in ["line_id", *table.order[3:], *table.distinct])
     return [(name, "descending" if direction else "ascending") for name, *direction in columns]
@@ -239,7 +239,7 @@ def finished(table: Table, parts: Sequence[Rows], answers: pa.Table) -> Rows:
 
 
 def _each(make: Callable[..., object], *columns: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
-    """Give what a function makes of the values of columns, row by row."""
+    """Return what a function makes of the values of columns, row by row."""
     return pa.array(list(map(make, *(column.to_pylist() for column in columns))))
 
 

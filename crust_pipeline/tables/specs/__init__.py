@@ -58,13 +58,13 @@ TABLES: Final[Mapping[str, Table]] = MappingProxyType(
 
 
 def operations_sharing(operation: str) -> tuple[str, ...]:
-    """Give the operations that fill tables of this one's: their files are flattened together."""
+    """Return the operations that fill tables of this one's: their files are flattened together."""
     ours = set(tables_of(operation))
     return tuple(name for name in OPERATIONS if ours & set(tables_of(name)))
 
 
 def filling(operations: Iterable[str]) -> tuple[str, ...]:
-    """Give those of some operations that fill all tables, each table only once."""
+    """Return those of some operations that fill all tables, each table only once."""
     operations = tuple(operations)
     firsts = (
         next(other for other in operations_sharing(name) if other in operations)
@@ -74,6 +74,6 @@ def filling(operations: Iterable[str]) -> tuple[str, ...]:
 
 
 def tables_of(operation: str) -> tuple[Table, ...]:
-    """Give the result tables that an operation's files fill; quarantine is not among them."""
+    """Return the result tables that an operation's files fill; quarantine is not among them."""
     line = line_of(operation)
     return tuple(table for table in TABLES.values() if line in table.lines)

@@ -18,7 +18,7 @@ _VENDOR: Final = Column("vendor", "VARCHAR", "The vendor who delivered it.")
 
 
 def _sources(item: str, column: str, **constants: str) -> Iterator[Source]:
-    """Give where the lines of all vendors hold an item, in the order in which they name it."""
+    """Return where the lines of all vendors hold an item, in the order in which they name it."""
     for line in _LINES:
         for delivered in (*line.delivered, *line.free):
             if delivered.item == item:

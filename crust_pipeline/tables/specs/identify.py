@@ -32,7 +32,7 @@ IDENTITIES: Final = Table(
             "VARCHAR",
             "matched, not_found, or redacted (the person asked to be removed).",
             ("match_status",),
-            # Older answers have no match_status; whoever is in the list was matched.
+            # Older answers have no match_status: every person in the list was matched.
             "coalesce({value}, CASE WHEN {position} IS NULL THEN 'not_found' ELSE 'matched' END)",
         ),
         Column("position", "INTEGER", "Place among the matches, from 1; null without.", (".#",)),

@@ -76,18 +76,18 @@ class Lake:
         self.add_views = add_views
 
     def path(self, table: str, day: date) -> Path:
-        """Give where the file of a partition is, or would be."""
+        """Return where the file of a partition is, or would be."""
         return self.root / table / f"{PARTITION}={day.isoformat()}" / f"{table}.parquet"
 
     def days(self, table: str) -> list[date]:
-        """Give the days for which a table has a file, in order."""
+        """Return the days for which a table has a file, in order."""
         folders = self.root.glob(f"{table}/{PARTITION}=*/{table}.parquet")
         return sorted(
             date.fromisoformat(path.parent.name.removeprefix(f"{PARTITION}=")) for path in folders
         )
 
     def partition(self, table: str, day: date) -> "PartitionWritten | None":
-        """Give what a partition holds; None if there is no file."""
+        """Return what a partition holds; None if there is no file."""
         from crust_pipeline.tables.store.partition import written
 
         path = self.path(table, day)
@@ -199,7 +199,7 @@ class Lake:
             file.discard()
 
     def scan(self, table: str, start: date | None = None, end: date | None = None) -> str:
-        """Give SQL to select a table's rows from: its columns in order, `partition_date` typed.
+        """Return SQL to select a table's rows from: its columns in order, `partition_date` typed.
 
         Without days it names a pattern, so that days written later are in it too. Files written
         before a column was added give null for it.
@@ -224,7 +224,7 @@ class Lake:
     def read(
         self, table: str, start: date | None = None, end: date | None = None
     ) -> "pd.DataFrame":
-        """Give the rows of some days as a DataFrame of Arrow-backed types.
+        """Return the rows of some days as a DataFrame of Arrow-backed types.
 
         Raises:
             KeyError: there is no such table.
@@ -248,7 +248,7 @@ class Lake:
         parameters: Sequence[object] = (),
         given: "Mapping[str, pa.Table] | None" = None,
     ) -> list[tuple[Any, ...]]:
-        """Give the rows of a query, in which tables of the lake stand in braces: `FROM {people}`.
+        """Return the rows of a query, in which tables of the lake stand in braces: `FROM {people}`.
 
         Args:
             query: SQL.
@@ -287,7 +287,7 @@ class Lake:
     def ask(
         self, connection: "duckdb.DuckDBPyConnection", query: str
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Give the names of a query's columns, and its rows.
+        """Return the names of a query's columns, and its rows.
 
         Args:
             connection: From `connect`.
@@ -312,7 +312,7 @@ class Lake:
         start: date | None = None,
         end: date | None = None,
     ) -> _T:
-        """Give what `read` gives of tables of the lake, none of which is replaced meanwhile.
+        """Return what `read` gives of tables of the lake, none of which is replaced meanwhile.
 
         Args:
             read: Reads; it may be called several times.
@@ -337,7 +337,7 @@ class Lake:
 
     @contextmanager
     def _kept(self, table: Table, day: date, operations: Iterable[str]) -> "Generator[str]":
-        """Give the SQL, a UNION ALL, of the rows that stay when `operations` replace theirs.
+        """Return the SQL, a UNION ALL, of the rows that stay when `operations` replace theirs.
 
         Only quarantine is shared by operations, each of which may be run by another process at the
         same time; it is locked while this lasts.

@@ -96,7 +96,7 @@ class PartitionFile:
 
 
 def written(table: str, day: date, path: Path) -> PartitionWritten:
-    """Give what a file holds. Its hash is that of its bytes, without the columns of the run."""
+    """Return what a file holds. Its hash is that of its bytes, without the columns of the run."""
     digest = hashlib.sha256(table.encode())
     with path.open("rb") as file:
         metadata = pq.ParquetFile(file).metadata

@@ -45,7 +45,7 @@ def unreplaced(paths: Iterable[Path]) -> Generator[None]:
 
 
 def retry_replaced(read: Callable[[], _T], *, sleep: Callable[[float], None] = time.sleep) -> _T:
-    """Give what `read` gives, which reads again when files were replaced while it read them.
+    """Return what `read` gives, which reads again when files were replaced while it read them.
 
     Args:
         read: Reads; raises `ReplacedError` when it must be called again.
@@ -63,7 +63,7 @@ def retry_replaced(read: Callable[[], _T], *, sleep: Callable[[float], None] = t
 
 
 def stamp(path: Path) -> str | None:
-    """Give what changes when a file is replaced; None for what is no file here, such as a URL."""
+    """Return what changes when a file is replaced; None for what is no file here, such as a URL."""
     try:
         status = path.stat()
     except OSError:

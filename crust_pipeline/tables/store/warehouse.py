@@ -307,7 +307,7 @@ def _lake_files(lake: Lake) -> dict[tuple[str, date], Path]:
 
 
 def _state(lake: Lake, loaded: _Loaded) -> _Loaded:
-    """Give what the lake holds. Only files that changed since they were loaded are opened."""
+    """Return what the lake holds. Only files that changed since they were loaded are opened."""
     state: _Loaded = {}
     for (table, day), path in _lake_files(lake).items():
         now, known = stamp(path), loaded.get((table, day))
@@ -319,7 +319,7 @@ def _state(lake: Lake, loaded: _Loaded) -> _Loaded:
 
 
 def _stale(outdated: set[str], state: _Loaded, loaded: _Loaded) -> set[tuple[str, date]]:
-    """Give the partitions whose content is not that of the lake, or no longer in the lake."""
+    """Return the partitions whose content is not that of the lake, or no longer in the lake."""
     return {
         key
         for key in state.keys() | loaded.keys()
@@ -355,7 +355,7 @@ def _note(connection: "DuckDBPyConnection", state: _Loaded, loaded: _Loaded) -> 
 
 
 def _columns(connection: "DuckDBPyConnection") -> dict[str, list[tuple[str, str]]]:
-    """Give the columns, with their types, of every table that the warehouse has."""
+    """Return the columns, with their types, of every table that the warehouse has."""
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, name, kind in connection.execute(
         "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() "
@@ -366,7 +366,7 @@ def _columns(connection: "DuckDBPyConnection") -> dict[str, list[tuple[str, str]
 
 
 def _outdated(connection: "DuckDBPyConnection") -> set[str]:
-    """Give the tables that are not there as the spec has them."""
+    """Return the tables that are not there as the spec has them."""
     there = _columns(connection)
     return {
         table.name
@@ -401,6 +401,6 @@ def _compare(
 
 
 def _digest_columns(table: Table) -> str:
-    """Give the SQL aggregates by which rows are compared, in whatever order they are."""
+    """Return the SQL aggregates by which rows are compared, in whatever order they are."""
     content = ", ".join(quoted(column.name) for column in table.content_columns())
     return f"count(*) AS rows, coalesce(sum(hash({content})), 0)::VARCHAR AS total"

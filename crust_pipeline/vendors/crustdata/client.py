@@ -1,6 +1,6 @@
 """The client of the Crustdata API, version 2025-11-01: its endpoints and what they answer.
 
-How requests are sent and repeated is in `vendor/http.py`; files come by `vendor/download.py`.
+How requests are sent and repeated is in `vendors/http.py`; files come by `vendors/download.py`.
 Nothing here decides what to buy or remembers what was bought.
 """
 
@@ -245,7 +245,7 @@ class CrustdataClient:
         )
 
     def credits(self) -> Decimal | None:
-        """Give the account's balance, None if the vendor does not say.
+        """Return the account's balance, None if the vendor does not say.
 
         Raises:
             VendorError: as for every free read.
@@ -336,7 +336,7 @@ class CrustdataClient:
             raise self._api.unreadable(reply.response) from error
 
     def _listed(self, reply: Reply, key: str) -> tuple[Json, ...]:
-        """Give the objects of a list in the answer; a list alone is taken as it is."""
+        """Return the objects of a list in the answer; a list alone is taken as it is."""
         rows = reply.document
         if not isinstance(rows, list):
             rows = self._readable(reply, as_object).get(key)

@@ -198,7 +198,7 @@ class ProntoClient:
         return self._api.read(f"/contacts/{quote(enrichment_id, safe='')}")
 
     def credits(self) -> Decimal | None:
-        """Give the account's balance, None if it cannot be made out.
+        """Return the account's balance, None if it cannot be made out.
 
         The fields of the answer are not documented: the one number, or the one that is called so.
 
@@ -272,7 +272,7 @@ def _unprocessable(response: httpx.Response, *, secret: str) -> errors.VendorErr
 
 
 def _message(response: httpx.Response) -> str:
-    """Give the vendor's words: `error`, else `message`, else all of `errors`."""
+    """Return the vendor's words: `error`, else `message`, else all of `errors`."""
     try:
         body: Json = object_or_empty(json.loads(response.content))
     except ValueError:

@@ -62,7 +62,7 @@ class ProntoJobs:
         return None
 
     def credits(self) -> Decimal | None:
-        """Give the account's balance, None if the vendor does not say.
+        """Return the account's balance, None if the vendor does not say.
 
         Raises:
             VendorError: as for every free read.
@@ -195,7 +195,7 @@ class ProntoJobs:
         return awaited
 
     def _results(self, awaited: Awaited) -> Iterator[tuple[str | None, bytes]]:
-        """Give what has come, as received, with whom in the batch it is an answer about."""
+        """Return what has come, as received, with whom in the batch it is an answer about."""
         if awaited.can_be_asked:
             body = self.client.contact(awaited.batch_id or "").response.content
             key = _answered(body, awaited)
@@ -223,7 +223,7 @@ def _answered(body: bytes, awaited: Awaited) -> str | None:
 
 
 def _one_line(body: bytes) -> bytes:
-    """A body as it came; on one line, where it came on several or is no JSON at all."""
+    """Return a body as it came; on one line, where it came on several or is no JSON at all."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -92,7 +92,7 @@ def _without(before: sa.Table, values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _covers(con: sa.Connection) -> dict[tuple[str, str, str], str]:
-    """What people count as asked for, where that is more: {(account, operation, fields): fields}.
+    """Return wider fields that people count as asked for: {(account, operation, fields): fields}.
 
     Namely what the account was denied too, or that would be bought for everybody again as soon as
     the denial is forgotten. Once there was a column for that, claims had it right already.
@@ -142,7 +142,7 @@ def _move_submissions(
 def _move_claims(
     op: Operations, before: sa.Table, covers: Mapping[tuple[str, str, str], str]
 ) -> None:
-    """Number the sets of fields."""
+    """Give a number to each of the sets of fields."""
     con = op.get_bind()
     asked = sa.select(before.c.account, before.c.operation, before.c.field_set).distinct()
     # Those that change come last: who has a claim to the larger set as well keeps both.
@@ -187,7 +187,7 @@ def _move_foreign_jobs(op: Operations, table: sa.Table, before: sa.Table) -> Non
 
 
 def _name_operation(con: sa.Connection, contact_type: str) -> None:
-    """Give one type of Pronto's contact data the operation that it is bought as today."""
+    """Return one type of Pronto's contact data the operation that it is bought as today."""
     name = f"{_PRONTO}_{contact_type}"
     batches = sa.select(submissions.c.submission_id).where(
         submissions.c.operation == _PRONTO, submissions.c.field_set == contact_type
