@@ -224,7 +224,7 @@ def _decide_key(
 def counts(claim: Claim, *, policy: Policy, now: datetime) -> bool:
     """Return whether a purchase stands in the way of buying again."""
     if claim.answer is None or claim.answered_at is None:
-        # Planned, in flight or of unknown outcome: waited for, always. Expired: paid and lost, so only
+        # Planned, in flight or unknown: always waited for. Expired: paid and lost, so only
         # a refresh on purpose buys it again.
         return claim.state is not BatchState.EXPIRED or not policy.refresh
     if claim.answer is Answer.REDACTED:

@@ -305,7 +305,7 @@ def adopt_by_hand(account: Account, submission_id: str, *, batch_id: str) -> Non
     """
     if not _adopt(account, submission_id, account.client.job(batch_id)):
         raise LedgerError(
-            f"Batch {submission_id} is not of unknown outcome, or job {batch_id} is another batch's: "
+            f"Batch {submission_id} is not unknown, or job {batch_id} is another batch's: "
             "nothing was adopted."
         )
 
