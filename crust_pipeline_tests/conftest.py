@@ -32,6 +32,7 @@ SLOW_MODULES = {
     "buying/test_watch",  # a whole pipeline for each test
     "ledger/test_migrations",  # ledgers of many commits, each upgraded
     "ledger/test_machine",  # thousands of random steps
+    "test_contributing",  # runs copies of the program
     "test_docs",  # runs what the pages say
     "test_bad_days",  # whole days, loaded
     "test_errors",  # imports all modules

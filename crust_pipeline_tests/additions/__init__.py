@@ -1,0 +1,1 @@
+"""What `test_contributing.py` adds to a copy of the program, as a contributor would."""

@@ -1,0 +1,1 @@
+"""Acme: an invented vendor of business e-mail addresses, which it knows for everybody."""
