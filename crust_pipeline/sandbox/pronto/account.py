@@ -98,6 +98,7 @@ class ProntoAccount:
         self.clock = Clock()
         self.requests: Counter[str] = Counter()
         self.searches: list[Search] = []
+        self.posts_ended = 0  # results that were posted, lost on purpose, or given up
         self._reserved = Decimal(0)
         self._second: tuple[int, int] = (0, 0)
         self._lock = threading.RLock()

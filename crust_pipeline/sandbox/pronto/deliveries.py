@@ -24,6 +24,7 @@ class Deliveries(Poster):
         """Deliver the results that are ready now."""
         for url, body in list(self._account.due()):
             self._deliver(url, body)
+            self._account.posts_ended += 1
 
     def _deliver(self, url: str, body: dict[str, Any]) -> None:
         switches = self._account.switches
