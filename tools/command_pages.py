@@ -63,10 +63,11 @@ def command_line_page(main: click.Group) -> str:
     lines = [
         "# The command line",
         "",
-        "Exit codes: 0 done, 1 failed, 2 wrong usage. Progress and errors go to standard error,",
-        "results to standard output; `--json` prints them for scripts. Settings come from the",
-        "environment and a file `.env`: see [settings.md](settings.md). With `-v` before the",
-        "command, each step of a batch is logged as one line.",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C. Progress and",
+        "errors go to standard error, results to standard output; `--json` prints them for",
+        "scripts. Settings come from the environment and a file `.env`: see",
+        "[settings.md](settings.md). With `-v` before the command, each step of a batch is logged",
+        "as one line.",
         "(Made from the code by `make docs`.)",
     ]
     for path, command in _commands(main, "crust-pipeline"):

@@ -15,9 +15,9 @@ from crust_pipeline.cli.common import (
     open_installation,
     readable_errors,
 )
+from crust_pipeline.cli.interrupted import tells_what_is_open
 from crust_pipeline.errors import Failures
 from crust_pipeline.settings import Settings
-from crust_pipeline.cli.interrupted import tells_what_is_open
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,8 +16,8 @@ from crust_pipeline.cli.common import (
     readable_errors,
     yes_option,
 )
-from crust_pipeline.ledger.outcomes import Outcome
 from crust_pipeline.cli.interrupted import tells_what_is_open
+from crust_pipeline.ledger.outcomes import Outcome
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -153,7 +153,7 @@ def test_somebody_at_a_terminal_is_asked_before_a_refresh(
 ) -> None:
     monkeypatch.setattr("crust_pipeline.cli.common.is_asked", lambda: True)
     done = crust("run", *ENRICH, "--refresh", settings=settings)  # nothing is typed
-    assert done.code == 1
+    assert done.code == 130
     assert "Go on? [y/N]" in done.err
     assert not sandbox.state.jobs
 

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crust_pipeline.vendors.landed import DamagedFile, LandedText
+from crust_pipeline.vendors import landed
+from crust_pipeline.vendors.crustdata.lines import PROFILE
+from crust_pipeline.vendors.landed import DamagedFile, LandedText, read_answers
+from crust_pipeline.vendors.lines import NoAnswerError
 
 
 def _file(folder: Path, content: bytes) -> Path:
@@ -55,3 +58,48 @@ def test_a_check_sum_that_does_not_match_is_an_error_after_the_lines(tmp_path: P
 
     with pytest.raises(DamagedFile, match="damaged"):
         list(LandedText(path).lines())
+
+
+def _answer(slug: str, headline: str = "Engineer") -> bytes:
+    url = f"https://www.linkedin.com/in/{slug}"
+    data = f'{{"basic_profile": {{"headline": "{headline}"}}}}'
+    return f'{{"original_identifier": "{url}", "data": {data}}}'.encode()
+
+
+def test_a_line_that_is_too_long_is_read_past_and_the_others_come_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed, "MOST_LINE_BYTES", 1000)
+    monkeypatch.setattr(landed, "_STORED_BYTES", 200)
+    monkeypatch.setattr(landed, "_BLOCK_BYTES", 64)
+    lines = [_answer("first"), _answer("endless", " " * 100_000), _answer("last")]
+    text = LandedText(_file(tmp_path, b"\n".join(lines) + b"\n"))
+    first, cut, last = text.lines()
+    assert (first, cut, last) == (lines[0], lines[1][:200], lines[2])
+    assert text.too_long == {2}
+
+
+def test_the_person_of_a_line_that_is_too_long_is_told_and_the_others_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed, "MOST_LINE_BYTES", 1000)
+    monkeypatch.setattr(landed, "_BLOCK_BYTES", 64)
+    lines = [_answer("first"), _answer("endless", " " * 100_000), _answer("last")]
+    found = read_answers(_file(tmp_path, b"\n".join(lines) + b"\n"), PROFILE)
+    assert [answer.source_line for answer in found.answers] == [1, 3]
+    assert found.unreadable == ((2, "https://www.linkedin.com/in/endless"),)
+
+
+def test_a_text_out_of_all_proportion_to_its_file_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed, "_FREE_TEXT_BYTES", 1000)
+    lines = b"\n".join([_answer("same")] * 50_000)
+    with pytest.raises(DamagedFile, match="it is a bomb: its text is more than 200 times its size"):
+        list(LandedText(_file(tmp_path, lines)).lines())
+
+
+def test_a_line_nested_too_deeply_is_no_answer() -> None:
+    deep = b'{"original_identifier": "x", "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(NoAnswerError, match="nested too deeply"):
+        PROFILE.read(deep)
