@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 
 from crust_pipeline.ledger.outcomes import Outcome, outcome_of
@@ -270,9 +271,9 @@ def test_ctrl_c_in_the_middle_of_a_statement_stays_what_it_is(
         raise ends
 
     submission_id = add(ledger)
-    sa.event.listen(ledger.engine, "do_execute", interrupted)
+    event.listen(ledger.engine, "do_execute", interrupted)
     with pytest.raises(ends), ledger.write() as tx:
         tx.update(submission_id, error="never written")
-    sa.event.remove(ledger.engine, "do_execute", interrupted)
+    event.remove(ledger.engine, "do_execute", interrupted)
     with ledger.write() as tx:
         assert tx.submission(submission_id).error is None
