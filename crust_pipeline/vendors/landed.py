@@ -2,6 +2,9 @@
 
 isal inflates several times faster than DuckDB would, and checks the CRC, which DuckDB does not. A
 file that is not gzip is read as it is: some programs inflate while downloading.
+
+A file of a few megabytes can hold a line, or lines, of many gigabytes. So a line that is too long
+is cut short and the rest of it read past, and a text out of all proportion makes the file damaged.
 """
 
 from collections.abc import Iterator
@@ -23,10 +26,23 @@ _BLOCK_BYTES: Final = 1 << 20
 _ISAL_ERROR: Final = cast("type[Exception]", isal_zlib.error)
 # Nobody needs 50 MB of a bad line to see why it is bad; the rest is still in the landed file.
 _STORED_BYTES: Final = 1 << 20
+# A thousand times what a usual record takes; lines are held in memory whole, several times.
+MOST_LINE_BYTES: Final = 64 << 20
+# A batch has at most 10,000 people, so a file of more lines is not the answer to one.
+MOST_LINES: Final = 1_000_000
+# JSON lines shrink to a tenth, those that repeat each other to a fiftieth; gzip can do a thousandth.
+MOST_INFLATION: Final = 200
+# Small files are not suspected: this much text does no harm.
+_FREE_TEXT_BYTES: Final = 256 << 20
+# What is read past is not held, but takes a second for each gigabyte.
+_MOST_INFLATED_BYTES: Final = 64 << 30
 
 
 class DamagedFile(CrustError, ValueError):  # noqa: N818 - named for what it is
-    """The file's check sum does not match: any of its lines may be damaged and still be JSON."""
+    """The text cannot be used: its check sum does not match, or it is out of all proportion.
+
+    Of a text whose check sum does not match, any line may be damaged and still be JSON.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +83,14 @@ class LandedText:
 
     Attributes:
         note: None, or what is wrong with the end of a file whose lines are good. Known at the end.
+        too_long: the lines, counted from 1, of which only the beginning is given. A line is in here
+            before it is given.
     """
 
     def __init__(self, path: Path) -> None:
         """Take the file's path; nothing is read yet."""
         self.note: str | None = None
+        self.too_long: set[int] = set()
         self._path = path
         self._cut_off = False
 
@@ -79,7 +98,7 @@ class LandedText:
         """Return the lines, without their ends. A line that is cut off is left out.
 
         Raises:
-            DamagedFile: the check sum does not match, or what is compressed makes no sense.
+            DamagedFile: the text cannot be used.
         """
         for chunk in self.chunks():
             yield from chunk[:-1].split(b"\n")
@@ -90,17 +109,34 @@ class LandedText:
         Raises:
             DamagedFile: as for `lines`.
         """
-        parts: list[bytes] = []
+        most_bytes = max(_FREE_TEXT_BYTES, MOST_INFLATION * self._path.stat().st_size)
+        lines = given_bytes = 0
+        begun = _BegunLine()
         for block in self._blocks():
             end = block.rfind(b"\n") + 1
-            if end:
-                yield b"".join([*parts, block[:end]])
-                parts = [block[end:]]
-            else:
-                parts.append(block)
-        rest = b"".join(parts)
-        if rest and not self._cut_off:
-            yield rest + b"\n"
+            if not end:
+                begun.add(block)
+                continue
+            first = block.index(b"\n") + 1
+            begun.add(block[:first])
+            if begun.is_too_long:
+                self.too_long.add(lines + 1)
+            chunk = begun.taken() + block[first:end]
+            begun.add(block[end:])
+            lines += chunk.count(b"\n")
+            given_bytes += len(chunk)
+            if lines > MOST_LINES:
+                raise DamagedFile(f"it has more than {MOST_LINES:,} lines")
+            if given_bytes > most_bytes:
+                raise DamagedFile(
+                    f"it is a bomb: its text is more than {MOST_INFLATION} times its size"
+                )
+            yield chunk
+        if begun.size and not self._cut_off:
+            begun.add(b"\n")
+            if begun.is_too_long:
+                self.too_long.add(lines + 1)
+            yield begun.taken()
 
     def _blocks(self) -> Iterator[bytes]:
         with self._path.open("rb") as file:
@@ -112,6 +148,14 @@ class LandedText:
             yield from blocks
 
     def _inflated(self, raw: Iterator[bytes]) -> Iterator[bytes]:
+        inflated_bytes = 0
+        for block in self._members(raw):
+            inflated_bytes += len(block)
+            if inflated_bytes > _MOST_INFLATED_BYTES:
+                raise DamagedFile(f"it is a bomb: it inflates to more than {_MOST_INFLATED_BYTES}")
+            yield block
+
+    def _members(self, raw: Iterator[bytes]) -> Iterator[bytes]:
         inflater = _inflater()
         for chunk in raw:
             rest = chunk
@@ -133,11 +177,45 @@ class LandedText:
             yield block
 
 
+class _BegunLine:
+    """The beginning of a line that has not ended: held whole, until it is too long."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.size = 0
+
+    @property
+    def is_too_long(self) -> bool:
+        """Tell whether only its beginning is held."""
+        return self.size > MOST_LINE_BYTES
+
+    def add(self, part: bytes) -> None:
+        """Add what follows; the line's end comes last."""
+        was_too_long = self.is_too_long
+        self.size += len(part)
+        if not self.is_too_long:
+            self._parts.append(part)
+        elif not was_too_long:
+            self._parts = [b"".join([*self._parts, part])[:_STORED_BYTES]]
+
+    def taken(self) -> bytes:
+        """Return what is held, with the line's end, and begin anew."""
+        held = b"".join(self._parts)
+        if self.is_too_long:
+            held += b"\n"
+        self._parts, self.size = [], 0
+        return held
+
+
+def too_long_reason() -> str:
+    """Return why a line that is too long is not used."""
+    return f"longer than {MOST_LINE_BYTES >> 20} MB; only its beginning was looked at"
+
+
 def read_answers(path: Path, line: Line) -> FileAnswers:
     """Read what a landed file answers.
 
-    Of a file that is cut off, the whole lines are read; of one whose check sum does not match,
-    none.
+    Of a file that is cut off, the whole lines are read; of one that is damaged, none.
     """
     text, number = LandedText(path), 0
     answers: list[LineAnswer] = []
@@ -145,6 +223,8 @@ def read_answers(path: Path, line: Line) -> FileAnswers:
     try:
         for number, content in enumerate(text.lines(), start=1):
             try:
+                if number in text.too_long:
+                    raise NoAnswerError(too_long_reason())
                 answers.append(line.read(content, source_line=number))
             except NoAnswerError:
                 unreadable.append((number, line.identifier_in(content)))

@@ -153,13 +153,15 @@ class Line:
         """Read a line as settling needs it.
 
         Raises:
-            NoAnswerError: nobody can say whom it is about, or it is no JSON.
+            NoAnswerError: nobody can say whom it is about, or it is no JSON that can be read.
         """
         try:
             text.decode()
-            record = _Record(text)
+            return self._answer(_Record(text), source_line)
         except DECODE_ERRORS:
-            raise NoAnswerError("not a JSON object") from None
+            raise NoAnswerError("not a JSON object, or nested too deeply") from None
+
+    def _answer(self, record: "_Record", source_line: int) -> LineAnswer:
         found = (next(record.values(path), None) for path in self.identifiers)
         identifier = next((value for value in found if value is not None), None)
         if identifier is None or any(record.inner(name) is None for name in self.required):

@@ -19,6 +19,7 @@ from crust_pipeline.vendors.landed import stored_text
 from crust_pipeline.vendors.lines import Line, NoAnswerError
 
 NO_ANSWER: Final = b"{}"
+_TOO_DEEP: Final = "nested too deeply"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,15 +65,30 @@ class Judge:
         try:
             self._fits.decode(line)
         except msgspec.DecodeError:
+            return self._mended(number, line, record)
+        return line, []
+
+    def _mended(
+        self, number: int, line: bytes, record: dict[str, Any]
+    ) -> tuple[bytes, list[Verdict]]:
+        """Set to null what does not fit the shape."""
+        try:
             found = [
                 Verdict(number, f"{path}: {reason}; the field was set to null", content, field=True)
                 for path, reason, content in _mend(record, self._shape, "")
             ]
             return msgspec.json.encode(record), found
-        return line, []
+        except RecursionError:
+            return NO_ANSWER, [Verdict(number, _TOO_DEEP, stored_text(line), field=False)]
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         """Return the record of a line that is an answer; raise for any other."""
+        try:
+            return self._answer_of(line)
+        except RecursionError:
+            raise NoAnswerError(_TOO_DEEP) from None
+
+    def _answer_of(self, line: bytes) -> dict[str, Any]:
         if not line.strip():
             raise NoAnswerError("empty line")
         try:
@@ -82,8 +98,6 @@ class Judge:
             raise NoAnswerError(f"not UTF-8 at byte {error.start}") from None
         except msgspec.DecodeError as error:
             raise NoAnswerError(f"not JSON: {error}") from None
-        except RecursionError:
-            raise NoAnswerError("nested too deeply") from None
         if not isinstance(record, dict):
             raise NoAnswerError("not a JSON object")
         answer = cast("dict[str, Any]", record)

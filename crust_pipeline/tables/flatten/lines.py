@@ -5,6 +5,7 @@ otherwise is decoded here. Whether a line is JSON shows when it is taken from th
 disk that the inflated text goes to, in the order in which rows are stored.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow as pa
 from crust_pipeline.tables.flatten.drift import unknown_keys
 from crust_pipeline.tables.flatten.files import ReadFile
 from crust_pipeline.tables.flatten.judge import Judge, Verdict
-from crust_pipeline.vendors.landed import DamagedFile, LandedText, stored_text
+from crust_pipeline.vendors.landed import DamagedFile, LandedText, stored_text, too_long_reason
 from crust_pipeline.vendors.lines import Line
 
 LINES_SCHEMA: Final = pa.schema(
@@ -43,7 +44,7 @@ def read_lines(read: ReadFile) -> pa.Table:
             for chunk in text.chunks():
                 spool.write(chunk)
                 sample += chunk.split(b"\n", 1 if sample else _SAMPLE_LINES)[:-1]
-                _look_at(read, judge, chunk, columns)
+                _look_at(read, judge, chunk, columns, text.too_long)
     except DamagedFile as damage:
         read.set_aside = str(damage)
     read.note = text.note
@@ -89,7 +90,9 @@ class _Columns:
         self.chunk_start = 0
 
 
-def _look_at(read: ReadFile, judge: Judge, chunk: bytes, columns: _Columns) -> None:
+def _look_at(
+    read: ReadFile, judge: Judge, chunk: bytes, columns: _Columns, too_long: Collection[int]
+) -> None:
     """Add the lines of a chunk, each with its end, to the columns."""
     end = 0
     while (start := end) < len(chunk):
@@ -97,10 +100,15 @@ def _look_at(read: ReadFile, judge: Judge, chunk: bytes, columns: _Columns) -> N
         read.lines += 1
         if read.set_aside is not None:
             continue
-        identifier = _identifier(read.line, chunk, start, end - 1)
+        is_too_long = read.lines in too_long
+        identifier = None if is_too_long else _identifier(read.line, chunk, start, end - 1)
         if identifier is None:
             line = chunk[start : end - 1]
-            reason = judge.no_answer_reason(line) or "no answer in this line"
+            reason = (
+                too_long_reason()
+                if is_too_long
+                else judge.no_answer_reason(line) or "no answer in this line"
+            )
             read.verdicts.append(Verdict(read.lines, reason, stored_text(line), field=False))
             set_aside_if_too_bad(read)
             continue
