@@ -30,7 +30,7 @@ _STORED_BYTES: Final = 1 << 20
 MOST_LINE_BYTES: Final = 64 << 20
 # A batch has at most 10,000 people, so a file of more lines is not the answer to one.
 MOST_LINES: Final = 1_000_000
-# JSON lines shrink to a tenth, those that repeat each other to a fiftieth; gzip can do a thousandth.
+# JSON lines shrink to a tenth, alike ones to a fiftieth; gzip can do a thousandth.
 MOST_INFLATION: Final = 200
 # Small files are not suspected: this much text does no harm.
 _FREE_TEXT_BYTES: Final = 256 << 20
@@ -222,9 +222,10 @@ def read_answers(path: Path, line: Line) -> FileAnswers:
     unreadable: list[tuple[int, str | None]] = []
     try:
         for number, content in enumerate(text.lines(), start=1):
+            if number in text.too_long:
+                unreadable.append((number, line.identifier_in(content)))
+                continue
             try:
-                if number in text.too_long:
-                    raise NoAnswerError(too_long_reason())
                 answers.append(line.read(content, source_line=number))
             except NoAnswerError:
                 unreadable.append((number, line.identifier_in(content)))
