@@ -264,3 +264,17 @@ def test_no_link_is_logged(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> No
         fetch(storage.url() + "/file?X-Amz-Signature=secret")
 
     assert "Signature" not in caplog.text
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MOST_FILE_BYTES", 5000), ("MOST_SECONDS", -1.0)])
+def test_a_file_without_end_is_given_up_and_not_kept(
+    target: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
+) -> None:
+    monkeypatch.setattr(f"crust_pipeline.vendors.download.{bound}", value)
+    vendor = Vendor(httpx.Response(200, content=FILE))
+
+    with vendor.client() as client, pytest.raises(errors.OutOfBounds):
+        client.download(LINK, target)
+
+    assert len(vendor.requests) == 1
+    assert list(target.parent.iterdir()) == []
