@@ -181,5 +181,13 @@ class LinkDead(VendorError):
     """The storage does not serve this link: it expired, or no file was ever written."""
 
 
+class TargetRefused(VendorError):
+    """A link leads to where downloads do not go: inside this network, or without encryption."""
+
+
+class OutOfBounds(VendorError):
+    """A file is larger than any that was bought, or does not end."""
+
+
 class DownloadBroken(VendorError):
     """The file did not come over whole, even after resuming and starting over."""

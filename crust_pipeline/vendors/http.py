@@ -7,10 +7,13 @@ module of each vendor. What an error response means is in `vendors/refusals.py`.
 import json
 import logging
 import random
+import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -25,12 +28,21 @@ READ_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 RETRY_WAITS_SECONDS: Final = (1.0, 2.0, 4.0)
 # A sensor's tick has 60 seconds: a longer wait is an error, and is waited for elsewhere.
 LONGEST_WAIT_SECONDS: Final = 10.0
+# The largest answers, those to synchronous requests for 25 people, take a few megabytes.
+MOST_BODY_BYTES: Final = 64 << 20
+# Time-outs watch over each piece of a body; one that comes in drops would never end.
+MOST_BODY_SECONDS: Final = 120.0
+# What is inflated here is so piece by piece: the limit holds for what comes out.
+_ENCODINGS: Final = {"": False, "identity": False, "gzip": True, "x-gzip": True}
+_GZIP: Final = zlib.MAX_WBITS | 16
 
 # httpx logs every URL at INFO, signed links among them; httpcore logs every header at DEBUG.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _Failure = TypeVar("_Failure", bound=errors.VendorError)
+
+_OF_BODY: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 # Only these prove that no byte of the request went out.
 _NEVER_SENT: Final = (
@@ -40,6 +52,25 @@ _NEVER_SENT: Final = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+
+
+class UnreadableBodyError(ValueError):
+    """A response has a body that is too large, takes too long, or cannot be inflated."""
+
+
+def new_client(transport: httpx.BaseTransport | None, *, user_agent: str) -> httpx.Client:
+    """Make a client that keeps neither connections nor cookies, and follows no redirect.
+
+    A connection kept open may be closed by the other side just as a paid request goes out, and
+    nobody could tell whether it was taken. So every request has its own.
+    """
+    return httpx.Client(
+        transport=transport,
+        limits=httpx.Limits(max_keepalive_connections=0),
+        follow_redirects=False,
+        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
+        headers={"user-agent": user_agent},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +139,7 @@ class Api:
             VendorError: the class for the vendor's refusal; nothing was carried out.
         """
         try:
-            response = self._client.post(
-                self._base_url + path, json=body, headers=self._headers, timeout=PAID_TIMEOUT
-            )
+            response = self._sent("POST", path, json=body, timeout=PAID_TIMEOUT)
         except _NEVER_SENT as error:
             raise errors.NotSent(
                 f"The vendor could not be reached ({self._said(str(error))}), so nothing was sent"
@@ -130,7 +159,7 @@ class Api:
             )
         try:
             return Reply(_parsed(response), response)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.unreadable_sale(response) from error
 
     def read(self, path: str, params: Mapping[str, str | int] | None = None) -> Reply:
@@ -169,9 +198,7 @@ class Api:
 
     def _read_once(self, path: str, params: Mapping[str, str | int] | None) -> Reply:
         try:
-            response = self._client.get(
-                self._base_url + path, params=params, headers=self._headers, timeout=READ_TIMEOUT
-            )
+            response = self._sent("GET", path, params=params, timeout=READ_TIMEOUT)
         except httpx.HTTPError as error:
             reason = self._said(str(error)) or type(error).__name__
             raise errors.Unavailable(f"The vendor could not be asked: {reason}") from error
@@ -183,8 +210,39 @@ class Api:
             raise self._error(errors.Unavailable, "The vendor did not answer a free read", response)
         try:
             return Reply(_parsed(response), response)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.unreadable(response) from error
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: httpx.Timeout,
+        json: Json | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> httpx.Response:
+        """Send a request and read the answer, whose body is empty if it is out of all bounds."""
+        request = self._client.build_request(
+            method,
+            self._base_url + path,
+            json=json,
+            params=params,
+            headers={**self._headers, "accept-encoding": "gzip"},
+            timeout=timeout,
+        )
+        response = self._client.send(request, stream=True)
+        try:
+            body = _body(response)
+        except UnreadableBodyError:
+            body = b""  # no JSON: what takes the answer says that it cannot be read
+        finally:
+            response.close()
+        # What describes the body on its way does not describe it any more.
+        headers = [
+            (name, value) for name, value in response.headers.multi_items() if name not in _OF_BODY
+        ]
+        return httpx.Response(response.status_code, headers=headers, content=body, request=request)
 
     def _error(self, kind: type[_Failure], text: str, response: httpx.Response) -> _Failure:
         return kind(text, **circumstances(response, secret=self._secret))
@@ -202,6 +260,35 @@ def _wait_seconds(
         return wait_seconds if wait_seconds <= LONGEST_WAIT_SECONDS else None
     # What timed out has waited its share already.
     return None if isinstance(error.__cause__, httpx.TimeoutException) else backoff_seconds
+
+
+def _body(response: httpx.Response) -> bytes:
+    """Read a body, inflated.
+
+    Raises:
+        UnreadableBodyError: it is larger than any answer, does not end, or cannot be inflated.
+        HTTPError: the connection failed.
+    """
+    packed = _ENCODINGS.get(response.headers.get("content-encoding", "").strip().lower())
+    if packed is None:
+        raise UnreadableBodyError("an encoding that was not asked for")
+    inflater = zlib.decompressobj(_GZIP) if packed else None
+    until = time.monotonic() + MOST_BODY_SECONDS
+    parts: list[bytes] = []
+    left_bytes = MOST_BODY_BYTES
+    for part in response.iter_raw():
+        if time.monotonic() > until:
+            raise UnreadableBodyError("it takes too long")
+        try:
+            # One byte more than fits shows that there is too much.
+            text = inflater.decompress(part, left_bytes + 1) if inflater else part
+        except zlib.error:
+            raise UnreadableBodyError("it cannot be inflated") from None
+        left_bytes -= len(text)
+        if left_bytes < 0:
+            raise UnreadableBodyError("it is too large")
+        parts.append(text)
+    return b"".join(parts)
 
 
 def _parsed(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever the vendor sent

@@ -30,7 +30,7 @@ _STORED_BYTES: Final = 1 << 20
 MOST_LINE_BYTES: Final = 64 << 20
 # A batch has at most 10,000 people, so a file of more lines is not the answer to one.
 MOST_LINES: Final = 1_000_000
-# JSON lines shrink to a tenth, repetitive ones to a fiftieth; gzip can reach a thousandth.
+# JSON lines shrink to a tenth, alike ones to a fiftieth; gzip can do a thousandth.
 MOST_INFLATION: Final = 200
 # Small files are not suspected: this much text does no harm.
 _FREE_TEXT_BYTES: Final = 256 << 20

@@ -17,6 +17,8 @@ Json = Mapping[str, Any]
 _LIST: Final = re.compile(r'\s*(?:\{\s*"results"\s*:\s*)?\[\s*')
 _BETWEEN: Final = re.compile(r"\s*,?\s*")
 _DECODER: Final = json.JSONDecoder()
+# No count or id has more digits; `1e999999999` would take all memory as a whole number.
+_MOST_DIGITS: Final = 30
 _ONE_LINE: Final = {ord("\n"): " ", ord("\r"): " "}
 
 
@@ -68,7 +70,9 @@ def number(value: Any) -> Decimal | None:  # noqa: ANN401 - whatever the vendor 
 def whole_number(value: Any) -> int | None:  # noqa: ANN401 - whatever the vendor sent
     """Read a whole number or a text that is one, None for anything else."""
     parsed = number(value)
-    return int(parsed) if parsed is not None and parsed == parsed.to_integral_value() else None
+    if parsed is None or parsed.adjusted() > _MOST_DIGITS or parsed != parsed.to_integral_value():
+        return None
+    return int(parsed)
 
 
 def moment(value: Any) -> datetime | None:  # noqa: ANN401 - whatever the vendor sent
@@ -110,7 +114,7 @@ def elements_as_written(body: bytes, elements: Sequence[Any]) -> tuple[str, ...]
             found.append(text[place:end].translate(_ONE_LINE))
             between = _BETWEEN.match(text, end)
             place = between.end() if between else end
-    except ValueError:
+    except (ValueError, RecursionError):
         found = []
     if len(found) == len(elements):
         return tuple(found)

@@ -98,7 +98,7 @@ class _Complaint:
     def read(cls, response: httpx.Response) -> Self:
         try:
             outer = object_or_empty(json.loads(response.content))
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls("", response.text, ())
         # A 401 has its message outside, everything else inside `error`.
         inner = object_or_empty(outer.get("error")) or outer

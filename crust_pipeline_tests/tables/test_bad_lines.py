@@ -63,6 +63,10 @@ BAD_LINES = {
     "lone surrogate": b'{"original_identifier": "x", "data": {"updated_at": "\\ud800"}}',
     "not UTF-8": b'{"original_identifier": "x", "data": {"updated_at": "\xff\xfe"}}',
     "too deep": b'{"original_identifier": "x", "data": {"a": ' + b"[" * 5000 + b"]" * 5000 + b"}}",
+    "much too deep": b'{"original_identifier": "x", "data": {"basic_profile": {"name": '
+    + b"[" * 100_000
+    + b"]" * 100_000
+    + b"}}}",
     "number without end": b'{"original_identifier": "x", "data": {"n": 1e}}',
     "leading zero": b'{"original_identifier": "x", "data": {"n": 01}}',
     "single quotes": b"{'original_identifier': 'x', 'data': {}}",
@@ -347,3 +351,17 @@ def test_an_empty_file_is_no_error(tmp_path: Path, empty: bytes) -> None:
 
 def test_bytes_that_are_no_lines_at_all_are_quarantined(tmp_path: Path) -> None:
     assert _file(tmp_path, b"\x89PNG\r\n\x1a\n\0\0\n").reasons()
+
+
+def test_a_line_of_gigabytes_is_quarantined_and_the_others_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.vendors.landed.MOST_LINE_BYTES", 3 << 20)
+
+    result = _flatten(tmp_path, as_line(enriched("bad")) + b" " * (4 << 20))
+
+    assert _names(result) == ["ada", "bo", "cy", "dee"]
+    (row,) = result.rows("quarantine")
+    assert (row["source_line"], row["reason"][:16]) == (3, "longer than 3 MB")
+    assert len(row["line"]) < 2 << 20
+    assert _report(result).quarantined == 1

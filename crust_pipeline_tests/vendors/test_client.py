@@ -6,21 +6,18 @@ import httpx
 import pytest
 
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
-from crust_pipeline_tests.vendors.fakes import KEY, answer
+from crust_pipeline_tests.vendors.fakes import KEY, Vendor, answer
 
 
 @pytest.mark.parametrize("written", [f"{KEY}\n", f" {KEY}\r\n", KEY])
 def test_white_space_around_the_key_is_dropped(written: str) -> None:
-    sent: list[str] = []
+    vendor = Vendor(answer("user-credits"))
 
-    def handler(request: httpx.Request) -> httpx.Response:
-        sent.append(request.headers["authorization"])
-        return answer("user-credits")
-
-    with CrustdataClient(api_key=written, transport=httpx.MockTransport(handler)) as client:
+    with CrustdataClient(api_key=written, transport=httpx.MockTransport(vendor)) as client:
         client.credits()
 
-    assert set(sent) == {f"Bearer {KEY}"}
+    sent = {request.headers["authorization"] for request in vendor.requests}
+    assert sent == {f"Bearer {KEY}"}
 
 
 @pytest.mark.parametrize("key", ["schlüssel-1", "key\x00-1", "key\n-1", "Bearer key-1", "“key-1”"])
@@ -46,19 +43,16 @@ def test_an_address_that_is_none_is_refused(base_url: str) -> None:
 
 
 def test_a_base_url_may_have_a_path_and_end_in_a_slash() -> None:
-    asked: list[str] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
-        return answer("account-credits.inferred-values")
+    vendor = Vendor(answer("account-credits.inferred-values"))
 
     with CrustdataClient(
         api_key=KEY,
         base_url="https://gateway.example/crustdata/",
-        transport=httpx.MockTransport(handler),
+        transport=httpx.MockTransport(vendor),
     ) as client:
         client.credits()
 
+    asked = [str(request.url) for request in vendor.requests]
     assert asked == ["https://gateway.example/crustdata/account/credits"]
 
 

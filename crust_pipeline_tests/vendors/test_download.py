@@ -34,7 +34,7 @@ def fetch(target: Path, slept: list[float]) -> Fetch:
     """Downloads over a real socket."""
 
     def fetch(url: str) -> Downloaded:
-        with CrustdataClient(api_key=KEY, sleep=slept.append) as client:
+        with CrustdataClient(api_key=KEY, base_url=url, sleep=slept.append) as client:
             return client.download(url, target)
 
     return fetch
@@ -110,7 +110,7 @@ def test_redirects_without_end_are_given_up(target: Path) -> None:
 def test_a_redirect_that_drops_encryption_is_not_followed(target: Path) -> None:
     vendor = Vendor(httpx.Response(302, headers={"location": "http://storage.example/file"}))
 
-    with vendor.client() as client, pytest.raises(errors.LinkDead, match="without encryption"):
+    with vendor.client() as client, pytest.raises(errors.TargetRefused, match="without encryption"):
         client.download(LINK, target)
 
     assert len(vendor.requests) == 1
@@ -264,3 +264,17 @@ def test_no_link_is_logged(fetch: Fetch, caplog: pytest.LogCaptureFixture) -> No
         fetch(storage.url() + "/file?X-Amz-Signature=secret")
 
     assert "Signature" not in caplog.text
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MOST_FILE_BYTES", 5000), ("MOST_SECONDS", -1.0)])
+def test_a_file_without_end_is_given_up_and_not_kept(
+    target: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
+) -> None:
+    monkeypatch.setattr(f"crust_pipeline.vendors.download.{bound}", value)
+    vendor = Vendor(httpx.Response(200, content=FILE))
+
+    with vendor.client() as client, pytest.raises(errors.OutOfBounds):
+        client.download(LINK, target)
+
+    assert len(vendor.requests) == 1
+    assert list(target.parent.iterdir()) == []

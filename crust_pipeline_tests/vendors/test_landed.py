@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crust_pipeline.vendors import landed
-from crust_pipeline.vendors.crustdata.lines import PROFILE
+from crust_pipeline.vendors.catalog import line_of
 from crust_pipeline.vendors.landed import DamagedFile, LandedText, read_answers
-from crust_pipeline.vendors.lines import NoAnswerError
 
 
 def _file(folder: Path, content: bytes) -> Path:
@@ -60,46 +59,71 @@ def test_a_check_sum_that_does_not_match_is_an_error_after_the_lines(tmp_path: P
         list(LandedText(path).lines())
 
 
-def _answer(slug: str, headline: str = "Engineer") -> bytes:
-    url = f"https://www.linkedin.com/in/{slug}"
-    data = f'{{"basic_profile": {{"headline": "{headline}"}}}}'
-    return f'{{"original_identifier": "{url}", "data": {data}}}'.encode()
+@pytest.mark.parametrize("size", [2000, 5000, 1_500_000])
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_of_a_line_that_is_too_long_only_the_beginning_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, end: bytes
+) -> None:
+    monkeypatch.setattr(landed, "MOST_LINE_BYTES", 1000)
+    monkeypatch.setattr(landed, "_STORED_BYTES", 10)
+    monkeypatch.setattr(landed, "_BLOCK_BYTES", 700)
+    text = LandedText(_file(tmp_path, b"a\nb\n" + b"x" * size + b"\nc\n" + b"y" * size + end))
+
+    assert list(text.lines()) == [b"a", b"b", b"x" * 10, b"c", b"y" * 10]
+    assert text.too_long == {3, 5}
 
 
-def test_a_line_that_is_too_long_is_read_past_and_the_others_come_whole(
+def test_a_line_as_long_as_may_be_is_given_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(landed, "MOST_LINE_BYTES", 1000)
-    monkeypatch.setattr(landed, "_STORED_BYTES", 200)
-    monkeypatch.setattr(landed, "_BLOCK_BYTES", 64)
-    lines = [_answer("first"), _answer("endless", " " * 100_000), _answer("last")]
-    text = LandedText(_file(tmp_path, b"\n".join(lines) + b"\n"))
-    first, cut, last = text.lines()
-    assert (first, cut, last) == (lines[0], lines[1][:200], lines[2])
-    assert text.too_long == {2}
+    monkeypatch.setattr(landed, "_BLOCK_BYTES", 700)
+    text = LandedText(_file(tmp_path, b"x" * 999 + b"\nc\n"))
+
+    assert list(text.lines()) == [b"x" * 999, b"c"]
+    assert text.too_long == set()
 
 
-def test_the_person_of_a_line_that_is_too_long_is_told_and_the_others_are_answered(
+def test_a_text_out_of_all_proportion_is_a_bomb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed, "_FREE_TEXT_BYTES", 1 << 20)
+    path = _file(tmp_path, (b" " * 9999 + b"\n") * 2000)
+
+    with pytest.raises(DamagedFile, match="bomb"):
+        list(LandedText(path).chunks())
+
+
+def test_a_file_of_more_lines_than_any_batch_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landed, "MOST_LINES", 1000)
+    read = read_answers(_file(tmp_path, b"\n" * 5000), line_of("enrich"))
+
+    assert read.unreadable == ((0, None),)
+
+
+def test_whose_line_was_too_long_is_read_off_its_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(landed, "MOST_LINE_BYTES", 1000)
-    monkeypatch.setattr(landed, "_BLOCK_BYTES", 64)
-    lines = [_answer("first"), _answer("endless", " " * 100_000), _answer("last")]
-    found = read_answers(_file(tmp_path, b"\n".join(lines) + b"\n"), PROFILE)
-    assert [answer.source_line for answer in found.answers] == [1, 3]
-    assert found.unreadable == ((2, "https://www.linkedin.com/in/endless"),)
+    monkeypatch.setattr(landed, "_BLOCK_BYTES", 700)
+    bomb = b'{"original_identifier": "x", "data": {"a": "' + b"b" * 2000 + b'"}}\n'
+    good = b'{"original_identifier": "y", "data": {"basic_profile": {"name": "Y"}}}\n'
+
+    read = read_answers(_file(tmp_path, bomb + good), line_of("enrich"))
+
+    assert read.unreadable == ((1, "x"),)
+    assert [answer.identifier for answer in read.answers] == ["y"]
 
 
-def test_a_text_out_of_all_proportion_to_its_file_is_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(landed, "_FREE_TEXT_BYTES", 1000)
-    lines = b"\n".join([_answer("same")] * 50_000)
-    with pytest.raises(DamagedFile, match="it is a bomb: its text is more than 200 times its size"):
-        list(LandedText(_file(tmp_path, lines)).lines())
+@pytest.mark.parametrize("depth", [900, 100_000])
+@pytest.mark.parametrize("place", ["basic_profile", "skills"])
+def test_a_line_nested_too_deeply_hides_no_other(tmp_path: Path, depth: int, place: str) -> None:
+    deep = "[" * depth + "]" * depth
+    bad = f'{{"original_identifier": "x", "data": {{"{place}": {{"name": {deep}}}}}}}\n'
+    good = '{"original_identifier": "y", "data": {"basic_profile": {"name": "Y"}}}\n'
 
+    read = read_answers(_file(tmp_path, (bad + good).encode()), line_of("enrich"))
 
-def test_a_line_nested_too_deeply_is_no_answer() -> None:
-    deep = b'{"original_identifier": "x", "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    with pytest.raises(NoAnswerError, match="nested too deeply"):
-        PROFILE.read(deep)
+    assert "y" in [answer.identifier for answer in read.answers]

@@ -19,8 +19,8 @@ import httpx
 
 from crust_pipeline.keys import KeyKind
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.download import download
-from crust_pipeline.vendors.http import Api, Reply
+from crust_pipeline.vendors.download import Storage
+from crust_pipeline.vendors.http import Api, Reply, new_client
 from crust_pipeline.vendors.models import (
     Accepted,
     Answers,
@@ -83,14 +83,10 @@ class CrustdataClient:
         key = _usable_key(api_key)
         if urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
             raise ValueError("The base URL of the Crustdata API is not an http or https address.")
-        self._sleep = sleep
-        self._http = httpx.Client(
-            transport=transport,
-            # A connection kept open may be closed by the other side just as a paid request goes
-            # out, and nobody could tell whether it was taken. So every request has its own.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            follow_redirects=False,
-            headers={"user-agent": f"crust-pipeline/{version('crust-pipeline')}"},
+        user_agent = f"crust-pipeline/{version('crust-pipeline')}"
+        self._http = new_client(transport, user_agent=user_agent)
+        self._storage = Storage(
+            api=base_url, user_agent=user_agent, transport=transport, sleep=sleep
         )
         self._api = Api(
             self._http,
@@ -117,6 +113,7 @@ class CrustdataClient:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        self._storage.close()
 
     def submit(
         self,
@@ -323,11 +320,13 @@ class CrustdataClient:
 
         Raises:
             LinkDead: the storage does not serve the link; ask for the job again.
+            TargetRefused: the link leads to where downloads do not go.
+            OutOfBounds: the file is larger than any that was bought, or does not end.
             DownloadBroken: the file did not come over whole.
             Unavailable: the storage cannot be reached or fails.
             OSError: the file cannot be written.
         """
-        return download(self._http, url, to, sleep=self._sleep, take_what_comes=take_what_comes)
+        return self._storage.download(url, to, take_what_comes=take_what_comes)
 
     def _readable(self, reply: Reply, read: Callable[[Any], _Shape]) -> _Shape:
         try:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.http import Api, Reply
+from crust_pipeline.vendors.http import Api, Reply, new_client
 from crust_pipeline.vendors.known import KnownPerson
 from crust_pipeline.vendors.masking import masked
 from crust_pipeline.vendors.parsing import (
@@ -106,13 +106,7 @@ class ProntoClient:
             raise ValueError("The Pronto API key is empty or holds characters that no key has.")
         if urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
             raise ValueError("The base URL of the Pronto API is not an http or https address.")
-        self._http = httpx.Client(
-            transport=transport,
-            # As for every paid request: a kept connection may close just as one goes out.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            follow_redirects=False,
-            headers={"user-agent": f"crust-pipeline/{version('crust-pipeline')}"},
-        )
+        self._http = new_client(transport, user_agent=f"crust-pipeline/{version('crust-pipeline')}")
         self._api = Api(
             self._http,
             base_url=base_url,
@@ -275,7 +269,7 @@ def _message(response: httpx.Response) -> str:
     """Return the vendor's words: `error`, else `message`, else all of `errors`."""
     try:
         body: Json = object_or_empty(json.loads(response.content))
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.text[:1000]
     listed = body.get("errors")
     return (
