@@ -94,11 +94,8 @@ def build_app(
     rate = Rate(chosen, monotonic)
 
     async def receive(request: Request) -> Response:
-        if not rate.admits(request.client.host if request.client else ""):
-            return _told("too many requests", 429, {"retry-after": "1"})
-        token = request.path_params["token"]
-        if not _TOKEN.fullmatch(token):
-            return _told("no such address", 404)
+        if refused := _refused(request, rate):
+            return refused
         try:
             async with asyncio.timeout(chosen.body_seconds):
                 body = await _body(request, most_bytes=chosen.body_bytes)
@@ -108,7 +105,7 @@ def build_app(
             return _told("the body is too large", 413, {"connection": "close"})
         except ClientDisconnect:
             return _told("the connection was lost", 400)
-        return await _kept(store, Delivery(token, body))
+        return await _kept(store, Delivery(request.path_params["token"], body))
 
     async def health(_request: Request) -> Response:
         try:
@@ -116,12 +113,27 @@ def build_app(
         except (SQLAlchemyError, LedgerError):
             return _told("the ledger cannot be read", 503)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/hooks/{token}", receive, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
         ]
     )
+    # A redirect would carry the token to whatever address the request names as host.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _refused(request: Request, rate: Rate) -> Response | None:
+    """Return the answer to a request of which no body is read; None for the others."""
+    if not rate.admits(request.client.host if request.client else ""):
+        return _told("too many requests", 429, {"retry-after": "1"})
+    if not _TOKEN.fullmatch(request.path_params["token"]):
+        return _told("no such address", 404)
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        # A proxy may take one and we the other for the body's end (RFC 9112, 6.1).
+        return _told("a body has one length", 400, {"connection": "close"})
+    return None
 
 
 async def _kept(store: Store, delivery: Delivery) -> Response:

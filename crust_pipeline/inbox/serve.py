@@ -6,10 +6,8 @@ import sys
 import uvicorn
 
 from crust_pipeline.inbox.app import RequestLimits, build_app
+from crust_pipeline.inbox.connections import CONNECTIONS_AT_ONCE, BoundedConnection
 from crust_pipeline.inbox.store import Store
-
-# Who sends headers a byte at a time holds one of these, and nothing else.
-CONNECTIONS_AT_ONCE = 1_000
 
 
 def serve(store: Store, *, host: str, port: int, limits: RequestLimits | None = None) -> None:
@@ -28,7 +26,7 @@ def serve(store: Store, *, host: str, port: int, limits: RequestLimits | None = 
         sys.stdout.flush()
         config = uvicorn.Config(
             build_app(store, limits=limits),
-            http="h11",
+            http=BoundedConnection,
             ws="none",
             lifespan="off",
             log_level="warning",

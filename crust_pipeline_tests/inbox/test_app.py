@@ -163,3 +163,10 @@ def test_writing_goes_on_while_a_delivery_is_being_written(
     other.close()
     assert [response.status_code for response in worker_answers] == [200, 200]
     assert len(inbox.delivered(batches.ledger, submission_id)) == 2
+
+
+def test_no_redirect_carries_a_token_to_another_host(batches: Batches) -> None:
+    _, token = batches.pending()
+    (response,) = answers(batches.ledger, [("POST", f"/hooks/{token}/", b"body")])
+    assert response.status_code == 404
+    assert "location" not in response.headers
