@@ -236,8 +236,11 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
         computed = con.execute(
             sa.select(sa.func.sum(submissions.c.credits_computed)).where(ours)
         ).scalar_one()
-        # A file that is kept needs its link no more.
-        fetched_by = sa.case((submissions.c.kept_at.is_(None), submissions.c.completed_at))
+        # A file that is kept needs its link no more, unless it was refused.
+        needs_link = submissions.c.kept_at.is_(None) | (
+            submissions.c.refused_sha256 == submissions.c.file_sha256
+        )
+        fetched_by = sa.case((needs_link, submissions.c.completed_at))
         oldest, landing_tries = con.execute(
             sa.select(sa.func.min(fetched_by), sa.func.min(submissions.c.tries)).where(
                 ours, submissions.c.state == BatchState.COMPLETED
