@@ -218,7 +218,7 @@ def _settle_landing(account: Account, due: DueLanding, look: _Look, done: Landed
         account.ledger,
         due.submission_id,
         landing_record(look.file, look.read, note=look.problem or None),
-        settled=settled,
+        settled=_with_unserved(account, due.product, due.fields, settled),
         now=account.now(),
     ):
         done.landed.append(due.submission_id)
@@ -361,16 +361,22 @@ def _looked_into(
             f"{len(read.unreadable)} of them unreadable)"
         )
         return replace(look, wrong=_Wrong.NOTHING_OF_OURS, problem=problem)
+    problem = problem_of(read, lines_expected)
+    if problem is None:
+        return look
+    short = lines_expected is not None and read.lines < lines_expected
+    return replace(look, wrong=_Wrong.SHORT if short else _Wrong.ODD, problem=problem)
+
+
+def problem_of(read: FileAnswers, lines_expected: int | None) -> str | None:
+    """Return what is wrong with a file, compared with what the vendor says of it."""
     if lines_expected is not None and read.lines != lines_expected:
-        wrong = _Wrong.SHORT if read.lines < lines_expected else _Wrong.ODD
-        problem = f"the vendor says {lines_expected} lines, the file has {read.lines}"
-        return replace(look, wrong=wrong, problem=problem)
+        return f"the vendor says {lines_expected} lines, the file has {read.lines}"
     if read.unreadable:
-        problem = (
+        return (
             f"{len(read.unreadable)} of {read.lines} lines cannot be read; they are in quarantine"
         )
-        return replace(look, wrong=_Wrong.ODD, problem=problem)
-    return look
+    return None
 
 
 def _may_get_better(
@@ -406,27 +412,34 @@ def settle_file(
     with account.ledger.read() as con:
         asked = ledger_poll.identifiers_of(con, submission_id)
     today, sold = account.now().date(), account.product(product)
-    worst_case = account.prices.worst_case(product, fields, on=today)
-    settled = settle(
+    return settle(
         asked={row.identifier: row.subject_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,
         cost=lambda items: account.prices.cost(product, sold.billed(items, fields), on=today),
-        worst_case=worst_case,
+        worst_case=account.prices.worst_case(product, fields, on=today),
         items_asked_for=sold.items_asked_for(fields),
         unanswered=Answer.UNKNOWN if sold.answers_may_be_lost else Answer.DROPPED,
         key_of=sold.line.key_of,
     )
-    dropped = any(item.answer is Answer.DROPPED for item in settled or ())
-    if settled and dropped and _credits_have_ended(account, less_than=worst_case):
-        # Left out because they are unknown, or because nobody could pay: a file does not tell.
-        # Asking again costs nothing for those who are unknown.
-        return [
-            replace(item, answer=Answer.OVER_BUDGET) if item.answer is Answer.DROPPED else item
-            for item in settled
-        ]
-    return settled
+
+
+def _with_unserved(
+    account: Account, product: str, fields: Sequence[str], settled: Sequence[Settled]
+) -> Sequence[Settled]:
+    """Tell those apart who were left out because nobody could pay: a file does not tell.
+
+    Asking again costs nothing for those who are unknown.
+    """
+    worst_case = account.prices.worst_case(product, fields, on=account.now().date())
+    dropped = any(item.answer is Answer.DROPPED for item in settled)
+    if not (dropped and _credits_have_ended(account, less_than=worst_case)):
+        return settled
+    return [
+        replace(item, answer=Answer.OVER_BUDGET) if item.answer is Answer.DROPPED else item
+        for item in settled
+    ]
 
 
 def _credits_have_ended(account: Account, *, less_than: Decimal) -> bool:
@@ -485,7 +498,7 @@ def _land_answer(
         account.ledger,
         submission_id,
         landing_record(file, read, note=None),
-        settled=settled or (),
+        settled=_with_unserved(account, product, fields, settled or ()),
         now=account.now(),
         answer=said,
     )

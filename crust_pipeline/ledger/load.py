@@ -78,6 +78,21 @@ def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -
         return sorted(con.execute(query).scalars())
 
 
+def days_of_batches(ledger: Ledger, submission_ids: Sequence[str]) -> dict[str, list[date]]:
+    """Return the days that wait for these batches, by operation and in order."""
+    query = (
+        sa.select(submission_days.c.operation, submission_days.c.partition_date)
+        .where(submission_days.c.submission_id.in_(submission_ids))
+        .distinct()
+        .order_by(submission_days.c.operation, submission_days.c.partition_date)
+    )
+    found: dict[str, list[date]] = {}
+    with ledger.read() as con:
+        for row in con.execute(query):
+            found.setdefault(row.operation, []).append(row.partition_date)
+    return found
+
+
 def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
     """Return the days to load, in order: their tables are out of date, their batches are final.
 
