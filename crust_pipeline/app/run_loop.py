@@ -39,7 +39,7 @@ from crust_pipeline.vendors import errors
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY, PauseKind.REFUSED})
 UNREACHABLE_TRIES = 3
-# With the default of CRUST_POLL_SECONDS some five minutes of tries; a file may take days to be good.
+# Some five minutes of tries, as polls are by default; a file may take days to be good.
 LANDINGS_TRIED = 6
 # Jobs at a vendor that does not answer go on by themselves, and a lost submit can be looked for
 # another day; somebody should know, though.

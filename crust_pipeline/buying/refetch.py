@@ -1,4 +1,4 @@
-"""Refetch: ask the vendor again for the file of a batch that has landed, and use it if it is better.
+"""Refetch: ask the vendor again for the file of a batch, and use it if it is better.
 
 Nothing is bought. The file that was settled first stays where it is; the better one lies beside it.
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from crust_pipeline.buying.account import Account
-from crust_pipeline.buying.fetch import fetch_file, file_name, has_file
+from crust_pipeline.buying.fetch import fetch_file, file_name, has_file, sha256_of
 from crust_pipeline.buying.land import Landed, land_now, landing_record, problem_of, settle_file
 from crust_pipeline.errors import CrustError
 from crust_pipeline.ledger import land as ledger_land
@@ -44,7 +44,8 @@ class Refetched:
 def refetch(account: Account, submission_id: str) -> Refetched:
     """Fetch the file of a batch again, and settle the batch from it if it is better.
 
-    It is better if it answers everybody whom the first one answers, and others who were asked for.
+    It is better if it answers everybody whom the first one answers, and others who were asked for;
+    or as many, when the first one is gone from our disk or damaged there.
 
     Args:
         account: the account that the batch was bought with.
@@ -62,7 +63,7 @@ def refetch(account: Account, submission_id: str) -> Refetched:
     before = ledger_land.landed_batch(account.ledger, submission_id)
     if before.state not in _HAD_A_FILE:
         raise RefetchError(f"It is {before.state}: there is no file of it yet")
-    if before.batch_id is None:
+    if before.batch_id is None or account.product(before.product).is_synchronous:
         raise RefetchError("It was answered at once, without a job whose file could be fetched")
     job = account.client.job(before.batch_id)
     if not has_file(job):
@@ -99,7 +100,8 @@ def _judged(
     lines_expected: int | None,
 ) -> Refetched:
     """Compare a file with what is known, and keep and settle it if it is better."""
-    if file.sha256 == before.sha256:
+    damaged = not _is_whole(account, before)
+    if file.sha256 == before.sha256 and not damaged:
         return Refetched(RefetchOutcome.NO_BETTER, "the vendor gives the same file")
     read = read_answers(unjudged, account.product(before.product).line)
     settled = settle_file(
@@ -112,7 +114,7 @@ def _judged(
         adopted=before.adopted,
     )
     answered = {item.subject_key for item in settled or () if item.answer in SAID}
-    if not answered > before.answered:
+    if not (answered > before.answered or (damaged and answered >= before.answered)):
         lost = len(before.answered - answered)
         return Refetched(
             RefetchOutcome.NO_BETTER,
@@ -129,8 +131,19 @@ def _judged(
     return Refetched(
         RefetchOutcome.BETTER,
         f"the new file answers {len(answered)} of those asked for, and the one before "
-        f"{len(before.answered)}. Both are kept",
+        f"{len(before.answered)}. It lies beside that one"
+        + (", which is gone from our disk or damaged" if damaged else ""),
     )
+
+
+def _is_whole(account: Account, before: LandedBatch) -> bool:
+    """Return whether the file that was settled first is on our disk as it was, if there was one."""
+    if before.source_file is None:
+        return True
+    try:
+        return sha256_of(account.raw / before.source_file) == before.sha256
+    except FileNotFoundError:
+        return False
 
 
 def _kept_beside(account: Account, unjudged: Path, file: KeptFile) -> str:

@@ -23,7 +23,8 @@ def refetch(*, batches: tuple[str, ...], as_json: bool) -> int:
 
     For files that came short or broken, while the vendor still gives a link to them; a batch whose
     link died may have a new one. A file is better if it answers everybody whom the first one
-    answers, and others; the first one is kept beside it. Tables of the days follow at once.
+    answers, and others; or as many, when the first one is gone from our disk or damaged there. The
+    first one is kept beside it. Tables of the days follow at once.
 
     Ends 0 when every batch was asked about and none still waits for a good file.
     """

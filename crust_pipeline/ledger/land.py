@@ -58,8 +58,9 @@ class LandedBatch:
     """A batch whose job had ended, as its file may be fetched again.
 
     Attributes:
-        batch_id: the vendor's id of the job; None for a synchronous answer, which has none.
-        sha256: of the file that the ledger knows; None if there is none.
+        batch_id: the vendor's id of the job.
+        source_file: the file that the ledger knows, below the raw folder; None if there is none.
+        sha256: of that file.
         answered: those about whom that file says something, by subject_key.
     """
 
@@ -71,6 +72,7 @@ class LandedBatch:
     product: str
     fields: tuple[str, ...]
     adopted: bool
+    source_file: str | None
     sha256: str | None
     answered: frozenset[str]
 
@@ -183,6 +185,7 @@ def landed_batch(ledger: Ledger, submission_id: str) -> LandedBatch:
             product=row.product,
             fields=tuple(row.field_set.split(",")),
             adopted=row.adopted,
+            source_file=row.source_file,
             sha256=row.file_sha256,
             answered=frozenset(con.execute(said).scalars()),
         )

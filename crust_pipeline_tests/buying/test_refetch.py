@@ -188,5 +188,29 @@ def test_what_has_no_file_is_refused(world: World) -> None:
 
 def test_an_answer_that_came_at_once_cannot_be_fetched_again(world: World) -> None:
     submission_id = world.buy("sam@example.com", product=CONTACT_SYNC)
-    with pytest.raises((RefetchError, errors.NotFound)):
+    with pytest.raises(RefetchError, match="answered at once"):
         refetch(world.account, submission_id)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_file_that_is_damaged_on_our_disk_is_replaced_by_the_same_file(
+    world: World, damage: str
+) -> None:
+    submission_id = world.buy(*people(5))
+    loaded(world)
+    before = world.batch(submission_id)
+    first = world.account.raw / before["source_file"]
+    if damage == "gone":
+        first.unlink()
+    else:
+        first.chmod(0o600)
+        first.write_bytes(first.read_bytes()[:100])
+        first.chmod(0o400)
+    assert refetch(world.account, submission_id).outcome is RefetchOutcome.BETTER
+    batch = world.batch(submission_id)
+    second = world.account.raw / batch["source_file"]
+    assert second != first
+    assert hashlib.sha256(second.read_bytes()).hexdigest() == before["file_sha256"]
+    assert batch["credits_computed"] == before["credits_computed"]
+    assert ledger_load.due_days(world.ledger, ["enrich"])
+    assert first.exists() == (damage == "cut")
