@@ -31,7 +31,7 @@ from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import queries
 from crust_pipeline.ledger.outcomes import OPEN_OUTCOMES, TROUBLED_OUTCOMES
 from crust_pipeline.ledger.queries import Summary
-from crust_pipeline.ledger.states import IN_PROGRESS
+from crust_pipeline.ledger.states import IN_PROGRESS, BatchState
 from crust_pipeline.ledger.submit import PauseKind, end_pause
 from crust_pipeline.tables.store.warehouse import LoadReport
 from crust_pipeline.vendors import errors
@@ -39,7 +39,8 @@ from crust_pipeline.vendors import errors
 # With nothing running at the vendor, waiting for these is waiting for a person.
 NEEDS_A_PERSON = frozenset({PauseKind.CREDITS, PauseKind.KEY, PauseKind.REFUSED})
 UNREACHABLE_TRIES = 3
-LANDINGS_TRIED = 10
+# Some five minutes of tries, as polls are by default; a file may take days to be good.
+LANDINGS_TRIED = 6
 # Jobs at a vendor that does not answer go on by themselves, and a lost submit can be looked for
 # another day; somebody should know, though.
 VENDOR_SILENCE_LIMIT = timedelta(minutes=5)
@@ -253,7 +254,7 @@ def _wait(
             for silence in silences:
                 if reason := silence.too_long(clock()):
                     return reason
-            if landing_now is None and (reason := _all_stuck(summaries)):
+            if landing_now is None and (reason := _all_stuck(accounts, summaries)):
                 return reason
             sleep(min(map(_seconds_to_next_look, accounts)))
 
@@ -288,9 +289,11 @@ def _seconds_to_next_look(account: Account) -> float:
     return min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
 
 
-def _all_stuck(summaries: Sequence[Summary]) -> str | None:
+def _all_stuck(accounts: Sequence[Account], summaries: Sequence[Summary]) -> str | None:
     """Return why waiting longer is useless, if no account has a batch that can move."""
-    reasons = [_stuck(summary) for summary in summaries]
+    reasons = [
+        _stuck(account, summary) for account, summary in zip(accounts, summaries, strict=True)
+    ]
     moving = any(
         reason is None and any(summary.batches.get(state) for state in IN_PROGRESS)
         for reason, summary in zip(reasons, summaries, strict=True)
@@ -316,14 +319,14 @@ def _plan_identified(
         plan_days(installation, operation, of_days, policy=only_new, run_id=run_id)
 
 
-def _stuck(summary: Summary) -> str | None:  # noqa: PLR0911 - one return for each reason
+def _stuck(account: Account, summary: Summary) -> str | None:  # noqa: PLR0911 - one for each reason
     """Return why waiting longer makes no sense, if it does not."""
     if summary.batches.get("pending", 0) + summary.batches.get("processing", 0):
         return None
     if summary.landing_tries is not None:
         if summary.landing_tries < LANDINGS_TRIED:
             return None
-        return "the vendor's files could not be kept, see `crust-pipeline status`"
+        return _waits_for_files(account)
     pause = summary.pause
     if pause is None:
         return None
@@ -332,3 +335,17 @@ def _stuck(summary: Summary) -> str | None:  # noqa: PLR0911 - one return for ea
     if pause.kind is PauseKind.UNREACHABLE and pause.tries >= UNREACHABLE_TRIES:
         return pause.detail
     return None
+
+
+def _waits_for_files(account: Account) -> str:
+    """Say which batches wait for their files, why, and that this goes on without this run."""
+    waiting = [
+        f"batch {batch.submission_id} waits for a good file ({batch.error}; tried {batch.tries} "
+        f"times, next at {batch.next_try:%Y-%m-%d %H:%M} UTC)"
+        for batch in queries.troubled(account.ledger)
+        if batch.state is BatchState.COMPLETED
+    ]
+    return (
+        f"{'; '.join(waiting)}. `crust-pipeline run`, Dagster's sensor or `crust-pipeline refetch` "
+        "goes on with that later"
+    )

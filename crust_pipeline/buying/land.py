@@ -3,23 +3,33 @@
 A file is kept first, and the ledger knows it, before anybody looks into it: whatever goes wrong
 then is tried again from our disk, without the link. One that does not pass its checks is fetched
 again while that may help, and is used as far as it can be read in the end: it is paid for.
+
+How long that is depends on what would be gained: a file that says nothing of anybody asked for is
+fetched again until its link is near its end; one with lines of ours, but fewer than the vendor
+counts, for an hour, so that the lines that came are not held back for days.
 """
 
 import gzip
-import hashlib
 import os
-import shutil
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum, auto
 from functools import partial
-from pathlib import Path
+from typing import assert_never
 
 from crust_pipeline.buying.account import Account, owner_is_gone
-from crust_pipeline.buying.settle import settle
+from crust_pipeline.buying.fetch import (
+    FileCheckError,
+    fetch_file,
+    file_name,
+    has_file,
+    next_name,
+    sha256_of,
+)
+from crust_pipeline.buying.settle import about, settle
 from crust_pipeline.errors import CrustError, Failures, one_pass
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import poll as ledger_poll
@@ -34,25 +44,54 @@ from crust_pipeline.ledger.states import Answer
 from crust_pipeline.ledger.submit import Intent, backoff
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.landed import FileAnswers, read_answers
-from crust_pipeline.vendors.models import Answers, Job, JobStatus
+from crust_pipeline.vendors.models import Answers, Job
 
 # The vendor's links are valid for 5 days (its documents); after that a landing has failed for good.
 LINK_LIVES = timedelta(days=5)
+# Before that, a file without a line of ours is taken as it is: some hours, for a vendor that fails.
+LAST_HOURS_OF_LINK = timedelta(hours=6)
+# So often, and over so long a time, a file that is short is fetched again.
+TRIES_OF_SHORT_FILE = 6
+PATIENCE_WITH_SHORT_FILE = timedelta(hours=1)
+# Lines that cannot be read most likely come out the same again.
 CHECKS_BEFORE_TAKING_AS_IT_IS = 3
 # A file that breaks off every time is paid for all the same: its whole lines are used.
 TRIES_BEFORE_TAKING_WHAT_COMES = 6
-# So many fresh links, each of them dead: there is no file any more, whatever the clocks say.
+# So many fresh links over a day, each of them dead: there is no file any more.
 MAX_DEAD_LINKS = 8
-_LINE_END = gzip.compress(b"\n", mtime=0)
+PATIENCE_WITH_DEAD_LINKS = timedelta(days=1)
+# Longest waits before the next try: a file that failed its checks was whole, and is large.
+MOST_WAIT_SECONDS = 900
+MOST_WAIT_SECONDS_FOR_BETTER_FILE = 3600
 
 
-class FileCheckError(CrustError):
-    """The file that came is not what the vendor says it is."""
+class _Wrong(Enum):
+    """What can be wrong with a file, by how long it is fetched again."""
 
-    def __init__(self, problem: str, *, sha256: str | None = None) -> None:
-        """Say what is wrong; `sha256` is the file's, to see whether it comes out the same again."""
-        super().__init__(problem)
-        self.sha256 = sha256
+    NOTHING_OF_OURS = auto()  # until the link is near its end
+    SHORT = auto()  # for an hour
+    ODD = auto()  # until it comes out the same, or a few times
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a file says, as far as it can be read.
+
+    Attributes:
+        file: the file; None: the job has none, because nothing was found.
+        read: its lines.
+        lines_expected: how many lines the vendor says it has.
+        said: how many of those asked for it says something of.
+        wrong: what is wrong with it, if something is.
+        problem: the same in words.
+    """
+
+    file: KeptFile | None
+    read: FileAnswers
+    lines_expected: int | None
+    said: int = 0
+    wrong: _Wrong | None = None
+    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -92,25 +131,46 @@ def land_files(
         for due in ledger_land.due_landings(account.ledger, now=account.now()):
             if not may_go_on():
                 break
-            if due.owner and not owner_is_gone(due.owner, at=due.taken_at, now=account.now()):
-                continue
-            if ledger_land.take_landing(
-                account.ledger, due, owner=account.owner, now=account.now()
-            ):
+            if _taken(account, due):
                 note = partial(_try_later, account, due, done)
                 with failed.unit("landing", "batch", due.submission_id, note=note):
                     _land(account, due, done)
     return done
 
 
+def land_now(account: Account, submission_id: str) -> Landed | None:
+    """Land a completed batch now, whenever its next try is due; None if it is not completed.
+
+    Raises:
+        CrustError: another process is landing it.
+    """
+    due = ledger_land.completed_landing(account.ledger, submission_id)
+    if due is None:
+        return None
+    done = Landed()
+    if not _taken(account, due):
+        raise CrustError("Another process is landing it now. See `crust-pipeline status`")
+    with one_pass(None) as failed:
+        note = partial(_try_later, account, due, done)
+        with failed.unit("landing", "batch", due.submission_id, note=note):
+            _land(account, due, done)
+    return done
+
+
+def _taken(account: Account, due: DueLanding) -> bool:
+    """Take a landing up, unless another process is at it."""
+    now = account.now()
+    if due.owner and not owner_is_gone(due.owner, at=due.taken_at, now=now):
+        return False
+    return ledger_land.take_landing(account.ledger, due, owner=account.owner, now=now)
+
+
 def _land(account: Account, due: DueLanding, done: Landed) -> None:
     on_disk = due.kept if due.kept and _is_whole(account, due.kept) else None
     try:
-        kept, lines_expected = _kept_file(account, due, on_disk)
-        file, read = _looked_into(account, due, kept, lines_expected=lines_expected)
+        look = _file(account, due, on_disk)
     except (errors.LinkDead, errors.NotFound) as error:
-        too_late = account.now() - due.completed_at > LINK_LIVES
-        if (too_late or due.dead_links + 1 >= MAX_DEAD_LINKS) and not on_disk:
+        if on_disk is None and _is_lost(due, now=account.now()):
             reason = f"the link died before the file was kept: {error}"
             ledger_land.record_expired(
                 account.ledger, due.submission_id, reason=reason, now=account.now()
@@ -118,33 +178,61 @@ def _land(account: Account, due: DueLanding, done: Landed) -> None:
             done.expired.append(due.submission_id)
         else:
             _try_later(account, due, done, str(error), dead_link=True)
-    except FileCheckError as error:
-        _try_later(account, due, done, str(error), sha256=error.sha256)
+    except (FileCheckError, errors.OutOfBounds) as error:
+        sha256 = error.sha256 if isinstance(error, FileCheckError) else None
+        most = MOST_WAIT_SECONDS_FOR_BETTER_FILE
+        _try_later(account, due, done, str(error), sha256=sha256, most_seconds=most)
     except (errors.VendorError, OSError) as error:
         _try_later(account, due, done, str(error))
     else:
-        settled = _settle_file(
-            account,
-            due.submission_id,
-            product=due.product,
-            fields=due.fields,
-            read=read,
-            lines_expected=lines_expected,
-            adopted=due.adopted,
+        _settle_landing(account, due, look, done)
+
+
+def _is_lost(due: DueLanding, *, now: datetime) -> bool:
+    """Return whether a file whose link is dead will never come."""
+    age = now - due.completed_at
+    often = due.dead_links + 1 >= MAX_DEAD_LINKS
+    return age > LINK_LIVES or (often and age > PATIENCE_WITH_DEAD_LINKS)
+
+
+def _settle_landing(account: Account, due: DueLanding, look: _Look, done: Landed) -> None:
+    settled = settle_file(
+        account,
+        due.submission_id,
+        product=due.product,
+        fields=due.fields,
+        read=look.read,
+        lines_expected=look.lines_expected,
+        adopted=due.adopted,
+    )
+    if settled is None:
+        reason = (
+            f"job {due.batch_id} was adopted, but nothing in its file shows that it is this "
+            "batch's. If it came without any results, nothing was billed for it"
         )
-        if settled is None:
-            reason = (
-                f"job {due.batch_id} was adopted, but nothing in its file shows that it is this "
-                "batch's. If it came without any results, nothing was billed for it"
-            )
-            ledger_poll.record_foreign_job(
-                account.ledger, due.submission_id, reason=reason, now=account.now()
-            )
-            done.undone.append(due.submission_id)
-        elif ledger_land.record_landed(
-            account.ledger, due.submission_id, file, settled=settled, now=account.now()
-        ):
-            done.landed.append(due.submission_id)
+        ledger_poll.record_foreign_job(
+            account.ledger, due.submission_id, reason=reason, now=account.now()
+        )
+        done.undone.append(due.submission_id)
+    elif ledger_land.record_landed(
+        account.ledger,
+        due.submission_id,
+        landing_record(look.file, look.read, note=look.problem or None),
+        settled=_with_unserved(account, due.product, due.fields, settled),
+        now=account.now(),
+    ):
+        done.landed.append(due.submission_id)
+
+
+def landing_record(file: KeptFile | None, read: FileAnswers, *, note: str | None) -> LandingRecord:
+    """Return what the ledger keeps of a file."""
+    return LandingRecord(
+        source_file=file and file.source_file,
+        sha256=file and file.sha256,
+        size_bytes=file.size_bytes if file else 0,
+        lines=read.lines,
+        note=note,
+    )
 
 
 def _try_later(
@@ -155,8 +243,10 @@ def _try_later(
     *,
     sha256: str | None = None,
     dead_link: bool = False,
+    most_seconds: float = MOST_WAIT_SECONDS,
 ) -> None:
-    wait = backoff(due.tries, first_seconds=max(account.poll_seconds, 1), most_seconds=900)
+    first_seconds = max(account.poll_seconds, 1)
+    wait = backoff(due.tries, first_seconds=first_seconds, most_seconds=most_seconds)
     ledger_land.land_again(
         account.ledger,
         due.submission_id,
@@ -169,131 +259,116 @@ def _try_later(
     done.trouble = error
 
 
-def _kept_file(
-    account: Account, due: DueLanding, on_disk: KeptFile | None
-) -> tuple[KeptFile | None, int | None]:
-    """Return a batch's file, from disk or else from the vendor, and its expected line count.
+def _file(account: Account, due: DueLanding, on_disk: KeptFile | None) -> _Look:
+    """Return what a batch is settled from: the file on disk, or else the vendor's.
 
     Raises:
-        FileCheckError: the job is not what it was.
+        FileCheckError: the job or its file is not what it should be, and may yet be.
         VendorError: there is no file on our disk to go on with, and none can be fetched now.
     """
-    refused = on_disk is not None and on_disk.sha256 == due.refused_sha256
-    if on_disk and not (refused and due.tries < CHECKS_BEFORE_TAKING_AS_IT_IS):
-        return on_disk, due.result_count
-    try:
-        job = account.client.job(due.batch_id)  # free, and its links are the freshest there are
-        return _fetch(account, due, job), job.result_count
-    except (errors.VendorError, OSError):
-        if on_disk and due.tries + 1 >= CHECKS_BEFORE_TAKING_AS_IT_IS:
-            return on_disk, due.result_count  # better than none
-        raise
+    old = on_disk and _looked_into(account, due, on_disk, due.result_count)
+    if old and old.file and old.file.sha256 != due.refused_sha256:
+        new = old  # kept, and not judged yet
+    else:
+        try:
+            new = _fetched(account, due)
+        except (errors.VendorError, OSError):
+            if old is None or _may_get_better(account, due, old):
+                raise
+            return old  # better than none
+        if old:
+            new = _better(account, due, old, new)
+    same_again = new.file is not None and new.file.sha256 == due.refused_sha256
+    if _may_get_better(account, due, new, same_again=same_again):
+        raise FileCheckError(
+            f"{new.problem}. It is fetched again", sha256=new.file and new.file.sha256
+        )
+    return new
 
 
 def _is_whole(account: Account, kept: KeptFile) -> bool:
     """Return whether a file that was kept is still on our disk as it was."""
     try:
-        with (account.raw / kept.source_file).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == kept.sha256
+        return sha256_of(account.raw / kept.source_file) == kept.sha256
     except FileNotFoundError:
         return False
 
 
-def _fetch(account: Account, due: DueLanding, job: Job) -> KeptFile | None:
-    """Bring a job's file to our disk and note it; None if there is none because nothing was found.
+def _fetched(account: Account, due: DueLanding) -> _Look:
+    """Bring a job's file to our disk, note it, and look into it."""
+    job = account.client.job(due.batch_id)  # free, and its links are the freshest there are
+    if not has_file(job):
+        return _Look(None, FileAnswers(0, ()), job.result_count)
+    return _looked_into(account, due, _kept(account, due, job), job.result_count)
 
-    Raises:
-        FileCheckError: the job is not completed any more.
-    """
-    # With nothing found the vendor may still give a link, to an object that was never written.
-    if job.status is not JobStatus.COMPLETED:
-        raise FileCheckError(
-            f"the vendor said the job is completed, and now that it is {job.status}"
-        )
-    if job.result_count == 0 and not job.entities_fulfilled:
-        return None
-    if not (job.download_url or job.download_urls):
-        if job.result_count is None and job.entities_fulfilled == 0:
-            return None
-        raise errors.LinkDead("The job has results, but the vendor gives no link to them")
-    name = _next_name(account, _file_name(due.vendor, due.operation, due.submission_id))
-    path = account.raw / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    size, sha256 = _download(
-        account, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
+
+def _kept(account: Account, due: DueLanding, job: Job) -> KeptFile:
+    name = next_name(account.raw, file_name(due.vendor, due.operation, due.submission_id))
+    size, sha256 = fetch_file(
+        account,
+        job,
+        account.raw / name,
+        take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES,
     )
     kept = KeptFile(source_file=name, sha256=sha256, size_bytes=size)
     ledger_land.keep(
         account.ledger, due.submission_id, kept, result_count=job.result_count, now=account.now()
     )
-    if due.kept and due.kept.source_file != name:
-        (account.raw / due.kept.source_file).unlink(missing_ok=True)  # it was refused
     return kept
 
 
-def _looked_into(
-    account: Account, due: DueLanding, kept: KeptFile | None, *, lines_expected: int | None
-) -> tuple[LandingRecord, FileAnswers]:
-    """Read a kept file and check it.
+def _better(account: Account, due: DueLanding, old: _Look, new: _Look) -> _Look:
+    """Keep the better of a file that was refused and the one that came after it."""
+    if old.file is None or new.file is None:
+        return new
+    if old.said > new.said or old.file.sha256 == new.file.sha256:
+        old = replace(old, lines_expected=new.lines_expected)
+        better, worse = old, new.file
+        ledger_land.keep(
+            account.ledger,
+            due.submission_id,
+            old.file,
+            result_count=new.lines_expected,
+            now=account.now(),
+        )
+    else:
+        better, worse = new, old.file
+    if worse.source_file != (better.file and better.file.source_file):
+        (account.raw / worse.source_file).unlink(missing_ok=True)
+    return better
 
-    Raises:
-        FileCheckError: it is not what the vendor says, and there are tries left.
-    """
-    if kept is None:
-        nothing = LandingRecord(source_file=None, sha256=None, size_bytes=0, lines=0)
-        return nothing, FileAnswers(0, ())
+
+def _looked_into(
+    account: Account, due: DueLanding, kept: KeptFile, lines_expected: int | None
+) -> _Look:
+    """Read a kept file and say what is wrong with it."""
     path = account.raw / kept.source_file
     path.chmod(0o444)
-    read = read_answers(path, account.product(due.product).line)
-    note = _problem(read, lines_expected)
-    same_again = kept.sha256 == due.refused_sha256
-    if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
-        raise FileCheckError(note, sha256=kept.sha256)
-    file = LandingRecord(
-        source_file=kept.source_file,
-        sha256=kept.sha256,
-        size_bytes=kept.size_bytes,
-        lines=read.lines,
-        note=note,
-    )
-    return file, read
+    sold = account.product(due.product)
+    read = read_answers(path, sold.line)
+    with account.ledger.read() as con:
+        asked = ledger_poll.identifiers_of(con, due.submission_id)
+    found = about({row.identifier: row.subject_key for row in asked}, read, sold.line.key_of)
+    said = len(found.answers) + len(found.unreadable)
+    look = _Look(kept, read, lines_expected, said)
+    # An adopted job's file about others is somebody else's, and will be. And where each answer
+    # travels for itself, none may have come.
+    of_others = due.adopted and found.strangers
+    anything = read.lines or read.unreadable or lines_expected
+    if not said and anything and not of_others and not sold.answers_may_be_lost:
+        problem = (
+            f"the vendor's file says nothing of anybody asked for ({read.lines} lines, "
+            f"{len(read.unreadable)} of them unreadable)"
+        )
+        return replace(look, wrong=_Wrong.NOTHING_OF_OURS, problem=problem)
+    problem = problem_of(read, lines_expected)
+    if problem is None:
+        return look
+    short = lines_expected is not None and read.lines < lines_expected
+    return replace(look, wrong=_Wrong.SHORT if short else _Wrong.ODD, problem=problem)
 
 
-def _download(account: Account, job: Job, kept: Path, *, take_what_comes: bool) -> tuple[int, str]:
-    """Return the merged file, or its parts put together: gzip members may follow each other."""
-    if job.download_url:
-        merged = account.client.download(job.download_url, kept, take_what_comes=take_what_comes)
-        return merged.bytes, merged.sha256
-    whole = kept.with_suffix(".parts")
-    with whole.open("wb") as out:
-        for number, url in enumerate(job.download_urls):
-            part = kept.with_suffix(f".part{number}")
-            account.client.download(url, part, take_what_comes=take_what_comes)
-            with part.open("rb") as source:
-                shutil.copyfileobj(source, out)
-            if _breaks_off_in_a_line(part):
-                out.write(_LINE_END)
-            part.unlink()
-        out.flush()
-        os.fsync(out.fileno())
-    whole.replace(kept)
-    with kept.open("rb") as file:
-        return kept.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _breaks_off_in_a_line(part: Path) -> bool:
-    """Return whether the next part's first line would be taken for the rest of this one's last."""
-    end = b"\n"
-    try:
-        with gzip.open(part) as text:
-            while chunk := text.read(1 << 20):
-                end = chunk
-    except (OSError, EOFError, zlib.error):
-        return False  # broken: what reads the whole says so
-    return not end.endswith(b"\n")
-
-
-def _problem(read: FileAnswers, lines_expected: int | None) -> str | None:
+def problem_of(read: FileAnswers, lines_expected: int | None) -> str | None:
     """Return what is wrong with a file, compared with what the vendor says of it."""
     if lines_expected is not None and read.lines != lines_expected:
         return f"the vendor says {lines_expected} lines, the file has {read.lines}"
@@ -304,7 +379,26 @@ def _problem(read: FileAnswers, lines_expected: int | None) -> str | None:
     return None
 
 
-def _settle_file(
+def _may_get_better(
+    account: Account, due: DueLanding, look: _Look, *, same_again: bool = True
+) -> bool:
+    """Return whether a file is not to be taken yet, because a better one may come."""
+    now, tries = account.now(), due.tries + 1
+    match look.wrong:
+        case None:
+            return False
+        case _Wrong.NOTHING_OF_OURS:
+            return now < due.completed_at + LINK_LIVES - LAST_HOURS_OF_LINK
+        case _Wrong.SHORT:
+            waited = now - (due.kept_at or now)
+            return tries < TRIES_OF_SHORT_FILE or waited < PATIENCE_WITH_SHORT_FILE
+        case _Wrong.ODD:
+            return not same_again and tries < CHECKS_BEFORE_TAKING_AS_IT_IS
+        case _:
+            assert_never(look.wrong)
+
+
+def settle_file(
     account: Account,
     submission_id: str,
     *,
@@ -318,27 +412,34 @@ def _settle_file(
     with account.ledger.read() as con:
         asked = ledger_poll.identifiers_of(con, submission_id)
     today, sold = account.now().date(), account.product(product)
-    worst_case = account.prices.worst_case(product, fields, on=today)
-    settled = settle(
+    return settle(
         asked={row.identifier: row.subject_key for row in asked},
         read=read,
         lines_expected=lines_expected,
         adopted=adopted,
         cost=lambda items: account.prices.cost(product, sold.billed(items, fields), on=today),
-        worst_case=worst_case,
+        worst_case=account.prices.worst_case(product, fields, on=today),
         items_asked_for=sold.items_asked_for(fields),
         unanswered=Answer.UNKNOWN if sold.answers_may_be_lost else Answer.DROPPED,
         key_of=sold.line.key_of,
     )
-    dropped = any(item.answer is Answer.DROPPED for item in settled or ())
-    if settled and dropped and _credits_have_ended(account, less_than=worst_case):
-        # Left out because they are unknown, or because nobody could pay: a file does not tell.
-        # Asking again costs nothing for those who are unknown.
-        return [
-            replace(item, answer=Answer.OVER_BUDGET) if item.answer is Answer.DROPPED else item
-            for item in settled
-        ]
-    return settled
+
+
+def _with_unserved(
+    account: Account, product: str, fields: Sequence[str], settled: Sequence[Settled]
+) -> Sequence[Settled]:
+    """Tell those apart who were left out because nobody could pay: a file does not tell.
+
+    Asking again costs nothing for those who are unknown.
+    """
+    worst_case = account.prices.worst_case(product, fields, on=account.now().date())
+    dropped = any(item.answer is Answer.DROPPED for item in settled)
+    if not (dropped and _credits_have_ended(account, less_than=worst_case)):
+        return settled
+    return [
+        replace(item, answer=Answer.OVER_BUDGET) if item.answer is Answer.DROPPED else item
+        for item in settled
+    ]
 
 
 def _credits_have_ended(account: Account, *, less_than: Decimal) -> bool:
@@ -349,23 +450,9 @@ def _credits_have_ended(account: Account, *, less_than: Decimal) -> bool:
     return False  # nobody can tell
 
 
-def _file_name(vendor: str, operation: str, submission_id: str) -> str:
-    """Return where a batch's file is kept, below the raw folder."""
-    return f"{vendor}/{operation}/{submission_id}.jsonl.gz"
-
-
 def _answer_name(account: Account, product: str, submission_id: str) -> str:
     sold = account.product(product)
-    return _file_name(sold.vendor, sold.operation, submission_id)
-
-
-def _next_name(account: Account, first: str) -> str:
-    """Return a name, numbered where a file has it already: files that were kept never change."""
-    name, number = first, 1
-    while (kept := account.raw / name).exists() and not kept.stat().st_mode & 0o200:
-        number += 1
-        name = first.replace(".jsonl", f".{number}.jsonl")
-    return name
+    return file_name(sold.vendor, sold.operation, submission_id)
 
 
 def keep_answer(account: Account, intent: Intent, answers: Answers) -> None:
@@ -403,18 +490,15 @@ def _land_answer(
     name = _answer_name(account, product, submission_id)
     kept = account.raw / name
     read = read_answers(kept, account.product(product).line)
-    settled = _settle_file(
+    settled = settle_file(
         account, submission_id, product=product, fields=fields, read=read, lines_expected=None
     )
-    with kept.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    file = KeptFile(source_file=name, sha256=sha256_of(kept), size_bytes=kept.stat().st_size)
     ledger_land.record_landed(
         account.ledger,
         submission_id,
-        LandingRecord(
-            source_file=name, sha256=sha256, size_bytes=kept.stat().st_size, lines=read.lines
-        ),
-        settled=settled or (),
+        landing_record(file, read, note=None),
+        settled=_with_unserved(account, product, fields, settled or ()),
         now=account.now(),
         answer=said,
     )

@@ -1,6 +1,7 @@
 """Settle: what became of every identifier of a batch, from what its file says. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
@@ -12,6 +13,45 @@ from crust_pipeline.vendors.lines import LineAnswer
 
 # The vendor has been known to add lines; more than these are somebody else's list.
 MAX_STRANGER_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Of whom a file says something.
+
+    Attributes:
+        answers: what it says of those asked for, by subject_key.
+        unreadable: those asked for whose line cannot be read, with that line.
+        strangers: lines about others.
+    """
+
+    answers: Mapping[str, LineAnswer]
+    unreadable: Mapping[str, int]
+    strangers: int
+
+
+def about(
+    asked: Mapping[str, str],
+    read: FileAnswers,
+    key_of: Callable[[str], str | None] = key_of_echo,
+) -> About:
+    """Return of whom a file says something.
+
+    Args:
+        asked: {identifier as sent: subject_key}.
+        read: the file.
+        key_of: makes a key of an identifier that did not come back as it was sent.
+    """
+    keys = set(asked.values())
+    answers: dict[str, LineAnswer] = {}
+    strangers = 0
+    for answer in read.answers:
+        key = asked.get(answer.identifier) or key_of(answer.identifier)
+        if key in keys:
+            answers.setdefault(key, answer)
+        else:
+            strangers += 1
+    return About(answers, _unreadable(read, asked, key_of), strangers)
 
 
 def settle(  # noqa: PLR0913 - all that an answer depends on
@@ -43,22 +83,14 @@ def settle(  # noqa: PLR0913 - all that an answer depends on
         None when nothing shows that an adopted job is ours: its file is about other people, or
         about nobody.
     """
-    keys = set(asked.values())
-    answers: dict[str, LineAnswer] = {}
-    strangers = 0
-    for answer in read.answers:
-        key = asked.get(answer.identifier) or key_of(answer.identifier)
-        if key in keys:
-            answers.setdefault(key, answer)
-        else:
-            strangers += 1
-    if adopted and not _is_about(len(answers), strangers, unreadable=len(read.unreadable)):
+    found = about(asked, read, key_of)
+    if adopted and not _is_about(found, unreadable=len(read.unreadable)):
         return None
     return list(
         _settled(
-            keys,
-            answers=answers,
-            unreadable=_unreadable(read, asked, key_of),
+            set(asked.values()),
+            answers=found.answers,
+            unreadable=found.unreadable,
             lost=max(len(read.unreadable), (lines_expected or 0) - read.lines),
             cost=cache(cost),
             worst_case=worst_case,
@@ -68,9 +100,10 @@ def settle(  # noqa: PLR0913 - all that an answer depends on
     )
 
 
-def _is_about(asked_for: int, strangers: int, *, unreadable: int) -> bool:
+def _is_about(found: About, *, unreadable: int) -> bool:
     """Return whether a file is about those asked for; another's may share a few of them."""
-    return asked_for + unreadable > 0 and strangers <= MAX_STRANGER_SHARE * asked_for
+    asked_for = len(found.answers)
+    return asked_for + unreadable > 0 and found.strangers <= MAX_STRANGER_SHARE * asked_for
 
 
 def _unreadable(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crust_pipeline.buying.forecast import DaysDone
     from crust_pipeline.ledger.load import FailedDay
     from crust_pipeline.ledger.poll import UnknownSubmit
-    from crust_pipeline.ledger.queries import Summary, Troubled
+    from crust_pipeline.ledger.queries import Incomplete, Summary, Troubled
     from crust_pipeline.ledger.queue import Queued
     from crust_pipeline.ledger.spending import Grouping, Spending
 
@@ -72,6 +72,7 @@ class _Look:
     summary: "Summary"
     unknown: "list[UnknownSubmit]"
     troubled: "list[Troubled]"
+    incomplete: "list[Incomplete]"
     queued: "list[Queued]"
     ends: "list[DaysDone]"
 
@@ -90,6 +91,7 @@ class _Look:
             "unknown": [submit.submission_id for submit in self.unknown],
             "unknown_reasons": {submit.submission_id: submit.reason for submit in self.unknown},
             "troubled": [asdict(batch) for batch in self.troubled],
+            "incomplete": [asdict(batch) for batch in self.incomplete],
             "queue": [
                 {
                     "submission_id": batch.submission_id,
@@ -131,6 +133,11 @@ class _Look:
                 f"{batch.error}. Tried {batch.tries} times, next at "
                 f"{batch.next_try:%Y-%m-%d %H:%M:%S} UTC."
             )
+        for batch in self.incomplete:
+            console.print(
+                f"Incomplete: batch {batch.submission_id} ({batch.operation}): {batch.problem}. "
+                f"`crust-pipeline refetch {batch.submission_id}` asks the vendor for a better file."
+            )
         for submit in self.unknown:
             console.print(
                 f"Unknown: batch {submit.submission_id} ({submit.operation}, "
@@ -153,6 +160,7 @@ def _what_now(submit: "UnknownSubmit") -> str:
 
 def _look(settings: Settings, account: str, slots: int) -> _Look:
     from crust_pipeline.buying.forecast import day_ends, in_ranges
+    from crust_pipeline.buying.land import LINK_LIVES
     from crust_pipeline.ledger import poll as ledger_poll
     from crust_pipeline.ledger import queries
     from crust_pipeline.ledger.queue import queue
@@ -172,6 +180,7 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
         summary=queries.summary(ledger, now=now),
         unknown=ledger_poll.unknown_submits(ledger),
         troubled=queries.troubled(ledger),
+        incomplete=queries.incomplete(ledger, completed_after=now - LINK_LIVES),
         queued=queued,
         ends=list(in_ranges(ends)),
     )

@@ -4,7 +4,17 @@ import logging
 
 import click
 
-from crust_pipeline.cli import accounts, buying, erase, lookup, rebuild, servers, tables, upkeep
+from crust_pipeline.cli import (
+    accounts,
+    buying,
+    erase,
+    lookup,
+    rebuild,
+    refetch,
+    servers,
+    tables,
+    upkeep,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,6 +38,7 @@ for command in (
     accounts.status,
     accounts.credits,
     accounts.reconcile,
+    refetch.refetch,
     upkeep.prune,
     upkeep.upgrade,
     tables.sql,

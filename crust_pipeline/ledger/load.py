@@ -14,6 +14,8 @@ from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 
 ONE_DAY = timedelta(days=1)
 NO_DAY = date.max
+# A batch that could not be landed so often may wait for days: its days are loaded without it.
+LATE_TRIES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,32 @@ def days_answering(ledger: Ledger, operation: str, partitions: Sequence[date]) -
         return sorted(con.execute(query).scalars())
 
 
+def days_of_batches(ledger: Ledger, submission_ids: Sequence[str]) -> dict[str, list[date]]:
+    """Return the days that wait for these batches, by operation and in order."""
+    query = (
+        sa.select(submission_days.c.operation, submission_days.c.partition_date)
+        .where(submission_days.c.submission_id.in_(submission_ids))
+        .distinct()
+        .order_by(submission_days.c.operation, submission_days.c.partition_date)
+    )
+    found: dict[str, list[date]] = {}
+    with ledger.read() as con:
+        for row in con.execute(query):
+            found.setdefault(row.operation, []).append(row.partition_date)
+    return found
+
+
 def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
-    """Return the days whose batches are all final and whose tables are out of date, in order."""
+    """Return the days to load, in order: their tables are out of date, their batches are final.
+
+    A batch that has been waiting for a good file for long does not hold up the others of its days.
+    """
     query = (
         sa.select(days)
         .where(
             days.c.operation.in_(operations),
             days.c.version > days.c.loaded_version,
-            ~_waiting(),
+            ~_waiting(but_for=_lands_late()),
             ~_awaiting(),
         )
         .order_by(days.c.partition_date, days.c.operation)
@@ -101,8 +121,13 @@ def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
         ]
 
 
-def _waiting() -> sa.Exists:
-    """Return a condition: the day has a batch that is not final."""
+def _lands_late() -> sa.ColumnElement[bool]:
+    """Return a condition: the batch's file could not be landed, time and again."""
+    return (submissions.c.state == BatchState.COMPLETED) & (submissions.c.tries >= LATE_TRIES)
+
+
+def _waiting(but_for: sa.ColumnElement[bool] | None = None) -> sa.Exists:
+    """Return a condition: the day has a batch that is not final, but for those of a condition."""
     return (
         sa.select(1)
         .select_from(
@@ -114,6 +139,7 @@ def _waiting() -> sa.Exists:
             submission_days.c.partition_date == days.c.partition_date,
             submission_days.c.operation == days.c.operation,
             submissions.c.state.in_(IN_PROGRESS),
+            sa.true() if but_for is None else ~but_for,
         )
         .exists()
     )
@@ -272,7 +298,11 @@ def _latest_purchases(ledger: Ledger, operation: str, partitions: Sequence[date]
             identifiers.c.subject_key,
             submissions.c.field_set,
         ),
-        order_by=(submissions.c.landed_at.desc(), submissions.c.submission_id),
+        # Not as they landed: an older file may be fetched again later.
+        order_by=(
+            sa.func.coalesce(submissions.c.submitted_at, submissions.c.landed_at).desc(),
+            submissions.c.submission_id,
+        ),
     )
     of_these_days = (
         sa.select(

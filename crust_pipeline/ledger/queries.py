@@ -219,6 +219,31 @@ def troubled(ledger: Ledger) -> list[Troubled]:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A batch that was settled from a file with which something is wrong."""
+
+    submission_id: str
+    operation: str
+    problem: str
+
+
+def incomplete(ledger: Ledger, *, completed_after: datetime) -> list[Incomplete]:
+    """Return batches whose file was taken although something is wrong with it, oldest first."""
+    query = (
+        sa.select(submissions.c.submission_id, submissions.c.operation, submissions.c.error)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
+            submissions.c.error.is_not(None),
+            submissions.c.completed_at > completed_after,
+        )
+        .order_by(submissions.c.completed_at)
+    )
+    with ledger.read() as con:
+        return [Incomplete(*row) for row in con.execute(query)]
+
+
 def summary(ledger: Ledger, *, now: datetime) -> Summary:
     """Return the batches by state, slots, the account's pause and credits."""
     ours = submissions.c.account == ledger.account
@@ -236,8 +261,11 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
         computed = con.execute(
             sa.select(sa.func.sum(submissions.c.credits_computed)).where(ours)
         ).scalar_one()
-        # A file that is kept needs its link no more.
-        fetched_by = sa.case((submissions.c.kept_at.is_(None), submissions.c.completed_at))
+        # A file that is kept needs its link no more, unless it was refused.
+        needs_link = submissions.c.kept_at.is_(None) | (
+            submissions.c.refused_sha256 == submissions.c.file_sha256
+        )
+        fetched_by = sa.case((needs_link, submissions.c.completed_at))
         oldest, landing_tries = con.execute(
             sa.select(sa.func.min(fetched_by), sa.func.min(submissions.c.tries)).where(
                 ours, submissions.c.state == BatchState.COMPLETED

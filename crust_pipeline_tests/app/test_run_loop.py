@@ -9,6 +9,7 @@ import pytest
 
 from crust_pipeline.app.installation import Installation
 from crust_pipeline.app.run_loop import VENDOR_SILENCE_LIMIT, RunReport, Silence, run_to_end
+from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.clock import Clock
 from crust_pipeline.sandbox.serve import RunningSandbox, running_sandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -107,3 +108,19 @@ def test_silence_ends_with_the_first_answer_and_is_not_broken_by_asking_nothing(
     assert silence.too_long(late) == "no answer"
     silence.listen(answered=True, trouble=None, now=late)
     assert silence.too_long(late + VENDOR_SILENCE_LIMIT) is None
+
+
+def test_a_file_that_stays_bad_is_not_waited_for_for_days(
+    pipeline: Installation, sandbox: RunningSandbox, clock: Clock
+) -> None:
+    sandbox.fail("wrong_download", times=None)
+    report = run(pipeline, clock)
+    assert report.outcomes["enrich"] == {"pending": 1}
+    assert clock.now() - START < timedelta(minutes=20)
+    (batch,) = queries.batches(pipeline.ledger)
+    assert report.stopped
+    assert f"batch {batch['submission_id']} waits for a good file" in report.stopped
+    assert "goes on with that later" in report.stopped
+    sandbox.state.faults.set([])
+    assert run(pipeline, clock).outcomes["enrich"] == {"matched": 1}
+    assert set(sandbox.state.times_submitted().values()) == {1}

@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import json
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -39,6 +41,45 @@ def land_again_and_again(world: World, times: int) -> None:
     for _ in range(times):
         world.land()
         world.wait(minutes=20)
+
+
+def hourly(world: World, *, days: int) -> int:
+    """Land every hour; how often the vendor's storage was asked."""
+    before = world.sandbox.state.requests["GET storage"]
+    for _ in range(24 * days):
+        world.wait(hours=1)
+        world.land()
+    return world.sandbox.state.requests["GET storage"] - before
+
+
+def files(world: World) -> list[Path]:
+    """What is in the raw folder."""
+    return [path for path in world.account.raw.rglob("*") if path.is_file()]
+
+
+def storage_gives(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    """Let every download bring these lines."""
+
+    def given(_client: CrustdataClient, _url: str, to: Path, **_how: bool) -> Downloaded:
+        content = gzip.compress("".join(line + "\n" for line in lines).encode(), mtime=0)
+        to.write_bytes(content)
+        return Downloaded(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    monkeypatch.setattr(CrustdataClient, "download", given)
+
+
+def cut_to(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let every download bring the first lines of its file only."""
+    download = CrustdataClient.download
+
+    def cut(client: CrustdataClient, url: str, to: Path, **how: bool) -> Downloaded:
+        download(client, url, to, **how)
+        lines = gzip.decompress(to.read_bytes()).splitlines(keepends=True)[:count]
+        content = gzip.compress(b"".join(lines), mtime=0)
+        to.write_bytes(content)
+        return Downloaded(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    monkeypatch.setattr(CrustdataClient, "download", cut)
 
 
 def kept(world: World, submission_id: str) -> bytes:
@@ -124,12 +165,137 @@ def test_a_download_that_breaks_off_every_time_is_used_as_far_as_it_comes(world:
     assert world.plan(*people(60), day=TUESDAY).batches == ()
 
 
-def test_a_file_that_is_something_else_every_time_ends_in_a_state(world: World) -> None:
+def test_a_file_that_is_something_else_is_fetched_again_until_its_link_is_near_its_end(
+    world: World,
+) -> None:
     submission_id = completed(world)
     world.sandbox.fail("wrong_download", times=None)
-    land_again_and_again(world, 12)
+    tries = hourly(world, days=4)
+    assert world.state(submission_id) is BatchState.COMPLETED
+    assert 90 < tries <= 96  # at least about once an hour
+    assert "says nothing of anybody asked for" in world.batch(submission_id)["error"]
+    assert world.batch(submission_id)["source_file"]  # what came is kept meanwhile
+    hourly(world, days=1)
     assert world.state(submission_id) is BatchState.LANDED
     assert set(world.outcomes()) == {"failed"}
+
+
+@pytest.mark.parametrize("kind", ["wrong_download", "corrupt_download"])
+def test_a_file_that_is_good_after_a_day_is_landed_whole(world: World, kind: str) -> None:
+    submission_id = completed(world)
+    world.sandbox.fail(kind, times=None)
+    hourly(world, days=1)
+    world.sandbox.state.faults.set([])
+    world.wait(hours=1)
+    assert world.land().landed == [submission_id]
+    batch = world.batch(submission_id)
+    assert world.outcomes() == ["matched"] * 10
+    assert batch["credits_computed"] == world.sandbox.state.account.spent
+    assert batch["error"] is None
+    assert [path.name for path in files(world)] == [Path(batch["source_file"]).name]
+
+
+def test_lines_about_others_alone_are_not_taken_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = json.dumps({"original_identifier": "https://www.linkedin.com/in/x", "data": {}})
+    storage_gives(monkeypatch, [other] * 10)
+    submission_id = completed(world)
+    hourly(world, days=1)
+    assert world.state(submission_id) is BatchState.COMPLETED
+    monkeypatch.undo()
+    world.wait(hours=1)
+    assert world.land().landed == [submission_id]
+
+
+def test_the_lines_of_a_short_file_are_not_held_back_for_longer_than_an_hour(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission_id = completed(world)
+    cut_to(monkeypatch, 7)
+    world.land()
+    for _ in range(11):
+        world.wait(minutes=5)
+        world.land()
+    assert world.state(submission_id) is BatchState.COMPLETED
+    for _ in range(12):
+        world.wait(minutes=5)
+        world.land()
+    assert world.state(submission_id) is BatchState.LANDED
+    assert world.batch(submission_id)["error"] == "the vendor says 10 lines, the file has 7"
+    assert Counter(world.outcomes()) == {"matched": 7, "failed": 3}
+
+
+def test_a_short_file_that_is_followed_by_a_whole_one_loses_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission_id = completed(world)
+    cut_to(monkeypatch, 7)
+    for _ in range(6):
+        world.land()
+        world.wait(minutes=2)
+    monkeypatch.undo()
+    world.wait(minutes=15)
+    assert world.land().landed == [submission_id]
+    assert world.outcomes() == ["matched"] * 10
+
+
+def test_a_short_file_is_not_given_up_for_a_worse_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission_id = completed(world)
+    cut_to(monkeypatch, 7)
+    world.land()
+    monkeypatch.undo()
+    world.sandbox.fail("wrong_download", times=None)
+    hourly(world, days=1)
+    assert world.state(submission_id) is BatchState.LANDED
+    assert world.outcomes().count("matched") == 7
+    assert len(files(world)) == 1
+
+
+def test_a_refused_file_still_needs_its_link(world: World) -> None:
+    completed(world)
+    world.sandbox.fail("wrong_download", times=None)
+    world.land()
+    assert queries.summary(world.ledger, now=world.now()).oldest_link
+
+
+def test_a_redirect_inside_the_network_is_an_error_of_its_batch_and_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.vendors.targets.Targets._api_is_internal", lambda _: False)
+    submission_id = completed(world)
+    world.land()
+    assert world.state(submission_id) is BatchState.COMPLETED
+    assert "inside this network" in world.batch(submission_id)["error"]
+    assert files(world) == []
+    hourly(world, days=2)
+    assert world.state(submission_id) is BatchState.COMPLETED  # not expired: the link lives
+    monkeypatch.undo()
+    world.wait(hours=1)
+    assert world.land().landed == [submission_id]
+
+
+def test_a_line_of_gigabytes_is_one_bad_line_of_its_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crust_pipeline.vendors.landed.MOST_LINE_BYTES", 1 << 20)
+    long = len(json.dumps("x" * (2 << 20)))
+    download = CrustdataClient.download
+
+    def with_a_bomb(client: CrustdataClient, url: str, to: Path, **how: bool) -> Downloaded:
+        download(client, url, to, **how)
+        first, *rest = gzip.decompress(to.read_bytes()).splitlines()
+        content = gzip.compress(b"\n".join([first + b" " * long, *rest]) + b"\n", mtime=0)
+        to.write_bytes(content)
+        return Downloaded(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    monkeypatch.setattr(CrustdataClient, "download", with_a_bomb)
+    submission_id = completed(world)
+    land_again_and_again(world, 4)
+    assert world.state(submission_id) is BatchState.LANDED
+    assert Counter(world.outcomes()) == {"matched": 9, "failed": 1}
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -141,11 +307,12 @@ def test_a_link_that_died_is_renewed(world: World, status: int) -> None:
     assert world.land().landed == [submission_id]
 
 
-def test_a_link_that_is_dead_whenever_it_is_renewed_has_expired(world: World) -> None:
+def test_a_link_that_is_dead_for_a_day_whenever_it_is_renewed_has_expired(world: World) -> None:
     submission_id = completed(world)
     world.sandbox.fail("dead_link", times=None)
-    land_again_and_again(world, 7)
+    land_again_and_again(world, 70)
     assert world.state(submission_id) is BatchState.COMPLETED
+    world.wait(hours=1)
     assert world.land().expired == [submission_id]
     assert set(world.outcomes()) == {"expired"}
 

@@ -12,10 +12,11 @@ from crust_pipeline.vendors.targets import Targets, is_internal
 from crust_pipeline_tests.vendors.fakes import KEY, LINK, LoopbackServer, Vendor, send
 
 API = "https://api.crustdata.com"
+INSIDE = "http://gateway.corp"
 PUBLIC = "93.184.215.14"
 
 
-def storage(vendor: Vendor, *, api: str = API, **hosts: tuple[str, ...]) -> Storage:
+def storage(vendor: Vendor, hosts: dict[str, tuple[str, ...]], *, api: str = API) -> Storage:
     """A storage behind names that mean what a test says."""
     return Storage(
         api=api,
@@ -74,7 +75,7 @@ def test_what_is_outside(address: str) -> None:
 def test_a_redirect_to_an_address_inside_is_not_followed(tmp_path: Path, target: str) -> None:
     vendor = Vendor(httpx.Response(302, headers={"location": target}))
     # As the system's resolver does with an address written as one number.
-    there = storage(vendor, **{"2130706433": ("127.0.0.1",)})
+    there = storage(vendor, {"2130706433": ("127.0.0.1",)})
     with pytest.raises(errors.TargetRefused, match="inside this network"):
         there.download("http://storage.example/x", tmp_path / "file")
     assert len(vendor.requests) == 1
@@ -83,7 +84,7 @@ def test_a_redirect_to_an_address_inside_is_not_followed(tmp_path: Path, target:
 
 def test_a_link_to_a_name_of_which_one_address_is_inside_is_not_asked(tmp_path: Path) -> None:
     vendor = Vendor(httpx.Response(200, content=b"secret"))
-    there = storage(vendor, storage=(PUBLIC, "10.0.0.1"))
+    there = storage(vendor, {"storage": (PUBLIC, "10.0.0.1")})
     with pytest.raises(errors.TargetRefused):
         there.download(LINK, tmp_path / "file")
     assert vendor.requests == []
@@ -91,7 +92,7 @@ def test_a_link_to_a_name_of_which_one_address_is_inside_is_not_asked(tmp_path: 
 
 def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Path) -> None:
     vendor = Vendor(httpx.Response(200, content=b"file"))
-    storage(vendor, storage=(PUBLIC,)).download(LINK, tmp_path / "file")
+    storage(vendor, {}).download(LINK, tmp_path / "file")
     (request,) = vendor.requests
     assert request.url.host == PUBLIC
     assert request.headers["host"] == "storage.example"
@@ -100,13 +101,15 @@ def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Path) -> 
 
 def test_where_one_address_cannot_be_reached_the_next_is_asked(tmp_path: Path) -> None:
     vendor = Vendor(httpx.ConnectError("no route"), httpx.Response(200, content=b"file"))
-    storage(vendor, storage=("2606:2800:21f:cb07::1", PUBLIC)).download(LINK, tmp_path / "file")
+    storage(vendor, {"storage": ("2606:2800:21f:cb07::1", PUBLIC)}).download(
+        LINK, tmp_path / "file"
+    )
     assert [request.url.host for request in vendor.requests] == ["2606:2800:21f:cb07::1", PUBLIC]
 
 
 def test_an_api_inside_the_network_may_have_its_storage_there(tmp_path: Path) -> None:
     vendor = Vendor(httpx.Response(200, content=b"file"))
-    there = storage(vendor, api="http://gateway.corp", storage=("10.0.0.2",), gateway=("10.0.0.1",))
+    there = storage(vendor, {"storage": ("10.0.0.2",), "gateway": ("10.0.0.1",)}, api=INSIDE)
     there.download(LINK, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"file"
 
@@ -150,5 +153,5 @@ def test_names_are_left_to_a_proxy_but_addresses_are_not(monkeypatch: pytest.Mon
 def test_cookies_are_not_kept_between_hops(tmp_path: Path) -> None:
     moved = httpx.Response(302, headers={"location": "/moved", "set-cookie": "id=1; Path=/"})
     vendor = Vendor(moved, httpx.Response(200, content=b"file"))
-    storage(vendor, storage=(PUBLIC,)).download(LINK, tmp_path / "file")
+    storage(vendor, {}).download(LINK, tmp_path / "file")
     assert [("cookie" in request.headers) for request in vendor.requests] == [False, False]
