@@ -10,8 +10,6 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from crust_pipeline.app.companies import companies_of
@@ -376,8 +374,9 @@ class _Load:
 
     def _try(self, source: ledger_load.LandedSource, day: date) -> None:
         """Flatten a file by itself, where nobody sees it."""
-        with TemporaryDirectory(prefix="load-") as folder:
-            self._flatten([source], [day], Lake(Path(folder)))
+        scratch = self.installation.scratch
+        with scratch.folder("load") as folder:
+            self._flatten([source], [day], Lake(folder, scratch=scratch))
 
     def _is_in_tables(self, source: ledger_load.LandedSource, day: date) -> bool:
         """Tell whether a file's rows are in the day's tables already."""

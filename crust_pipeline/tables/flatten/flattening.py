@@ -16,13 +16,13 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from crust_pipeline.errors import full_disk_named
 from crust_pipeline.tables.flatten.assigning import assign, quarantined_select
 from crust_pipeline.tables.flatten.files import FileReport, LandedFile, ReadFile
 from crust_pipeline.tables.flatten.judge import Verdict
@@ -89,15 +89,16 @@ def flatten(
         for table in dict.fromkeys(table for name in operations for table in tables_of(name))
         if not only or table.name in only
     ]
-    with TemporaryDirectory(prefix="flatten-") as name, ThreadPoolExecutor(_workers()) as pool:
-        folder = Path(name)
+    with lake.scratch.folder("flatten") as folder, ThreadPoolExecutor(_workers()) as pool:
         reads = [
             ReadFile(number, file, folder / f"{number}.spool", drifted=count_all_keys)
             for number, file in enumerate(files)
         ]
         looked_at = pool.map(read_lines, reads)
         # The workers are the threads; DuckDB's own would only be in their way.
-        with open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=name) as connection:
+        with open_duckdb(
+            threads=1, memory_limit=_MEMORY, temp_directory=str(folder)
+        ) as connection:
             lines = pa.concat_tables([LINES_SCHEMA.empty_table(), *looked_at])
             bad_in_lines = [list(read.verdicts) for read in reads]
             while True:
@@ -158,6 +159,15 @@ class _Writer:
             for day in self.days
         }
         try:
+            return self._write(files)
+        finally:
+            for file in files.values():
+                file.discard()
+
+    def _write(
+        self, files: dict[tuple[Table, date], PartitionFile]
+    ) -> list[PartitionWritten] | None:
+        with full_disk_named(self.lake.root):
             turns = _Turns()
             work = partial(self._write_piece, files, turns)
             _side_by_side(work, enumerate(_pieces(self.connection)))
@@ -167,9 +177,6 @@ class _Writer:
             if too_bad:
                 return None
             return _side_by_side(PartitionFile.publish, files.values())
-        finally:
-            for file in files.values():
-                file.discard()
 
     def write_quarantine(self, operations: Collection[str]) -> list[PartitionWritten]:
         """Write the partitions of quarantine, of which other operations' rows stay."""

@@ -5,6 +5,7 @@ Nobody is ever in the way of readers: a file is written beside its place, synced
 """
 
 import fcntl
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -12,10 +13,11 @@ from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from crust_pipeline.errors import CrustError
+from crust_pipeline.errors import CrustError, DiskFullError, full_disk_named
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.replaced import retry_replaced, unreplaced
+from crust_pipeline.tables.store.scratch import Scratch
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,25 +38,54 @@ class StorageError(CrustError):
     """DuckDB cannot read or write a file; the message says which, and why."""
 
 
+# How DuckDB repeats the system's words for it.
+_NO_SPACE: Final = re.compile(r"No space left|quota exceeded|File too large", re.IGNORECASE)
+_NAMED_FILE: Final = re.compile(r'"([^"]*/[^"]+)"')
+
+
 @contextmanager
 def open_duckdb(
-    **config: str | bool | float | list[str],
+    *, temp_directory: str = "", **config: str | bool | float | list[str]
 ) -> "Generator[duckdb.DuckDBPyConnection]":
     """Open an in-memory DuckDB in which moments are UTC.
 
+    Args:
+        temp_directory: Where to put what does not fit into memory; "": nowhere.
+        **config: DuckDB's settings.
+
     Raises:
-        StorageError: a file could not be read or written.
+        StorageError: a file could not be read or written, or memory did not suffice.
+        DiskFullError: there is no space left for a file.
     """
     import duckdb
 
-    connection = duckdb.connect(config=config)
+    connection = duckdb.connect(config={"temp_directory": temp_directory, **config})
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except duckdb.IOException as error:
-        raise StorageError(str(error)) from error
+    except (
+        duckdb.IOException,
+        duckdb.FatalException,
+        duckdb.TransactionException,
+        duckdb.OutOfMemoryException,
+    ) as error:
+        raise storage_error(error, folder=Path(temp_directory)) from error
     finally:
         connection.close()
+
+
+def storage_error(error: "duckdb.Error", *, folder: Path) -> StorageError | DiskFullError:
+    """Return DuckDB's error as one for people.
+
+    Args:
+        error: What it raised.
+        folder: Where it was writing, if it does not say.
+    """
+    said = str(error)
+    if _NO_SPACE.search(said):
+        named = _NAMED_FILE.search(said)
+        return DiskFullError(Path(named[1]).parent if named else folder)
+    return StorageError(said)
 
 
 def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
@@ -64,16 +95,30 @@ def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
 class Lake:
     """The Parquet tables under one folder."""
 
-    def __init__(self, root: Path, *, add_views: "AddViews" = no_views) -> None:
+    def __init__(
+        self, root: Path, *, add_views: "AddViews" = no_views, scratch: Scratch | None = None
+    ) -> None:
         """Take the folder; it is made when something is written.
 
         Args:
             root: The folder.
             add_views: Makes further views in every database that shows the lake's tables: the
                 marts, which this layer does not know.
+            scratch: Where files lie that are needed only for a while. Default: beside the folder.
         """
         self.root = root
         self.add_views = add_views
+        self.scratch = scratch or Scratch(root.with_name("scratch"))
+
+    @contextmanager
+    def open(self) -> "Generator[duckdb.DuckDBPyConnection]":
+        """Open an in-memory DuckDB without tables, which may use the scratch folder.
+
+        Raises:
+            StorageError: as for `open_duckdb`.
+        """
+        with self.scratch.spill() as folder, open_duckdb(temp_directory=folder) as connection:
+            yield connection
 
     def path(self, table: str, day: date) -> Path:
         """Return where the file of a partition is, or would be."""
@@ -147,7 +192,7 @@ class Lake:
 
         spec = TABLES[table]
         written: list[PartitionWritten] = []
-        with open_duckdb() as connection:
+        with self.open() as connection:
             for day, rows in rows_by_day.items():
                 given = rows if isinstance(rows, pa.Table) else _as_arrow(spec, list(rows))
                 if unknown := set(given.column_names) - {column.name for column in spec.columns}:
@@ -190,7 +235,7 @@ class Lake:
 
         file = PartitionFile(self.path(table.name, day), table, day, metadata or {})
         try:
-            with self._kept(table, day, operations) as kept:
+            with full_disk_named(self.root), self._kept(table, day, operations) as kept:
                 rows = f"SELECT * FROM ({query}{kept}) ORDER BY {', '.join(table.order)}"
                 for batch in connection.sql(rows).to_arrow_reader(_ROWS_PER_GROUP):
                     file.append(pa.Table.from_batches([batch]).cast(table.arrow_schema()))
@@ -233,7 +278,7 @@ class Lake:
         import pandas as pd
 
         def read() -> "pd.DataFrame":
-            with open_duckdb() as connection:
+            with self.open() as connection:
                 rows = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}")
                 return rows.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
 
@@ -265,7 +310,7 @@ class Lake:
 
         def read() -> list[tuple[Any, ...]]:
             scans = {table: self.scan(table, start, end) for table in tables}
-            with open_duckdb() as connection:
+            with self.open() as connection:
                 for name, rows in (given or {}).items():
                     connection.register(name, rows)
                 return connection.execute(query.format(**scans), parameters).fetchall()
@@ -278,7 +323,7 @@ class Lake:
 
         What is read from it while files are replaced may be wrong; `ask` reads again.
         """
-        with open_duckdb() as connection:
+        with self.open() as connection:
             for table in TABLES:
                 connection.execute(f"CREATE VIEW {quoted(table)} AS FROM {self.scan(table)}")
             self.add_views(connection)

@@ -8,6 +8,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -77,7 +78,8 @@ class PartitionFile:
     def discard(self) -> None:
         """Leave nothing behind, unless it was published."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):  # on a full disk the end of the file cannot be written either
+                self._writer.close()
         self._new.unlink(missing_ok=True)
 
     def _open(self) -> "pq.ParquetWriter":
