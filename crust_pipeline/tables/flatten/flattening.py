@@ -22,7 +22,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from crust_pipeline.errors import full_disk_named
 from crust_pipeline.tables.flatten.assigning import assign, quarantined_select
 from crust_pipeline.tables.flatten.files import FileReport, LandedFile, ReadFile
 from crust_pipeline.tables.flatten.judge import Verdict
@@ -159,15 +158,6 @@ class _Writer:
             for day in self.days
         }
         try:
-            return self._write(files)
-        finally:
-            for file in files.values():
-                file.discard()
-
-    def _write(
-        self, files: dict[tuple[Table, date], PartitionFile]
-    ) -> list[PartitionWritten] | None:
-        with full_disk_named(self.lake.root):
             turns = _Turns()
             work = partial(self._write_piece, files, turns)
             _side_by_side(work, enumerate(_pieces(self.connection)))
@@ -177,6 +167,9 @@ class _Writer:
             if too_bad:
                 return None
             return _side_by_side(PartitionFile.publish, files.values())
+        finally:
+            for file in files.values():
+                file.discard()
 
     def write_quarantine(self, operations: Collection[str]) -> list[PartitionWritten]:
         """Write the partitions of quarantine, of which other operations' rows stay."""

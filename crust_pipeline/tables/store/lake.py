@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from crust_pipeline.errors import CrustError, DiskFullError, full_disk_named
+from crust_pipeline.errors import CrustError, DiskFullError
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.replaced import retry_replaced, unreplaced
@@ -235,7 +235,7 @@ class Lake:
 
         file = PartitionFile(self.path(table.name, day), table, day, metadata or {})
         try:
-            with full_disk_named(self.root), self._kept(table, day, operations) as kept:
+            with self._kept(table, day, operations) as kept:
                 rows = f"SELECT * FROM ({query}{kept}) ORDER BY {', '.join(table.order)}"
                 for batch in connection.sql(rows).to_arrow_reader(_ROWS_PER_GROUP):
                     file.append(pa.Table.from_batches([batch]).cast(table.arrow_schema()))
