@@ -99,7 +99,10 @@ def _lines_in_the_lake(
     }
     scans = {name: installation.lake.scan(name, days[0], days[-1]) for name in somewhere}
     return installation.lake.consistent_read(
-        lambda: _count_lines(installation.lake, given, scans), tables=scans, start=days[0], end=days[-1]
+        lambda: _count_lines(installation.lake, given, scans),
+        tables=scans,
+        start=days[0],
+        end=days[-1],
     )
 
 

@@ -95,9 +95,7 @@ def flatten(
         ]
         looked_at = pool.map(read_lines, reads)
         # The workers are the threads; DuckDB's own would only be in their way.
-        with open_duckdb(
-            threads=1, memory_limit=_MEMORY, temp_directory=str(folder)
-        ) as connection:
+        with open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=str(folder)) as connection:
             lines = pa.concat_tables([LINES_SCHEMA.empty_table(), *looked_at])
             bad_in_lines = [list(read.verdicts) for read in reads]
             while True:
