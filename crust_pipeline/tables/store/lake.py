@@ -6,7 +6,7 @@ Nobody is ever in the way of readers: a file is written beside its place, synced
 
 import fcntl
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -243,11 +243,24 @@ class Lake:
         finally:
             file.discard()
 
-    def scan(self, table: str, start: date | None = None, end: date | None = None) -> str:
+    def scan(
+        self,
+        table: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        days: Collection[date] | None = None,
+    ) -> str:
         """Return SQL to select a table's rows from: its columns in order, `partition_date` typed.
 
         Without days it names a pattern, so that days written later are in it too. Files written
         before a column was added give null for it.
+
+        Args:
+            table: Its name.
+            start: The first day.
+            end: The last one.
+            days: Only these days; no other file is opened.
         """
         spec = TABLES[table]
         nulls = ", ".join(
@@ -255,9 +268,11 @@ class Lake:
         )
         nothing = f"SELECT {nulls} WHERE false"
         files = list(self._files(table, start, end))
+        if days is not None:
+            files = [self.path(table, day) for day in days if self.path(table, day).exists()]
         if not files:
             return f"({nothing})"
-        if start is None and end is None:
+        if start is None and end is None and days is None:
             files = [self.root.resolve() / table / f"{PARTITION}=*" / f"{table}.parquet"]
         listed = ", ".join(literal(str(file)) for file in files)
         return (

@@ -536,18 +536,16 @@ def _compare(
     lake: Lake,
     *,
     is_there: bool,
-    days: set[date] | None,
+    only: set[date] | None,
     lost: set[date],
 ) -> Iterator[str]:
-    if days == set():
-        return
-    sides = [lake.scan(table.name)]
+    in_lake = {day for day in lake.days(table.name) if only is None or day in only} - lost
+    sides = [lake.scan(table.name, days=in_lake)]
     if is_there:
-        sides.append(f"warehouse.{quoted(table.name)}")
-    which = "true" if days is None else _of_days(days)
+        which = "true" if only is None else _of_days(only) if only else "false"
+        sides.append(f"(FROM warehouse.{quoted(table.name)} WHERE {which})")
     digests = [
-        f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} WHERE {which} GROUP BY ALL"
-        for side in sides
+        f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} GROUP BY ALL" for side in sides
     ]
     found = lake.consistent_read(
         lambda: [connection.execute(query).fetchall() for query in digests], tables=[table.name]
