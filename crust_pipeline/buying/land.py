@@ -20,7 +20,7 @@ from pathlib import Path
 
 from crust_pipeline.buying.account import Account, owner_is_gone
 from crust_pipeline.buying.settle import settle
-from crust_pipeline.errors import CrustError, Failures, one_pass
+from crust_pipeline.errors import CrustError, Failures, full_disk_named, one_pass
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.land import (
@@ -218,10 +218,11 @@ def _fetch(account: Account, due: DueLanding, job: Job) -> KeptFile | None:
         raise errors.LinkDead("The job has results, but the vendor gives no link to them")
     name = _next_name(account, _file_name(due.vendor, due.operation, due.submission_id))
     path = account.raw / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    size, sha256 = _download(
-        account, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
-    )
+    with full_disk_named(account.raw):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size, sha256 = _download(
+            account, job, path, take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES
+        )
     kept = KeptFile(source_file=name, sha256=sha256, size_bytes=size)
     ledger_land.keep(
         account.ledger, due.submission_id, kept, result_count=job.result_count, now=account.now()
@@ -244,7 +245,7 @@ def _looked_into(
         return nothing, FileAnswers(0, ())
     path = account.raw / kept.source_file
     path.chmod(0o444)
-    read = read_answers(path, account.product(due.product).line)
+    read = read_answers(path, account.product(due.product).line, sha256=kept.sha256)
     note = _problem(read, lines_expected)
     same_again = kept.sha256 == due.refused_sha256
     if note and not same_again and due.tries + 1 < CHECKS_BEFORE_TAKING_AS_IT_IS:
@@ -374,14 +375,15 @@ def keep_answer(account: Account, intent: Intent, answers: Answers) -> None:
     The file comes first: a crash before the ledger knows of it is mended by `recover_answer`.
     """
     kept = account.raw / _answer_name(account, intent.product, intent.submission_id)
-    kept.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(line + "\n" for line in answers.lines)
     unfinished = kept.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(gzip.compress(lines.encode(), mtime=0))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(kept)
+    with full_disk_named(account.raw):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            file.write(gzip.compress(lines.encode(), mtime=0))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(kept)
     kept.chmod(0o444)
     said = DirectAnswer(answers.request_id, answers.credits_used)
     _land_answer(account, intent.submission_id, intent.product, fields=intent.fields, said=said)

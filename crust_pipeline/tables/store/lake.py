@@ -63,15 +63,28 @@ def open_duckdb(
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except (
-        duckdb.IOException,
-        duckdb.FatalException,
-        duckdb.TransactionException,
-        duckdb.OutOfMemoryException,
-    ) as error:
+    except duckdb.Error as error:
+        if not _is_of_storage(error):
+            raise
         raise storage_error(error, folder=Path(temp_directory)) from error
     finally:
         connection.close()
+
+
+def _is_of_storage(error: "duckdb.Error") -> bool:
+    """Tell whether a file or memory is the matter, and not a statement or a value."""
+    import duckdb
+
+    kinds = (
+        duckdb.IOException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.OutOfMemoryException,
+        duckdb.SerializationException,
+        duckdb.TransactionException,
+    )
+    # A block whose check sum is wrong is an error of no special class.
+    return isinstance(error, kinds) or type(error) is duckdb.Error
 
 
 def storage_error(error: "duckdb.Error", *, folder: Path) -> StorageError | DiskFullError:
@@ -85,7 +98,8 @@ def storage_error(error: "duckdb.Error", *, folder: Path) -> StorageError | Disk
     if _NO_SPACE.search(said):
         named = _NAMED_FILE.search(said)
         return DiskFullError(Path(named[1]).parent if named else folder)
-    return StorageError(said)
+    # What follows repeats the statement, which may name people.
+    return StorageError(said.partition("\n")[0])
 
 
 def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:

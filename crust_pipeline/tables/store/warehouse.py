@@ -80,18 +80,13 @@ class LostPartitionsError(CrustError):
 
     def __init__(self, lost: Collection[Key]) -> None:
         """Name their days and the command that makes them anew."""
-        super().__init__(lost_in_words(lost))
-
-
-def lost_in_words(lost: Collection[Key]) -> str:
-    """Say which partitions the lake lacks, and what to do."""
-    days = [day for _, day in lost]
-    return (
-        f"{len(lost)} partitions of {', '.join(sorted({table for table, _ in lost}))} from "
-        f"{min(days)} to {max(days)} are gone from the lake or cannot be read. Their rows stay in "
-        f"the warehouse. `crust-pipeline rebuild --from {min(days)} --to {max(days)}` makes the "
-        "files anew; it buys nothing."
-    )
+        first, last = min(day for _, day in lost), max(day for _, day in lost)
+        super().__init__(
+            f"{len(lost)} partitions of {', '.join(sorted({table for table, _ in lost}))} from "
+            f"{first} to {last} are gone from the lake or cannot be read. Their rows stay in the "
+            f"warehouse. `crust-pipeline rebuild --from {first} --to {last}` makes the files anew; "
+            "it buys nothing."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +98,14 @@ class LoadReport:
         rows: Rows now in them.
         behind: Partitions whose content in the warehouse is not that of the lake.
         reason: Why the warehouse is behind; None if it is not.
-        lost: Partitions of the warehouse whose file in the lake is gone or cannot be read.
+        notes: What else a person must know: what the lake has lost.
     """
 
     loaded: int
     rows: int
     behind: int
     reason: str | None
-    lost: tuple[Key, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Warehouse:
@@ -189,9 +184,7 @@ class Warehouse:
                     table,
                     lake,
                     is_there=table.name not in outdated,
-                    days=None
-                    if only is None
-                    else {day for name, day in only if name == table.name},
+                    only=None if only is None else _days(table, only),
                     lost=_days(table, lost),
                 )
             ]
@@ -302,20 +295,36 @@ def publish_views(lake: Lake, path: Path) -> None:
     """Write a DuckDB file with a view per table of the lake, and its further views, over `path`.
 
     Readers may keep it open for as long as they like. Days that are written later are in the views.
+
+    Raises:
+        StorageError: a file of the lake cannot be read, or the file cannot be written.
+        DiskFullError: there is no space left for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    import duckdb
+
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    with full_disk_named(path.parent), lake.open() as connection:
-        _attach(connection, new, read_only=False)
+    try:
+        with full_disk_named(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.unlink(missing_ok=True)
+            _write_views(lake, new)
+            sync(new)
+            new.replace(path)
+    except duckdb.InvalidInputException as error:  # a file of the lake is cut off
+        raise storage_error(error, folder=path.parent) from error
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _write_views(lake: Lake, path: Path) -> None:
+    with lake.open() as connection:
+        _attach(connection, path, read_only=False)
         connection.execute("USE warehouse")
         for table in TABLES.values():
             view = quoted(table.name)
             connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {lake.scan(table.name)}")
             connection.execute(f"COMMENT ON VIEW {view} IS {literal(table.description)}")
         lake.add_views(connection)
-    sync(new)
-    new.replace(path)
 
 
 def _lock(descriptor: int) -> None:
@@ -406,7 +415,8 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
     lake.add_views(connection)
     _note(connection, state, loaded)
     connection.execute("COMMIT")
-    return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None, lost=tuple(sorted(lost)))
+    notes = (str(LostPartitionsError(lost)),) if lost else ()
+    return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None, notes=notes)
 
 
 def _make_anew(connection: "DuckDBPyConnection", table: Table, *, keeping: set[date]) -> None:
