@@ -65,13 +65,13 @@ class WarehouseBusyError(CrustError, RuntimeError):
 
 
 class WarehouseDamagedError(StorageError):
-    """The warehouse file cannot be opened; the lake has everything that was in it."""
+    """The warehouse file cannot be used; the lake has everything that was in it."""
 
     def __init__(self, path: Path, said: str) -> None:
         """Name the file and the command that makes it anew."""
         super().__init__(
-            f"{path} cannot be opened ({said}). The lake is complete: `crust-pipeline warehouse "
-            "rebuild` makes the file anew from it"
+            f"{path} cannot be used ({said}). The lake is complete: if this stays so, "
+            "`crust-pipeline warehouse rebuild` makes the file anew from it"
         )
 
 
@@ -172,7 +172,7 @@ class Warehouse:
 
         Raises:
             WarehouseBusyError: another program is writing to the file.
-            WarehouseDamagedError: the file cannot be opened.
+            WarehouseDamagedError: the file cannot be used.
         """
         with self._readable() as connection:
             outdated, lost = _outdated(connection), _lost(lake, _loaded(connection))
@@ -249,6 +249,7 @@ class Warehouse:
         # Rows of a row group stay together, and both cores insert; order among groups is not
         # worth a third of the time.
         with (
+            self._damage_named(),
             self._alone(end),
             self._scratch.spill() as folder,
             open_duckdb(temp_directory=folder, preserve_insertion_order=False) as connection,
@@ -261,11 +262,22 @@ class Warehouse:
     def _readable(self) -> "Generator[DuckDBPyConnection]":
         """Open the file for reading, beside other readers."""
         with (
+            self._damage_named(),
             self._scratch.spill() as folder,
             open_duckdb(temp_directory=folder) as connection,
         ):
             _attach(connection, self.path, read_only=True)
             yield connection
+
+    @contextmanager
+    def _damage_named(self) -> Generator[None]:
+        """Name the file, and what to do, where DuckDB only says what it could not read."""
+        try:
+            yield
+        except WarehouseDamagedError:
+            raise
+        except StorageError as error:
+            raise WarehouseDamagedError(self.path, str(error)) from error
 
     @contextmanager
     def _alone(self, end: float) -> Generator[None]:
