@@ -3,13 +3,17 @@
 Here is what every package needs to know of errors. Nothing in here imports from the package.
 """
 
+import errno
 import logging
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 _LOGGER = logging.getLogger(__name__)
+# A full disk, a used-up quota, a limit of the size of files.
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class CrustError(Exception):
@@ -18,6 +22,33 @@ class CrustError(Exception):
 
 # The system's own errors name a file or a host, and never a person.
 FOR_PEOPLE = (CrustError, OSError)
+
+
+class DiskFullError(CrustError, OSError):
+    """There is no space left in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder."""
+        super().__init__(
+            f"No space is left in {folder}: the disk is full, or a quota or a limit of file sizes "
+            "is reached. Nothing that was paid for is lost. Make room, then run the same command "
+            "again: it goes on."
+        )
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Generator[None]:
+    """Write below a folder in here.
+
+    Raises:
+        DiskFullError: there is no space left in it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise DiskFullError(folder) from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)

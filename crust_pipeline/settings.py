@@ -386,6 +386,11 @@ class Settings:
             "phone_number": self.phone_number_vendors,
         }
 
+    @property
+    def scratch(self) -> Path:
+        """The folder for files that are needed only while a step runs."""
+        return self.data_dir / "scratch"
+
     def __post_init__(self) -> None:
         """Fill in what follows the data folder and the API's address."""
         for name, value in self._followers().items():

@@ -6,12 +6,10 @@ Steps that only concern a vendor and the ledger are called on an account directl
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from crust_pipeline.app.companies import companies_of
@@ -20,7 +18,7 @@ from crust_pipeline.app.waterfall import UnderWay, left_over, under_way
 from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import InputRow, Policy
 from crust_pipeline.buying.plan import PlanReport, plan
-from crust_pipeline.errors import CrustError, Failures, one_pass
+from crust_pipeline.errors import CrustError, DiskFullError, Failures, one_pass
 from crust_pipeline.keys import InvalidIdentifier, row_key
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries, spending
@@ -28,8 +26,8 @@ from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.tables.flatten.files import LandedFile
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
-from crust_pipeline.tables.specs import TABLES, operations_sharing
-from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.specs import TABLES, operations_sharing, tables_of
+from crust_pipeline.tables.store.lake import Lake, StorageError
 from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
 from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
 from crust_pipeline.vendors import errors
@@ -47,6 +45,18 @@ ACCOUNTS = ("outcomes", "credit_usage", "batches")
 
 # An analyst's open shell must not fail a run: after this the warehouse is left behind the lake.
 WAREHOUSE_WAIT_SECONDS = 30.0
+
+
+class InputRowsGoneError(CrustError):
+    """Days that were planned have no input rows in the lake any more."""
+
+    def __init__(self, gone: Sequence[date]) -> None:
+        """Name the days and the commands that bring their rows back."""
+        super().__init__(
+            f"The input rows of {len(gone)} planned days, {min(gone)} to {max(gone)}, are gone "
+            "from the lake (table `profile_urls`). Nothing was planned. Materialise it for "
+            f"them, or use `crust-pipeline rebuild --from {min(gone)} --to {max(gone)}`."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +203,11 @@ def plan_days(
         policy: freshness and limits.
         run_id: names this run.
         ask_balance: whether the vendor is asked what there is to spend; not when it is silent.
+
+    Raises:
+        InputRowsGoneError: days that were planned have no input rows in the lake any more.
     """
+    _check_input_rows(installation, operation, partitions)
     account = installation.account_for(operation)
     rows = input_rows(installation, partitions)
     if depends_on_tables(installation.settings, operation):
@@ -203,8 +217,8 @@ def plan_days(
         waiting = under_way(installation, before, partitions)
         for name in before:
             answering = ledger_load.days_answering(installation.ledger, name, partitions)
-            if behind := ledger_load.days_behind(installation.ledger, name, answering):
-                load_results(installation, name, behind, run_id=run_id or "plan")
+            if to_load := _days_to_load(installation, name, answering):
+                load_results(installation, name, to_load, run_id=run_id or "plan")
         rows = _rows_to_ask_for(installation, operation, rows, waiting=waiting)
     return plan(
         account.ledger,
@@ -218,6 +232,37 @@ def plan_days(
         prices=installation.prices,
         run_id=run_id,
     )
+
+
+def _check_input_rows(
+    installation: Installation, operation: str, partitions: Sequence[date]
+) -> None:
+    """Refuse days whose input rows are lost: a plan of no rows would forget what they are."""
+    planned = ledger_load.days_planned(installation.ledger, operation)
+    lake = installation.lake
+    gone = [
+        day
+        for day in partitions
+        if planned.get(day) and not lake.path("profile_urls", day).exists()
+    ]
+    if gone:
+        raise InputRowsGoneError(gone)
+
+
+def _days_to_load(
+    installation: Installation, operation: str, partitions: Sequence[date]
+) -> list[date]:
+    """Return the days whose result tables are out of date, or gone from the lake."""
+    behind = ledger_load.days_behind(installation.ledger, operation, partitions)
+    written = ledger_load.days_flattened(installation.ledger, operation, partitions)
+    gone = (
+        day
+        for day in written
+        if not all(
+            installation.lake.path(table.name, day).exists() for table in tables_of(operation)
+        )
+    )
+    return sorted({*behind, *gone})
 
 
 def preview_plan(
@@ -291,6 +336,8 @@ def load_results(
     load = _Load(installation, operations_sharing(operation), run_id=run_id, only=only)
     try:
         return load.write(partitions)
+    except DiskFullError:
+        raise  # it stops every day, and needs to be said once
     except Exception:
         reports: list[FlattenReport] = []
         with one_pass(failures) as failed:
@@ -376,8 +423,9 @@ class _Load:
 
     def _try(self, source: ledger_load.LandedSource, day: date) -> None:
         """Flatten a file by itself, where nobody sees it."""
-        with TemporaryDirectory(prefix="load-") as folder:
-            self._flatten([source], [day], Lake(Path(folder)))
+        scratch = self.installation.scratch
+        with scratch.folder("load") as folder:
+            self._flatten([source], [day], Lake(folder, scratch=scratch))
 
     def _is_in_tables(self, source: ledger_load.LandedSource, day: date) -> bool:
         """Tell whether a file's rows are in the day's tables already."""
@@ -420,6 +468,8 @@ def load_accounts(
     """
     try:
         return _write_accounts(installation, partitions, run_id=run_id)
+    except DiskFullError:
+        raise
     except Exception:
         written: dict[str, dict[date, int]] = {table: {} for table in ACCOUNTS}
         with one_pass(failures) as failed:
@@ -505,10 +555,23 @@ def day_accounts(
     return {day: account(day) for day in partitions}
 
 
-def load_warehouse(installation: Installation) -> LoadReport:
-    """Bring the warehouse, and the views for readers who stay connected, up to the lake."""
-    publish_views(installation.lake, installation.settings.warehouse.with_name("lake.duckdb"))
-    return installation.warehouse.load(installation.lake, wait_seconds=WAREHOUSE_WAIT_SECONDS)
+def load_warehouse(
+    installation: Installation, *, wait_seconds: float = WAREHOUSE_WAIT_SECONDS
+) -> LoadReport:
+    """Bring the warehouse, and the views for readers who stay connected, up to the lake.
+
+    Args:
+        installation: the installation.
+        wait_seconds: how long to wait for other programs to let go of the warehouse.
+    """
+    loaded = installation.warehouse.load(installation.lake, wait_seconds=wait_seconds)
+    try:
+        publish_views(installation.lake, installation.settings.warehouse.with_name("lake.duckdb"))
+    except (StorageError, OSError) as error:
+        # The views that are there show later days too.
+        note = f"lake.duckdb is as it was, for it could not be written anew: {error}"
+        return replace(loaded, notes=(*loaded.notes, note))
+    return loaded
 
 
 def _asked_table(asked: Sequence[tuple[str, str, date]]) -> "pa.Table":

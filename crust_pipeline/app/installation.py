@@ -17,6 +17,7 @@ from crust_pipeline.ledger.store import Ledger, submission
 from crust_pipeline.marts import create_marts
 from crust_pipeline.settings import Settings, SettingsError
 from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.scratch import Scratch
 from crust_pipeline.tables.store.warehouse import Warehouse
 from crust_pipeline.vendors.catalog import OPERATIONS, vendor_of
 from crust_pipeline.vendors.prices import PRICES, PriceError, Prices, prices_from_file
@@ -42,14 +43,19 @@ class Installation:
         return tuple(map(self._ledger_at, vendors_of(self.settings)))
 
     @cached_property
+    def scratch(self) -> Scratch:
+        """The folder for what is needed only while a step runs."""
+        return Scratch(self.settings.scratch)
+
+    @cached_property
     def lake(self) -> Lake:
         """The Parquet tables."""
-        return Lake(self.settings.lake, add_views=create_marts)
+        return Lake(self.settings.lake, add_views=create_marts, scratch=self.scratch)
 
     @cached_property
     def warehouse(self) -> Warehouse:
         """The DuckDB tables."""
-        return Warehouse(self.settings.warehouse)
+        return Warehouse(self.settings.warehouse, scratch=self.scratch)
 
     @cached_property
     def accounts(self) -> dict[str, Account]:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from crust_pipeline.app.days import (
@@ -247,8 +245,8 @@ def _contents(installation: Installation, keys: Sequence[str]) -> _Contents:
     """Read what is bought of people out of the landed files, as the tables do."""
     today = today_of(installation)
     sources = ledger_lookup.sources_of_people(installation.ledger, OPERATION, keys, day=today)
-    with TemporaryDirectory(prefix="lookup-") as folder:
-        lake = Lake(Path(folder))
+    with installation.scratch.folder("lookup") as folder:
+        lake = Lake(folder, scratch=installation.scratch)
         flatten(
             [landed_file(installation, source) for source in sources],
             operations=[OPERATION],

@@ -138,6 +138,7 @@ def run_to_end(
         installation.fields(
             operation
         )  # what may not be asked for is said before anything is planned
+    installation.scratch.remove_abandoned()
     upstream = load_upstream(installation, start=start, end=end, run_id=run_id)
     days = days_between(start, end)
     unreachable = _unreachable(installation)

@@ -14,7 +14,7 @@ from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries
 from crust_pipeline.tables.flatten.files import FileReport
 from crust_pipeline.tables.specs import operations_sharing, tables_of
-from crust_pipeline.tables.store.lake import open_duckdb
+from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline.vendors.catalog import line_of
 
 if TYPE_CHECKING:
@@ -99,12 +99,17 @@ def _lines_in_the_lake(
     }
     scans = {name: installation.lake.scan(name, days[0], days[-1]) for name in somewhere}
     return installation.lake.consistent_read(
-        lambda: _count_lines(given, scans), tables=scans, start=days[0], end=days[-1]
+        lambda: _count_lines(installation.lake, given, scans),
+        tables=scans,
+        start=days[0],
+        end=days[-1],
     )
 
 
-def _count_lines(given: "Mapping[str, pa.Table]", scans: Mapping[str, str]) -> tuple[int, int]:
-    with open_duckdb() as con:
+def _count_lines(
+    lake: Lake, given: "Mapping[str, pa.Table]", scans: Mapping[str, str]
+) -> tuple[int, int]:
+    with lake.open() as con:
         for name, rows in given.items():
             con.register(name, rows)
         con.execute(

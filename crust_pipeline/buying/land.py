@@ -30,7 +30,7 @@ from crust_pipeline.buying.fetch import (
     sha256_of,
 )
 from crust_pipeline.buying.settle import about, settle
-from crust_pipeline.errors import CrustError, Failures, one_pass
+from crust_pipeline.errors import CrustError, Failures, full_disk_named, one_pass
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.land import (
@@ -304,12 +304,13 @@ def _fetched(account: Account, due: DueLanding) -> _Look:
 
 def _kept(account: Account, due: DueLanding, job: Job) -> KeptFile:
     name = next_name(account.raw, file_name(due.vendor, due.operation, due.submission_id))
-    size, sha256 = fetch_file(
-        account,
-        job,
-        account.raw / name,
-        take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES,
-    )
+    with full_disk_named(account.raw):
+        size, sha256 = fetch_file(
+            account,
+            job,
+            account.raw / name,
+            take_what_comes=due.tries + 1 >= TRIES_BEFORE_TAKING_WHAT_COMES,
+        )
     kept = KeptFile(source_file=name, sha256=sha256, size_bytes=size)
     ledger_land.keep(
         account.ledger, due.submission_id, kept, result_count=job.result_count, now=account.now()
@@ -345,7 +346,7 @@ def _looked_into(
     path = account.raw / kept.source_file
     path.chmod(0o444)
     sold = account.product(due.product)
-    read = read_answers(path, sold.line)
+    read = read_answers(path, sold.line, sha256=kept.sha256)
     with account.ledger.read() as con:
         asked = ledger_poll.identifiers_of(con, due.submission_id)
     found = about({row.identifier: row.subject_key for row in asked}, read, sold.line.key_of)
@@ -461,14 +462,15 @@ def keep_answer(account: Account, intent: Intent, answers: Answers) -> None:
     The file comes first: a crash before the ledger knows of it is mended by `recover_answer`.
     """
     kept = account.raw / _answer_name(account, intent.product, intent.submission_id)
-    kept.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(line + "\n" for line in answers.lines)
     unfinished = kept.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        file.write(gzip.compress(lines.encode(), mtime=0))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(kept)
+    with full_disk_named(account.raw):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            file.write(gzip.compress(lines.encode(), mtime=0))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(kept)
     kept.chmod(0o444)
     said = DirectAnswer(answers.request_id, answers.credits_used)
     _land_answer(account, intent.submission_id, intent.product, fields=intent.fields, said=said)

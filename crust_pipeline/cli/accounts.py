@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crust_pipeline.ledger.queries import Incomplete, Summary, Troubled
     from crust_pipeline.ledger.queue import Queued
     from crust_pipeline.ledger.spending import Grouping, Spending
+    from crust_pipeline.tables.store.scratch import ScratchUsage
 
 
 @click.command()
@@ -45,7 +46,8 @@ def status(*, as_json: bool) -> int:
         first, *others = (look.as_json() for look in looks)
         # Credits of different vendors are different currencies: every account is told by itself.
         days = [asdict(day) for day in _failed_days(settings)]
-        print_json(open_console(), {**first, "other_accounts": others, "days_failed": days})
+        told = {**first, "other_accounts": others, "days_failed": days}
+        print_json(open_console(), {**told, "scratch": asdict(_scratch(settings))})
     else:
         for look in looks:
             look.show(open_console())
@@ -53,7 +55,19 @@ def status(*, as_json: bool) -> int:
             open_console().print(
                 f"Tables behind: {day.operation} {day.partition_date} failed: {day.error}"
             )
+        if (scratch := _scratch(settings)).folders:
+            open_console().print(
+                f"Scratch: {scratch.folders} folders, {scratch.size_bytes / 1e6:,.1f} MB, below "
+                f"{settings.scratch}; {scratch.abandoned} of them were left by processes that are "
+                "gone, and the next run removes them"
+            )
     return DONE
+
+
+def _scratch(settings: Settings) -> "ScratchUsage":
+    from crust_pipeline.tables.store.scratch import Scratch
+
+    return Scratch(settings.scratch).usage()
 
 
 def _failed_days(settings: Settings) -> "list[FailedDay]":

@@ -140,6 +140,8 @@ def _print_run(report: "RunReport", *, as_json: bool) -> None:
             f"The lake is complete; the warehouse is {report.warehouse.behind} partitions behind "
             f"({report.warehouse.reason}). The next run catches up."
         )
+    for note in report.warehouse.notes:
+        console.print(note)
     if report.rows_troubled:
         console.print(
             f"{report.rows_troubled:,} rows need a decision: see `crust-pipeline status`."

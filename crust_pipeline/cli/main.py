@@ -45,6 +45,7 @@ for command in (
     tables.report,
     erase.erase,
     rebuild.rebuild,
+    rebuild.verify,
     rebuild.warehouse,
     servers.demo,
     servers.dev,

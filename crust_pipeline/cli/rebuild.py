@@ -1,4 +1,4 @@
-"""Commands that make tables anew from what is kept: rebuild, warehouse. Nothing is bought."""
+"""Commands that check tables or make them anew from what is kept. Nothing is bought."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -159,9 +159,42 @@ def _restore_input_rows(
     return None
 
 
+@click.command()
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Check N raw files and N partitions, drawn at random. Default: all.",
+)
+@json_option
+@readable_errors
+def verify(*, sample: int | None, as_json: bool) -> int:
+    """Check raw files, lake and warehouse against the ledger; exit code 1 if anything is wrong.
+
+    Reads only. Every raw file is compared with the SHA-256 that was noted when it landed, every
+    partition that was written is read, and its rows are compared with those in the warehouse.
+    """
+    from dataclasses import asdict
+
+    from crust_pipeline.app.verify import verify as verify_installation
+    from crust_pipeline.cli.display import open_console, print_json
+
+    found = verify_installation(open_installation(), sample=sample)
+    if as_json:
+        print_json(open_console(), asdict(found))
+        return FAILED if found.faults else DONE
+    click.echo(
+        f"Checked {found.raw_files:,} raw files, {found.partitions:,} partitions of the lake, and "
+        f"{found.warehouse_partitions:,} in the warehouse: {len(found.faults):,} faults."
+    )
+    for fault in found.faults:
+        complain(f"{fault.place}: {fault.problem}")
+    return FAILED if found.faults else DONE
+
+
 @click.group()
 def warehouse() -> None:
-    """Look after the DuckDB file: refresh, verify, compact."""
+    """Look after the DuckDB file: refresh, rebuild, verify, compact."""
 
 
 @warehouse.command()
@@ -169,18 +202,32 @@ def warehouse() -> None:
 @readable_errors
 def refresh(*, wait_seconds: float) -> int:
     """Load every partition whose content differs from the lake's."""
-    from crust_pipeline.tables.store.warehouse import publish_views
+    from crust_pipeline.app.days import load_warehouse
+
+    loaded = load_warehouse(open_installation(), wait_seconds=wait_seconds)
+    _tell(loaded)
+    return FAILED if loaded.behind or loaded.notes else DONE
+
+
+@warehouse.command("rebuild")
+@_WAIT
+@readable_errors
+def rebuild_warehouse(*, wait_seconds: float) -> int:
+    """Make the file anew from the lake, for one that is damaged. The old one is kept aside."""
+    from crust_pipeline.app.days import load_warehouse
 
     installation = open_installation()
-    publish_views(installation.lake, installation.settings.warehouse.with_name("lake.duckdb"))
-    loaded = installation.warehouse.load(installation.lake, wait_seconds=wait_seconds)
+    loaded, aside = installation.warehouse.rebuild(installation.lake, wait_seconds=wait_seconds)
+    load_warehouse(installation, wait_seconds=wait_seconds)
     _tell(loaded)
-    return FAILED if loaded.behind else DONE
+    if aside:
+        click.echo(f"The old file: {aside}. Delete it when all is well: it names people.")
+    return FAILED if loaded.notes else DONE
 
 
-@warehouse.command()
+@warehouse.command("verify")
 @readable_errors
-def verify() -> int:
+def verify_warehouse() -> int:
     """Compare every row with the lake's; exit code 1 if any differs."""
     from crust_pipeline.cli.display import open_console
     from crust_pipeline.tables.store.warehouse import WarehouseBusyError
@@ -234,3 +281,5 @@ def _tell(loaded: "LoadReport") -> None:
         open_console().print(
             f"warehouse: {loaded.loaded:,} partitions loaded, {loaded.rows:,} rows"
         )
+    for note in loaded.notes:
+        complain(note)

@@ -11,7 +11,7 @@ from crust_pipeline.app.days import DayAccount
 from crust_pipeline.ledger.outcomes import fill_rate
 from crust_pipeline.tables.flatten.drift import Drift
 from crust_pipeline.tables.spec import Column, Table
-from crust_pipeline.tables.store.lake import Lake, open_duckdb
+from crust_pipeline.tables.store.lake import Lake
 
 ROWS = "dagster/partition_row_count"
 OWNER = "team:data"
@@ -117,7 +117,7 @@ def previews(
 
     def read() -> dict[date, list[tuple[Any, ...]]]:
         # One connection for all days: opening DuckDB takes longer than reading a day.
-        with open_duckdb() as con:
+        with lake.open() as con:
             return {
                 day: con.execute(
                     f"FROM {lake.scan(table.name, day, day)} LIMIT {PREVIEW_ROWS}"

@@ -217,6 +217,8 @@ def warehouse(context: dg.AssetExecutionContext, crust: PipelineResource) -> dg.
         context.log.warning(
             "The warehouse is %s partitions behind: %s", report.behind, report.reason
         )
+    for note in report.notes:
+        context.log.warning("%s", note)
     return dg.MaterializeResult(
         metadata={
             "crust/partitions_loaded": report.loaded,

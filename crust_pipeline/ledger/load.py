@@ -42,6 +42,29 @@ class LandedSource:
     asked: Sequence[tuple[str, str, date]]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A landed file as the ledger knows it; its name is that below the raw folder."""
+
+    submission_id: str
+    source_file: str
+    sha256: str
+
+
+def files_landed(ledger: Ledger) -> list[KnownFile]:
+    """Return the landed files of all accounts, in order of their names."""
+    query = (
+        sa.select(submissions.c.submission_id, submissions.c.source_file, submissions.c.file_sha256)
+        .where(
+            submissions.c.state.in_([BatchState.LANDED, BatchState.LOADED]),
+            submissions.c.source_file.is_not(None),
+        )
+        .order_by(submissions.c.source_file)
+    )
+    with ledger.read() as con:
+        return [KnownFile(*row) for row in con.execute(query)]
+
+
 def versions_of(ledger: Ledger, operation: str, partitions: Sequence[date]) -> dict[date, int]:
     """Return the version of each day, for `record_flattened`: it grows with each change."""
     with ledger.read() as con:
@@ -469,6 +492,27 @@ def days_flattened(
     )
     with ledger.read() as con:
         return {row.partition_date: row.flattened_at for row in con.execute(query)}
+
+
+def days_ever_flattened(ledger: Ledger, operation: str) -> list[date]:
+    """Return the days whose result tables were written whole, whatever came since."""
+    query = sa.select(days.c.partition_date).where(
+        days.c.operation == operation, days.c.flattened_at.is_not(None)
+    )
+    with ledger.read() as con:
+        return list(con.execute(query).scalars())
+
+
+def days_whole(ledger: Ledger) -> dict[date, int]:
+    """Return the days that are loaded and up to date, with their rows in the table `outcomes`."""
+    behind = sa.select(days.c.partition_date).where(days.c.version != days.c.loaded_version)
+    query = (
+        sa.select(rows.c.partition_date, sa.func.count().label("rows"))
+        .where(rows.c.partition_date.not_in(behind))
+        .group_by(rows.c.partition_date)
+    )
+    with ledger.read() as con:
+        return {row.partition_date: row.rows for row in con.execute(query)}
 
 
 def _fully_loaded(tx: Transaction, operation: str, partitions: Sequence[date]) -> list[str]:

@@ -270,12 +270,45 @@ def _explain(context: ExceptionContext) -> None:
             "from that release.",
             said=str(said),
         ) from None
+    if _is_locked(refused):
+        raise RefusedError(
+            "The ledger is locked: another process has been writing to it for more than "
+            f"{BUSY_SECONDS} seconds. This step wrote nothing. Wait for that process, or end it if "
+            "it hangs, then run the same command again.",
+            said=str(said),
+        ) from None
+    if _is_full(refused):
+        raise RefusedError(
+            f"No space is left for the ledger{_folder_of(context)}. This step wrote nothing, and "
+            "nothing that was paid for is lost. Make room, then run the same command again.",
+            said=str(said),
+        ) from None
     raise RefusedError(
         f"The ledger's database refused ({said}). This step wrote nothing. "
         "Check CRUST_LEDGER_URL, that its folder can be written and its disk is not full. Of a "
         "damaged ledger restore a backup; without it, what is paid for would be bought again.",
         said=str(said),
     ) from None
+
+
+def _is_locked(refused: BaseException) -> bool:
+    if isinstance(refused, OperationalError):
+        return "locked" in str(refused)
+    return getattr(refused, "sqlstate", None) == "55P03"
+
+
+def _is_full(refused: BaseException) -> bool:
+    if isinstance(refused, OperationalError):
+        return "disk is full" in str(refused)
+    return getattr(refused, "sqlstate", None) == "53100"
+
+
+def _folder_of(context: ExceptionContext) -> str:
+    """Name the folder of a SQLite file."""
+    url = context.engine and context.engine.url
+    if url is None or url.get_backend_name() != "sqlite" or not url.database:
+        return ""
+    return f" in {Path(url.database).parent}"
 
 
 def _lacks_something(refused: BaseException) -> bool:

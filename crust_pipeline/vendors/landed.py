@@ -7,10 +7,12 @@ A file of a few megabytes can hold a line, or lines, of many gigabytes. So a lin
 is cut short and the rest of it read past, and a text out of all proportion makes the file damaged.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol, cast
 
 from isal import isal_zlib
 
@@ -43,6 +45,14 @@ class DamagedFile(CrustError, ValueError):  # noqa: N818 - named for what it is
 
     Of a text whose check sum does not match, any line may be damaged and still be JSON.
     """
+
+
+class AlteredFile(CrustError, ValueError):  # noqa: N818 - named for what it is
+    """The file is not the one that landed."""
+
+    def __init__(self) -> None:
+        """Say how that shows."""
+        super().__init__("its SHA-256 is not the one that the ledger noted when it landed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +97,25 @@ class LandedText:
             before it is given.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the file's path; nothing is read yet."""
+    def __init__(self, path: Path, *, sha256: str | None = None) -> None:
+        """Take the file's path; nothing is read yet.
+
+        Args:
+            path: Where it is.
+            sha256: What its SHA-256 must be; None: that is not known. It is taken of the very bytes
+                that are inflated, and compared when the last of them has been read.
+        """
         self.note: str | None = None
         self.too_long: set[int] = set()
         self._path = path
+        self._sha256 = sha256
         self._cut_off = False
 
     def lines(self) -> Iterator[bytes]:
         """Return the lines, without their ends. A line that is cut off is left out.
 
         Raises:
+            AlteredFile: its SHA-256 is another one; nothing that was read may be used.
             DamagedFile: the text cannot be used.
         """
         for chunk in self.chunks():
@@ -107,6 +125,7 @@ class LandedText:
         """Return the text in chunks of some whole lines, each line with its end.
 
         Raises:
+            AlteredFile: as for `lines`.
             DamagedFile: as for `lines`.
         """
         most_bytes = max(_FREE_TEXT_BYTES, MOST_INFLATION * self._path.stat().st_size)
@@ -140,12 +159,21 @@ class LandedText:
 
     def _blocks(self) -> Iterator[bytes]:
         with self._path.open("rb") as file:
-            start = file.read(len(_GZIP_MAGIC))
-            file.seek(0)
-            raw = iter(lambda: file.read(_READ_BYTES), b"")
-            blocks = self._inflated(raw) if start == _GZIP_MAGIC else raw
-            yield next(blocks, b"").removeprefix(_BOM)
-            yield from blocks
+            hashed = _Hashed(file)
+            first = next(hashed, b"")
+            raw = chain([first], hashed)
+            blocks = self._inflated(raw) if first.startswith(_GZIP_MAGIC) else raw
+            try:
+                yield next(blocks, b"").removeprefix(_BOM)
+                yield from blocks
+            except DamagedFile:
+                self._compare(hashed)
+                raise
+            self._compare(hashed)
+
+    def _compare(self, hashed: "_Hashed") -> None:
+        if self._sha256 is not None and hashed.sha256() != self._sha256:
+            raise AlteredFile
 
     def _inflated(self, raw: Iterator[bytes]) -> Iterator[bytes]:
         inflated_bytes = 0
@@ -212,12 +240,20 @@ def too_long_reason() -> str:
     return f"longer than {MOST_LINE_BYTES >> 20} MB; only its beginning was looked at"
 
 
-def read_answers(path: Path, line: Line) -> FileAnswers:
+def read_answers(path: Path, line: Line, *, sha256: str | None = None) -> FileAnswers:
     """Read what a landed file answers.
 
     Of a file that is cut off, the whole lines are read; of one that is damaged, none.
+
+    Args:
+        path: Where the file is.
+        line: How its lines are read.
+        sha256: What its SHA-256 must be; None: that is not known.
+
+    Raises:
+        AlteredFile: it is another one.
     """
-    text, number = LandedText(path), 0
+    text, number = LandedText(path, sha256=sha256), 0
     answers: list[LineAnswer] = []
     unreadable: list[tuple[int, str | None]] = []
     try:
@@ -234,6 +270,26 @@ def read_answers(path: Path, line: Line) -> FileAnswers:
     if text.note:
         unreadable.append((0, None))
     return FileAnswers(number, tuple(answers), tuple(unreadable))
+
+
+class _Hashed(Iterator[bytes]):
+    """The bytes of a file, piece by piece, and their SHA-256."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def __next__(self) -> bytes:
+        if not (piece := self._file.read(_READ_BYTES)):
+            raise StopIteration
+        self._digest.update(piece)
+        return piece
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the whole file; what was not read yet is read for it."""
+        for _ in self:
+            pass
+        return self._digest.hexdigest()
 
 
 class _Inflater(Protocol):

@@ -13,8 +13,8 @@ import pytest
 
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store import warehouse as warehouse_module
-from crust_pipeline.tables.store.lake import Lake, StorageError
-from crust_pipeline.tables.store.warehouse import Warehouse, publish_views
+from crust_pipeline.tables.store.lake import Lake
+from crust_pipeline.tables.store.warehouse import LostPartitionsError, Warehouse, publish_views
 from crust_pipeline_tests.tables.landing import DAY, LOADED_AT, NEXT_DAY
 
 _RUN: dict[str, Any] = {"run_id": "run-1", "loaded_at": LOADED_AT}
@@ -114,15 +114,64 @@ def test_a_partition_that_changed_is_replaced(lake: Lake, warehouse: Warehouse) 
     assert _row_ids(warehouse.path) == ["c", "z"]
 
 
-def test_a_partition_that_left_the_lake_leaves_the_warehouse(
+def test_rows_stay_when_their_file_is_gone_from_the_lake(lake: Lake, warehouse: Warehouse) -> None:
+    _outcomes(lake, "a")
+    _outcomes(lake, "b", day=NEXT_DAY)
+    warehouse.load(lake)
+    lake.path("outcomes", DAY).unlink()
+    _outcomes(lake, "c", day=NEXT_DAY)
+
+    report = warehouse.load(lake)
+
+    assert (report.loaded, report.behind) == (1, 0)
+    assert _row_ids(warehouse.path) == ["a", "c"]
+    (note,) = report.notes
+    assert "`crust-pipeline rebuild --from 2026-01-05 --to 2026-01-05`" in note
+    assert warehouse.verify(lake) == [
+        "outcomes 2026-01-05: 1 rows in the warehouse, and no file in the lake"
+    ]
+    _outcomes(lake, "a")
+    assert warehouse.load(lake).notes == ()
+    assert warehouse.verify(lake) == []
+
+
+def test_a_file_of_the_lake_that_cannot_be_read_keeps_no_other_out(
     lake: Lake, warehouse: Warehouse
 ) -> None:
     _outcomes(lake, "a")
     warehouse.load(lake)
-    lake.path("outcomes", DAY).unlink()
+    path = lake.path("outcomes", DAY)
+    path.write_bytes(path.read_bytes()[:100])
+    _outcomes(lake, "b", day=NEXT_DAY)
+
+    report = warehouse.load(lake)
+
+    assert (report.loaded, report.behind, len(report.notes)) == (1, 0, 1)
+    assert _row_ids(warehouse.path) == ["a", "b"]
+
+
+def test_a_partition_that_became_empty_is_emptied(lake: Lake, warehouse: Warehouse) -> None:
+    _outcomes(lake, "a")
+    warehouse.load(lake)
+    _outcomes(lake)
 
     assert warehouse.load(lake).loaded == 1
     assert _row_ids(warehouse.path) == []
+
+
+def test_a_table_made_anew_keeps_the_rows_that_only_it_holds(
+    lake: Lake, warehouse: Warehouse
+) -> None:
+    _outcomes(lake, "a")
+    _outcomes(lake, "b", day=NEXT_DAY)
+    warehouse.load(lake)
+    lake.path("outcomes", DAY).unlink()
+    with duckdb.connect(warehouse.path) as connection:
+        connection.execute("ALTER TABLE outcomes DROP COLUMN detail")
+
+    warehouse.load(lake)
+
+    assert _row_ids(warehouse.path) == ["a", "b"]
 
 
 def test_all_tables_are_there_with_their_descriptions(lake: Lake, warehouse: Warehouse) -> None:
@@ -287,13 +336,77 @@ def test_a_load_that_is_running_is_waited_for(lake: Lake, warehouse: Warehouse) 
     assert (report.behind, report.reason) == (1, "another load of this warehouse is running")
 
 
-def test_a_file_that_is_no_database_is_an_error_and_not_a_wait(
+def _damage(path: Path, how: str) -> None:
+    if how == "no database":
+        path.write_text("not a database, but long enough to be looked at " * 100)
+    else:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("how", ["no database", "cut in half"])
+def test_a_damaged_file_leaves_the_warehouse_behind_and_is_made_anew_by_the_command_that_is_named(
+    lake: Lake, warehouse: Warehouse, how: str, time: _Time
+) -> None:
+    _outcomes(lake, "a")
+    warehouse.load(lake)
+    _damage(warehouse.path, how)
+
+    report = warehouse.load(lake)
+
+    assert (report.loaded, report.behind, time.now) == (0, 1, 0)
+    assert "`crust-pipeline warehouse rebuild`" in (report.reason or "")
+    assert "\n" not in (report.reason or "")
+    rebuilt, aside = warehouse.rebuild(lake)
+    assert (rebuilt.loaded, rebuilt.behind) == (1, 0)
+    assert aside == warehouse.path.with_name("warehouse.duckdb.replaced")
+    assert _row_ids(warehouse.path) == ["a"]
+    assert warehouse.load(lake).behind == 0
+
+
+def test_a_warehouse_is_not_made_anew_while_only_it_holds_some_days(
     lake: Lake, warehouse: Warehouse
 ) -> None:
-    warehouse.path.write_text("not a database, but long enough to be looked at " * 100)
+    _outcomes(lake, "a")
+    warehouse.load(lake)
+    lake.path("outcomes", DAY).unlink()
 
-    with pytest.raises(StorageError):
-        warehouse.load(lake)
+    with pytest.raises(LostPartitionsError, match="crust-pipeline rebuild"):
+        warehouse.rebuild(lake)
+    assert _row_ids(warehouse.path) == ["a"]
+
+
+# Lets no file grow beyond a size, as a full disk would; then loads the warehouse.
+_ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from crust_pipeline.tables import Lake
+from crust_pipeline.tables.store.warehouse import Warehouse
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+report = Warehouse(Path(sys.argv[2])).load(Lake(Path(sys.argv[1])))
+print(report.behind, report.reason)
+"""
+
+
+def test_a_full_disk_leaves_the_warehouse_behind_until_there_is_room(
+    lake: Lake, warehouse: Warehouse
+) -> None:
+    _outcomes(lake, "a")
+    warehouse.load(lake)
+    large = [{"row_id": f"{n}", "detail": f"{n**40}"} for n in range(100_000)]
+    lake.write_rows("outcomes", DAY, large, **_RUN)
+    limit = str(warehouse.path.stat().st_size + 100_000)
+
+    told = subprocess.run(
+        [sys.executable, "-c", _ON_A_FULL_DISK, str(lake.root), str(warehouse.path), limit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.stdout.startswith(f"1 No space is left in {warehouse.path.parent}: "), told
+    assert warehouse.load(lake).rows == 100_000
+    assert warehouse.verify(lake) == []
 
 
 # Dies at the n-th statement of a load.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from crust_pipeline.errors import CrustError
 from crust_pipeline.tables.flatten.drift import Drift, unknown_keys
 from crust_pipeline.tables.flatten.judge import Verdict
 from crust_pipeline.vendors.catalog import line_of
@@ -34,6 +35,19 @@ class LandedFile:
     source_file: str
     sha256: str
     asked: pa.Table
+
+
+class RawFileError(CrustError):
+    """A landed file is not what the ledger says of it."""
+
+    def __init__(self, source_file: str, submission_id: str, *, problem: str) -> None:
+        """Name the file and its batch, and say what may be done."""
+        super().__init__(
+            f"The raw file {source_file} of batch {submission_id} {problem}. Tables that were made "
+            "of it stay as they are. Restore it in the raw folder from a backup made after it "
+            "landed, then load the day again. Without a backup, `crust-pipeline refetch "
+            f"{submission_id}` may help while the vendor keeps the file."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
@@ -89,15 +88,14 @@ def flatten(
         for table in dict.fromkeys(table for name in operations for table in tables_of(name))
         if not only or table.name in only
     ]
-    with TemporaryDirectory(prefix="flatten-") as name, ThreadPoolExecutor(_workers()) as pool:
-        folder = Path(name)
+    with lake.scratch.folder("flatten") as folder, ThreadPoolExecutor(_workers()) as pool:
         reads = [
             ReadFile(number, file, folder / f"{number}.spool", drifted=count_all_keys)
             for number, file in enumerate(files)
         ]
         looked_at = pool.map(read_lines, reads)
         # The workers are the threads; DuckDB's own would only be in their way.
-        with open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=name) as connection:
+        with open_duckdb(threads=1, memory_limit=_MEMORY, temp_directory=str(folder)) as connection:
             lines = pa.concat_tables([LINES_SCHEMA.empty_table(), *looked_at])
             bad_in_lines = [list(read.verdicts) for read in reads]
             while True:

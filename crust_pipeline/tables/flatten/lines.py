@@ -11,9 +11,15 @@ from typing import Final
 import pyarrow as pa
 
 from crust_pipeline.tables.flatten.drift import unknown_keys
-from crust_pipeline.tables.flatten.files import ReadFile
+from crust_pipeline.tables.flatten.files import RawFileError, ReadFile
 from crust_pipeline.tables.flatten.judge import Judge, Verdict
-from crust_pipeline.vendors.landed import DamagedFile, LandedText, stored_text, too_long_reason
+from crust_pipeline.vendors.landed import (
+    AlteredFile,
+    DamagedFile,
+    LandedText,
+    stored_text,
+    too_long_reason,
+)
 from crust_pipeline.vendors.lines import Line
 
 LINES_SCHEMA: Final = pa.schema(
@@ -35,9 +41,20 @@ def read_lines(read: ReadFile) -> pa.Table:
     """Copy a file's text into its spool; give where the lines are that are about somebody.
 
     The others get verdicts. A damaged file is set aside.
+
+    Raises:
+        RawFileError: it is not the file that landed, or it is gone.
     """
+    landed = read.landed
+    try:
+        return _read_lines(read, LandedText(landed.path, sha256=landed.sha256))
+    except (AlteredFile, FileNotFoundError) as error:
+        problem = f"is altered: {error}" if isinstance(error, AlteredFile) else "is gone"
+        raise RawFileError(landed.source_file, landed.submission_id, problem=problem) from None
+
+
+def _read_lines(read: ReadFile, text: LandedText) -> pa.Table:
     columns, judge = _Columns(), Judge(read.line)
-    text = LandedText(read.landed.path)
     sample: list[bytes] = []
     try:
         with read.spool.open("wb") as spool:

@@ -5,17 +5,19 @@ Nobody is ever in the way of readers: a file is written beside its place, synced
 """
 
 import fcntl
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from crust_pipeline.errors import CrustError
+from crust_pipeline.errors import CrustError, DiskFullError
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.replaced import retry_replaced, unreplaced
+from crust_pipeline.tables.store.scratch import Scratch
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,25 +38,68 @@ class StorageError(CrustError):
     """DuckDB cannot read or write a file; the message says which, and why."""
 
 
+# How DuckDB repeats the system's words for it.
+_NO_SPACE: Final = re.compile(r"No space left|quota exceeded|File too large", re.IGNORECASE)
+_NAMED_FILE: Final = re.compile(r'"([^"]*/[^"]+)"')
+
+
 @contextmanager
 def open_duckdb(
-    **config: str | bool | float | list[str],
+    *, temp_directory: str = "", **config: str | bool | float | list[str]
 ) -> "Generator[duckdb.DuckDBPyConnection]":
     """Open an in-memory DuckDB in which moments are UTC.
 
+    Args:
+        temp_directory: Where to put what does not fit into memory; "": nowhere.
+        **config: DuckDB's settings.
+
     Raises:
-        StorageError: a file could not be read or written.
+        StorageError: a file could not be read or written, or memory did not suffice.
+        DiskFullError: there is no space left for a file.
     """
     import duckdb
 
-    connection = duckdb.connect(config=config)
+    connection = duckdb.connect(config={"temp_directory": temp_directory, **config})
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except duckdb.IOException as error:
-        raise StorageError(str(error)) from error
+    except duckdb.Error as error:
+        if not _is_of_storage(error):
+            raise
+        raise storage_error(error, folder=Path(temp_directory)) from error
     finally:
         connection.close()
+
+
+def _is_of_storage(error: "duckdb.Error") -> bool:
+    """Tell whether a file or memory is the matter, and not a statement or a value."""
+    import duckdb
+
+    kinds = (
+        duckdb.IOException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.OutOfMemoryException,
+        duckdb.SerializationException,
+        duckdb.TransactionException,
+    )
+    # A block whose check sum is wrong is an error of no special class.
+    return isinstance(error, kinds) or type(error) is duckdb.Error
+
+
+def storage_error(error: "duckdb.Error", *, folder: Path) -> StorageError | DiskFullError:
+    """Return DuckDB's error as one for people.
+
+    Args:
+        error: What it raised.
+        folder: Where it was writing, if it does not say.
+    """
+    said = str(error)
+    if _NO_SPACE.search(said):
+        named = _NAMED_FILE.search(said)
+        return DiskFullError(Path(named[1]).parent if named else folder)
+    # What follows repeats the statement, which may name people.
+    return StorageError(said.partition("\n")[0])
 
 
 def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
@@ -64,16 +109,30 @@ def no_views(_connection: "duckdb.DuckDBPyConnection") -> None:
 class Lake:
     """The Parquet tables under one folder."""
 
-    def __init__(self, root: Path, *, add_views: "AddViews" = no_views) -> None:
+    def __init__(
+        self, root: Path, *, add_views: "AddViews" = no_views, scratch: Scratch | None = None
+    ) -> None:
         """Take the folder; it is made when something is written.
 
         Args:
             root: The folder.
             add_views: Makes further views in every database that shows the lake's tables: the
                 marts, which this layer does not know.
+            scratch: Where files lie that are needed only for a while. Default: beside the folder.
         """
         self.root = root
         self.add_views = add_views
+        self.scratch = scratch or Scratch(root.with_name("scratch"))
+
+    @contextmanager
+    def open(self) -> "Generator[duckdb.DuckDBPyConnection]":
+        """Open an in-memory DuckDB without tables, which may use the scratch folder.
+
+        Raises:
+            StorageError: as for `open_duckdb`.
+        """
+        with self.scratch.spill() as folder, open_duckdb(temp_directory=folder) as connection:
+            yield connection
 
     def path(self, table: str, day: date) -> Path:
         """Return where the file of a partition is, or would be."""
@@ -147,7 +206,7 @@ class Lake:
 
         spec = TABLES[table]
         written: list[PartitionWritten] = []
-        with open_duckdb() as connection:
+        with self.open() as connection:
             for day, rows in rows_by_day.items():
                 given = rows if isinstance(rows, pa.Table) else _as_arrow(spec, list(rows))
                 if unknown := set(given.column_names) - {column.name for column in spec.columns}:
@@ -198,11 +257,24 @@ class Lake:
         finally:
             file.discard()
 
-    def scan(self, table: str, start: date | None = None, end: date | None = None) -> str:
+    def scan(
+        self,
+        table: str,
+        start: date | None = None,
+        end: date | None = None,
+        *,
+        days: Collection[date] | None = None,
+    ) -> str:
         """Return SQL to select a table's rows from: its columns in order, `partition_date` typed.
 
         Without days it names a pattern, so that days written later are in it too. Files written
         before a column was added give null for it.
+
+        Args:
+            table: Its name.
+            start: The first day.
+            end: The last one.
+            days: Only these days; no other file is opened.
         """
         spec = TABLES[table]
         nulls = ", ".join(
@@ -210,9 +282,11 @@ class Lake:
         )
         nothing = f"SELECT {nulls} WHERE false"
         files = list(self._files(table, start, end))
+        if days is not None:
+            files = [self.path(table, day) for day in days if self.path(table, day).exists()]
         if not files:
             return f"({nothing})"
-        if start is None and end is None:
+        if start is None and end is None and days is None:
             files = [self.root.resolve() / table / f"{PARTITION}=*" / f"{table}.parquet"]
         listed = ", ".join(literal(str(file)) for file in files)
         return (
@@ -233,7 +307,7 @@ class Lake:
         import pandas as pd
 
         def read() -> "pd.DataFrame":
-            with open_duckdb() as connection:
+            with self.open() as connection:
                 rows = connection.sql(f"SELECT * FROM {self.scan(table, start, end)}")
                 return rows.to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
 
@@ -265,7 +339,7 @@ class Lake:
 
         def read() -> list[tuple[Any, ...]]:
             scans = {table: self.scan(table, start, end) for table in tables}
-            with open_duckdb() as connection:
+            with self.open() as connection:
                 for name, rows in (given or {}).items():
                     connection.register(name, rows)
                 return connection.execute(query.format(**scans), parameters).fetchall()
@@ -278,7 +352,7 @@ class Lake:
 
         What is read from it while files are replaced may be wrong; `ask` reads again.
         """
-        with open_duckdb() as connection:
+        with self.open() as connection:
             for table in TABLES:
                 connection.execute(f"CREATE VIEW {quoted(table)} AS FROM {self.scan(table)}")
             self.add_views(connection)

@@ -8,6 +8,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crust_pipeline.errors import full_disk_named
 from crust_pipeline.tables.spec import RUN_COLUMNS, Table
 
 _PREFIX: Final = "crust_pipeline."
@@ -55,29 +57,33 @@ class PartitionFile:
 
     def append(self, rows: pa.Table) -> None:
         """Add rows, which come after those that are there, as a row group."""
-        self._open().write_table(rows, row_group_size=max(rows.num_rows, 1))
+        with full_disk_named(self._path.parent):
+            self._open().write_table(rows, row_group_size=max(rows.num_rows, 1))
 
     def close(self) -> None:
         """Write the end of the file."""
         if not self._closed:
-            writer = self._open()
-            writer.add_key_value_metadata(self._notes)
-            writer.close()
+            with full_disk_named(self._path.parent):
+                writer = self._open()
+                writer.add_key_value_metadata(self._notes)
+                writer.close()
             self._closed = True
 
     def publish(self) -> PartitionWritten:
         """Put the file in its place, at once and for good."""
         self.close()
-        sync(self._new)
-        found = written(self._table.name, self._day, self._new)
-        self._new.replace(self._path)
-        sync(self._path.parent)
+        with full_disk_named(self._path.parent):
+            sync(self._new)
+            found = written(self._table.name, self._day, self._new)
+            self._new.replace(self._path)
+            sync(self._path.parent)
         return found
 
     def discard(self) -> None:
         """Leave nothing behind, unless it was published."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):  # on a full disk the end of the file cannot be written either
+                self._writer.close()
         self._new.unlink(missing_ok=True)
 
     def _open(self) -> "pq.ParquetWriter":

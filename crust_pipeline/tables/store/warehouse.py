@@ -4,13 +4,16 @@ DuckDB lets one writer in, or many readers. A load waits for its turn for a boun
 otherwise ends well, with the warehouse behind; the next load catches up, for it loads every
 partition whose content differs from what is loaded, in one transaction. Readers who stay connected
 use `lake.duckdb`.
+
+A partition whose file is gone from the lake, or cannot be read, keeps its rows here: a lost file is
+no order to delete. A partition that became empty has a file, without rows.
 """
 
 import fcntl
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -19,12 +22,13 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from crust_pipeline.errors import CrustError
+from crust_pipeline.errors import CrustError, DiskFullError, full_disk_named
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
-from crust_pipeline.tables.store.lake import Lake, open_duckdb
+from crust_pipeline.tables.store.lake import Lake, StorageError, open_duckdb, storage_error
 from crust_pipeline.tables.store.partition import sync
 from crust_pipeline.tables.store.replaced import ReplacedError, retry_replaced, stamp, unreplaced
+from crust_pipeline.tables.store.scratch import Scratch
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -50,12 +54,39 @@ _NOTED: Final = pa.schema(
     ]
 )
 
-# What is loaded: (table, day) -> content hash, and the stamp of the file it was read from.
-_Loaded = dict[tuple[str, date], tuple[str, str]]
+# A partition: its table and its day.
+Key = tuple[str, date]
+# What is loaded: content hash, and the stamp of the file it was read from.
+_Loaded = dict[Key, tuple[str, str]]
 
 
 class WarehouseBusyError(CrustError, RuntimeError):
     """Another program holds the warehouse file."""
+
+
+class WarehouseDamagedError(StorageError):
+    """The warehouse file cannot be used; the lake has everything that was in it."""
+
+    def __init__(self, path: Path, said: str) -> None:
+        """Name the file and the command that makes it anew."""
+        super().__init__(
+            f"{path} cannot be used ({said}). The lake is complete: if this stays so, "
+            "`crust-pipeline warehouse rebuild` makes the file anew from it"
+        )
+
+
+class LostPartitionsError(CrustError):
+    """The lake lacks partitions that the warehouse holds."""
+
+    def __init__(self, lost: Collection[Key]) -> None:
+        """Name their days and the command that makes them anew."""
+        first, last = min(day for _, day in lost), max(day for _, day in lost)
+        super().__init__(
+            f"{len(lost)} partitions of {', '.join(sorted({table for table, _ in lost}))} from "
+            f"{first} to {last} are gone from the lake or cannot be read. Their rows stay in the "
+            f"warehouse. `crust-pipeline rebuild --from {first} --to {last}` makes the files anew; "
+            "it buys nothing."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +98,14 @@ class LoadReport:
         rows: Rows now in them.
         behind: Partitions whose content in the warehouse is not that of the lake.
         reason: Why the warehouse is behind; None if it is not.
+        notes: What else a person must know: what the lake has lost.
     """
 
     loaded: int
     rows: int
     behind: int
     reason: str | None
+    notes: tuple[str, ...] = ()
 
 
 class Warehouse:
@@ -82,6 +115,7 @@ class Warehouse:
         self,
         path: Path,
         *,
+        scratch: Scratch | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -89,10 +123,12 @@ class Warehouse:
 
         Args:
             path: The DuckDB file.
+            scratch: Where files lie that are needed only for a while. Default: beside the file.
             clock: Gives seconds; for tests.
             sleep: Waits for seconds; for tests.
         """
         self.path = path
+        self._scratch = scratch or Scratch(path.with_name("scratch"))
         self._clock = clock
         self._sleep = sleep
 
@@ -106,40 +142,81 @@ class Warehouse:
         try:
             with self._writable(wait_seconds) as connection:
                 return _load_in_little_memory(connection, lake)
-        except (WarehouseBusyError, ReplacedError) as busy:
+        except (WarehouseBusyError, ReplacedError, StorageError, OSError) as error:
+            # The lake is complete, whatever is the matter with this file.
             behind = self.behind(lake)
-            return LoadReport(loaded=0, rows=0, behind=behind, reason=str(busy) if behind else None)
+            reason = str(error) if behind else None
+            return LoadReport(loaded=0, rows=0, behind=behind, reason=reason)
 
     def behind(self, lake: Lake) -> int:
         """Count the partitions whose content in the warehouse is not that of the lake."""
         if not self.path.exists():
             return len(_lake_files(lake))
         try:
-            with open_duckdb() as connection:
-                _attach(connection, self.path, read_only=True)
+            with self._readable() as connection:
                 loaded = _loaded(connection)
                 return len(_stale(_outdated(connection), _state(lake, loaded), loaded))
         except WarehouseBusyError:
             # Another program is writing. What is newer than the file is not in it.
             loaded_at = self.path.stat().st_mtime
             return sum(path.stat().st_mtime > loaded_at for path in _lake_files(lake).values())
+        except (StorageError, OSError):
+            return len(_lake_files(lake))
 
-    def verify(self, lake: Lake) -> list[str]:
-        """Compare the rows of every partition with the lake's; give one sentence per difference.
+    def verify(self, lake: Lake, *, only: Collection[Key] | None = None) -> list[str]:
+        """Compare the rows of partitions with the lake's; give one sentence per difference.
+
+        Args:
+            lake: Where the partitions are.
+            only: The partitions to compare; None: all.
 
         Raises:
             WarehouseBusyError: another program is writing to the file.
+            WarehouseDamagedError: the file cannot be used.
         """
-        with open_duckdb() as connection:
-            _attach(connection, self.path, read_only=True)
-            outdated = _outdated(connection)
+        with self._readable() as connection:
+            outdated, lost = _outdated(connection), _lost(lake, _loaded(connection))
             return [
                 difference
                 for table in TABLES.values()
                 for difference in _compare(
-                    connection, table, lake, is_there=table.name not in outdated
+                    connection,
+                    table,
+                    lake,
+                    is_there=table.name not in outdated,
+                    only=None if only is None else _days(table, only),
+                    lost=_days(table, lost),
                 )
             ]
+
+    def rebuild(self, lake: Lake, *, wait_seconds: float = 60.0) -> tuple[LoadReport, Path | None]:
+        """Make the file anew from the lake, whatever is the matter with it.
+
+        Returns:
+            What was loaded, and where the file now is that was there before.
+
+        Raises:
+            WarehouseBusyError: another load was running for too long.
+            LostPartitionsError: the lake lacks partitions that only this file holds.
+            StorageError: the new file could not be written; the old one is as it was.
+        """
+        with suppress(WarehouseBusyError, StorageError), self._readable() as connection:
+            if lost := _lost(lake, _loaded(connection)):
+                raise LostPartitionsError(lost)
+        new = Warehouse(self.path.with_name(f".{self.path.name}.rebuilding"), scratch=self._scratch)
+        with self._alone(self._clock() + wait_seconds):
+            _remove(new.path)
+            report = new.load(lake)
+            if report.reason:
+                _remove(new.path)
+                raise StorageError(report.reason)
+            sync(new.path)
+            aside = None
+            if self.path.exists():
+                aside = self.path.with_name(f"{self.path.name}.replaced")
+                _move(self.path, aside)
+            _move(new.path, self.path)
+        return report, aside
 
     def compact(self, *, wait_seconds: float = 60.0) -> tuple[int, int]:
         """Write the file anew without the gaps that replaced partitions leave.
@@ -169,17 +246,47 @@ class Warehouse:
         The lock file keeps our own programs in line; DuckDB's own lock keeps everybody else's.
         """
         end = self._clock() + wait_seconds
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
-            self._until(end, lambda: _lock(lock.fileno()))
-            # Rows of a row group stay together, and both cores insert; order among groups is not
-            # worth a third of the time.
-            with open_duckdb(
-                temp_directory=f"{self.path}.tmp", preserve_insertion_order=False
-            ) as connection:
-                self._until(end, lambda: _attach(connection, self.path, read_only=False))
-                connection.execute(f"SET checkpoint_threshold = '{_CHECKPOINT}'; USE warehouse")
-                yield connection
+        # Rows of a row group stay together, and both cores insert; order among groups is not
+        # worth a third of the time.
+        with (
+            self._damage_named(),
+            self._alone(end),
+            self._scratch.spill() as folder,
+            open_duckdb(temp_directory=folder, preserve_insertion_order=False) as connection,
+        ):
+            self._until(end, lambda: _attach(connection, self.path, read_only=False))
+            connection.execute(f"SET checkpoint_threshold = '{_CHECKPOINT}'; USE warehouse")
+            yield connection
+
+    @contextmanager
+    def _readable(self) -> "Generator[DuckDBPyConnection]":
+        """Open the file for reading, beside other readers."""
+        with (
+            self._damage_named(),
+            self._scratch.spill() as folder,
+            open_duckdb(temp_directory=folder) as connection,
+        ):
+            _attach(connection, self.path, read_only=True)
+            yield connection
+
+    @contextmanager
+    def _damage_named(self) -> Generator[None]:
+        """Name the file, and what to do, where DuckDB only says what it could not read."""
+        try:
+            yield
+        except WarehouseDamagedError:
+            raise
+        except StorageError as error:
+            raise WarehouseDamagedError(self.path, str(error)) from error
+
+    @contextmanager
+    def _alone(self, end: float) -> Generator[None]:
+        """Keep other loads away; wait for one that is running until a time."""
+        with full_disk_named(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
+                self._until(end, lambda: _lock(lock.fileno()))
+                yield
 
     def _until(self, end: float, attempt: Callable[[], None]) -> None:
         while True:
@@ -200,20 +307,36 @@ def publish_views(lake: Lake, path: Path) -> None:
     """Write a DuckDB file with a view per table of the lake, and its further views, over `path`.
 
     Readers may keep it open for as long as they like. Days that are written later are in the views.
+
+    Raises:
+        StorageError: a file of the lake cannot be read, or the file cannot be written.
+        DiskFullError: there is no space left for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    import duckdb
+
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    new.unlink(missing_ok=True)
-    with open_duckdb() as connection:
-        _attach(connection, new, read_only=False)
+    try:
+        with full_disk_named(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.unlink(missing_ok=True)
+            _write_views(lake, new)
+            sync(new)
+            new.replace(path)
+    except duckdb.InvalidInputException as error:  # a file of the lake is cut off
+        raise storage_error(error, folder=path.parent) from error
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _write_views(lake: Lake, path: Path) -> None:
+    with lake.open() as connection:
+        _attach(connection, path, read_only=False)
         connection.execute("USE warehouse")
         for table in TABLES.values():
             view = quoted(table.name)
             connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {lake.scan(table.name)}")
             connection.execute(f"COMMENT ON VIEW {view} IS {literal(table.description)}")
         lake.add_views(connection)
-    sync(new)
-    new.replace(path)
 
 
 def _lock(descriptor: int) -> None:
@@ -237,7 +360,28 @@ def _attach(connection: "DuckDBPyConnection", path: Path, *, read_only: bool) ->
                 f"another program has {path.name} open; DuckDB lets one program write, or several "
                 "read. Who stays connected should use lake.duckdb"
             ) from None
-        raise
+        known = storage_error(error, folder=path.parent)
+        if isinstance(known, DiskFullError):
+            raise known from error
+        raise WarehouseDamagedError(path, str(error).splitlines()[0]) from error
+
+
+def _move(path: Path, to: Path) -> None:
+    """Rename a DuckDB file over another one, each with its log of what is not yet in it."""
+    log, old_log = _log(path), _log(to)
+    old_log.unlink(missing_ok=True)
+    path.replace(to)
+    if log.exists():
+        log.replace(old_log)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _log(path).unlink(missing_ok=True)
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal")
 
 
 def _load_in_little_memory(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
@@ -248,7 +392,7 @@ def _load_in_little_memory(connection: "DuckDBPyConnection", lake: Lake) -> Load
         try:
             return _load(connection, lake)
         except (duckdb.Error, ReplacedError):
-            with suppress(duckdb.TransactionException):
+            with suppress(duckdb.Error):  # there is none any more, or the file is lost
                 connection.execute("ROLLBACK")
             raise
 
@@ -270,30 +414,51 @@ def _load(connection: "DuckDBPyConnection", lake: Lake) -> LoadReport:
     # Taken before the files are read: one that is replaced meanwhile is loaded again next time.
     state = _state(lake, loaded)
     outdated = _outdated(connection)
-    stale = _stale(outdated, state, loaded)
+    stale, lost = _stale(outdated, state, loaded), loaded.keys() - state.keys()
     rows = 0
     with unreplaced(lake.path(table, day) for table, day in stale):
         for table in TABLES.values():
             if table.name in outdated:
-                connection.execute(f"DROP TABLE IF EXISTS {quoted(table.name)}")
-                connection.execute(
-                    "; ".join([table.create_statement(), *table.comment_statements()])
+                _make_anew(
+                    connection, table, keeping={day for name, day in lost if name == table.name}
                 )
-            days = sorted(day for name, day in stale if name == table.name)
+            days = sorted(_days(table, stale))
             rows += _replace(connection, table, lake, days) if days else 0
     lake.add_views(connection)
     _note(connection, state, loaded)
     connection.execute("COMMIT")
-    return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None)
+    notes = (str(LostPartitionsError(lost)),) if lost else ()
+    return LoadReport(loaded=len(stale), rows=rows, behind=0, reason=None, notes=notes)
+
+
+def _make_anew(connection: "DuckDBPyConnection", table: Table, *, keeping: set[date]) -> None:
+    """Make a table as the spec has it, without rows but those of days that only it holds."""
+    name, there = quoted(table.name), _columns(connection).get(f"main.{table.name}", [])
+    had = {column for column, _ in there}
+    kept = ", ".join(quoted(column.name) for column in table.columns if column.name in had)
+    if keeping and kept:
+        connection.execute(
+            f"CREATE TEMP TABLE kept AS SELECT {kept} FROM {name} WHERE {_of_days(keeping)}"
+        )
+    connection.execute(f"DROP TABLE IF EXISTS {name}")
+    connection.execute("; ".join([table.create_statement(), *table.comment_statements()]))
+    if keeping and kept:
+        connection.execute(f"INSERT INTO {name} BY NAME FROM temp.kept; DROP TABLE temp.kept")
+
+
+def _of_days(days: Iterable[date]) -> str:
+    listed = ", ".join(f"DATE '{day}'" for day in sorted(days))
+    return f"{PARTITION} IN ({listed})"
+
+
+def _days(table: Table, partitions: Iterable[Key]) -> set[date]:
+    return {day for name, day in partitions if name == table.name}
 
 
 def _replace(connection: "DuckDBPyConnection", table: Table, lake: Lake, days: list[date]) -> int:
     name = quoted(table.name)
-    listed = ", ".join(f"DATE '{day}'" for day in days)
-    connection.execute(f"DELETE FROM {name} WHERE {PARTITION} IN ({listed})")
-    paths = [path for day in days if (path := lake.path(table.name, day)).exists()]
-    if not paths:
-        return 0
+    connection.execute(f"DELETE FROM {name} WHERE {_of_days(days)}")
+    paths = [lake.path(table.name, day) for day in days]
     files = ", ".join(literal(str(path)) for path in paths)
     ((rows,),) = connection.execute(
         f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true, "
@@ -302,7 +467,7 @@ def _replace(connection: "DuckDBPyConnection", table: Table, lake: Lake, days: l
     return rows
 
 
-def _lake_files(lake: Lake) -> dict[tuple[str, date], Path]:
+def _lake_files(lake: Lake) -> dict[Key, Path]:
     return {(table, day): lake.path(table, day) for table in TABLES for day in lake.days(table)}
 
 
@@ -313,17 +478,25 @@ def _state(lake: Lake, loaded: _Loaded) -> _Loaded:
         now, known = stamp(path), loaded.get((table, day))
         if known and known[1] == now:
             state[table, day] = known
-        elif now and (partition := lake.partition(table, day)):
-            state[table, day] = (partition.content_hash, now)
+        elif now:
+            # One that cannot be read counts as gone: it must not keep the others out.
+            with suppress(pa.ArrowInvalid, OSError):
+                if partition := lake.partition(table, day):
+                    state[table, day] = (partition.content_hash, now)
     return state
 
 
-def _stale(outdated: set[str], state: _Loaded, loaded: _Loaded) -> set[tuple[str, date]]:
-    """Return the partitions whose content is not that of the lake, or no longer in the lake."""
+def _lost(lake: Lake, loaded: _Loaded) -> set[Key]:
+    """Return the partitions that are loaded and that the lake cannot give any more."""
+    return loaded.keys() - _state(lake, loaded).keys()
+
+
+def _stale(outdated: set[str], state: _Loaded, loaded: _Loaded) -> set[Key]:
+    """Return the partitions of the lake whose content is not that of the warehouse."""
     return {
         key
-        for key in state.keys() | loaded.keys()
-        if key[0] in outdated or state.get(key, (None, None))[0] != loaded.get(key, (None, None))[0]
+        for key in state
+        if key[0] in outdated or state[key][0] != loaded.get(key, (None, None))[0]
     }
 
 
@@ -337,19 +510,19 @@ def _loaded(connection: "DuckDBPyConnection") -> _Loaded:
 
 
 def _note(connection: "DuckDBPyConnection", state: _Loaded, loaded: _Loaded) -> None:
-    changed = [key for key in state.keys() | loaded.keys() if state.get(key) != loaded.get(key)]
+    changed = [key for key in state if state[key] != loaded.get(key)]
     if not changed:
         return
     rows = [
-        {"table_name": name, PARTITION: day, "content_hash": new[0], "stamp": new[1]}
+        {"table_name": name, PARTITION: day, "content_hash": content_hash, "stamp": stamp}
         for name, day in changed
-        for new in [state.get((name, day), (None, None))]
+        for content_hash, stamp in [state[name, day]]
     ]
     connection.register("noted", pa.Table.from_pylist(rows, schema=_NOTED))
     connection.execute(
         f"DELETE FROM bookkeeping.loaded USING noted WHERE loaded.table_name = noted.table_name "
         f"AND loaded.{PARTITION} = noted.{PARTITION}; "
-        "INSERT INTO bookkeeping.loaded SELECT * FROM noted WHERE content_hash IS NOT NULL"
+        "INSERT INTO bookkeeping.loaded SELECT * FROM noted"
     )
     connection.unregister("noted")
 
@@ -380,11 +553,19 @@ def _outdated(connection: "DuckDBPyConnection") -> set[str]:
 
 
 def _compare(
-    connection: "DuckDBPyConnection", table: Table, lake: Lake, *, is_there: bool
+    connection: "DuckDBPyConnection",
+    table: Table,
+    lake: Lake,
+    *,
+    is_there: bool,
+    only: set[date] | None,
+    lost: set[date],
 ) -> Iterator[str]:
-    sides = [lake.scan(table.name)]
+    in_lake = {day for day in lake.days(table.name) if only is None or day in only} - lost
+    sides = [lake.scan(table.name, days=in_lake)]
     if is_there:
-        sides.append(f"warehouse.{quoted(table.name)}")
+        which = "true" if only is None else _of_days(only) if only else "false"
+        sides.append(f"(FROM warehouse.{quoted(table.name)} WHERE {which})")
     digests = [
         f"SELECT {PARTITION}, {_digest_columns(table)} FROM {side} GROUP BY ALL" for side in sides
     ]
@@ -394,7 +575,9 @@ def _compare(
     lakes, ours, *_ = [{day: (rows, total) for day, rows, total in side} for side in [*found, []]]
     for day in sorted(lakes.keys() | ours.keys()):
         there, here = lakes.get(day, (0, "")), ours.get(day, (0, ""))
-        if there != here:
+        if day in lost:
+            yield f"{table.name} {day}: {here[0]} rows in the warehouse, and no file in the lake"
+        elif there != here:
             yield f"{table.name} {day}: {here[0]} rows in the warehouse, {there[0]} in the lake" + (
                 ", with other content" if here[0] == there[0] else ""
             )
