@@ -322,9 +322,10 @@ def _better(account: Account, due: DueLanding, old: _Look, new: _Look) -> _Look:
     """Keep the better of a file that was refused and the one that came after it."""
     if old.file is None or new.file is None:
         return new
-    if old.said > new.said or old.file.sha256 == new.file.sha256:
-        old = replace(old, lines_expected=new.lines_expected)
-        better, worse = old, new.file
+    if old.said <= new.said and old.file.sha256 != new.file.sha256:
+        better, worse = new, old
+    else:
+        better, worse = replace(old, lines_expected=new.lines_expected), new
         ledger_land.keep(
             account.ledger,
             due.submission_id,
@@ -332,10 +333,8 @@ def _better(account: Account, due: DueLanding, old: _Look, new: _Look) -> _Look:
             result_count=new.lines_expected,
             now=account.now(),
         )
-    else:
-        better, worse = new, old.file
-    if worse.source_file != (better.file and better.file.source_file):
-        (account.raw / worse.source_file).unlink(missing_ok=True)
+    if better.file and worse.file and worse.file.source_file != better.file.source_file:
+        (account.raw / worse.file.source_file).unlink(missing_ok=True)
     return better
 
 
