@@ -77,7 +77,7 @@ def inbox(*, host: str, port: int) -> int:
     from crust_pipeline.inbox.store import Store
 
     ledger = open_installation().ledger
-    _ = ledger.account  # rather no inbox than one that can keep nothing
+    _ = ledger.engine  # rather no inbox than one that can keep nothing
     serve(Store(ledger), host=host, port=port)
     return DONE
 

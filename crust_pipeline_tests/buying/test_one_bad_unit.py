@@ -342,7 +342,7 @@ class Broken(Ledger):
     """An account whose ledger refuses everything."""
 
     @property
-    def account(self) -> Any:
+    def engine(self) -> Any:
         raise LedgerError("The ledger's database refused")
 
 

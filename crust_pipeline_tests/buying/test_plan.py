@@ -160,7 +160,7 @@ def test_rows_over_budget_are_bought_by_a_later_plan(world: World) -> None:
 
 
 def test_two_plans_at_the_same_time_share_their_keys_and_their_credits(world: World) -> None:
-    world.ledger.account  # noqa: B018 - opened once, as by one process
+    world.ledger.engine  # noqa: B018 - opened once, as by one process
     together = threading.Barrier(2)
 
     def make(day: date, first: int) -> None:

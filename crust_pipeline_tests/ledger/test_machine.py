@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
         """The ledger as a process that starts finds it; without waiting for the disk."""
         ledger = Ledger(self.url, account="test")
         if not POSTGRES:
-            event.listen(ledger.account, "checkout", _do_not_wait_for_the_disk)
+            event.listen(ledger.engine, "checkout", _do_not_wait_for_the_disk)
         return ledger
 
     def teardown(self) -> None:
