@@ -101,6 +101,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_whole(path: Path, sha256: str | None) -> bool:
+    """Return whether a file is on our disk as it was when this was its SHA-256."""
+    try:
+        return sha256_of(path) == sha256
+    except FileNotFoundError:
+        return False
+
+
 def _breaks_off_in_a_line(part: Path) -> bool:
     """Return whether the next part's first line would be taken for the rest of this one's last."""
     end = b"\n"

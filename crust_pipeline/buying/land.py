@@ -26,6 +26,7 @@ from crust_pipeline.buying.fetch import (
     fetch_file,
     file_name,
     has_file,
+    is_whole,
     next_name,
     sha256_of,
 )
@@ -166,7 +167,8 @@ def _taken(account: Account, due: DueLanding) -> bool:
 
 
 def _land(account: Account, due: DueLanding, done: Landed) -> None:
-    on_disk = due.kept if due.kept and _is_whole(account, due.kept) else None
+    kept = due.kept
+    on_disk = kept if kept and is_whole(account.raw / kept.source_file, kept.sha256) else None
     try:
         look = _file(account, due, on_disk)
     except (errors.LinkDead, errors.NotFound) as error:
@@ -284,14 +286,6 @@ def _file(account: Account, due: DueLanding, on_disk: KeptFile | None) -> _Look:
             f"{new.problem}. It is fetched again", sha256=new.file and new.file.sha256
         )
     return new
-
-
-def _is_whole(account: Account, kept: KeptFile) -> bool:
-    """Return whether a file that was kept is still on our disk as it was."""
-    try:
-        return sha256_of(account.raw / kept.source_file) == kept.sha256
-    except FileNotFoundError:
-        return False
 
 
 def _fetched(account: Account, due: DueLanding) -> _Look:

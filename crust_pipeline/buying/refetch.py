@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from crust_pipeline.buying.account import Account
-from crust_pipeline.buying.fetch import fetch_file, file_name, has_file, sha256_of
+from crust_pipeline.buying.fetch import fetch_file, file_name, has_file, is_whole
 from crust_pipeline.buying.land import Landed, land_now, landing_record, problem_of, settle_file
 from crust_pipeline.errors import CrustError
 from crust_pipeline.ledger import land as ledger_land
@@ -100,7 +100,8 @@ def _judged(
     lines_expected: int | None,
 ) -> Refetched:
     """Compare a file with what is known, and keep and settle it if it is better."""
-    damaged = not _is_whole(account, before)
+    first = before.source_file
+    damaged = first is not None and not is_whole(account.raw / first, before.sha256)
     if file.sha256 == before.sha256 and not damaged:
         return Refetched(RefetchOutcome.NO_BETTER, "the vendor gives the same file")
     read = read_answers(unjudged, account.product(before.product).line)
@@ -134,16 +135,6 @@ def _judged(
         f"{len(before.answered)}. It lies beside that one"
         + (", which is gone from our disk or damaged" if damaged else ""),
     )
-
-
-def _is_whole(account: Account, before: LandedBatch) -> bool:
-    """Return whether the file that was settled first is on our disk as it was, if there was one."""
-    if before.source_file is None:
-        return True
-    try:
-        return sha256_of(account.raw / before.source_file) == before.sha256
-    except FileNotFoundError:
-        return False
 
 
 def _kept_beside(account: Account, unjudged: Path, file: KeptFile) -> str:

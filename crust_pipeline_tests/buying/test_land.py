@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crust_pipeline.ledger import land as ledger_land
+from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.vendors.crustdata.client import CrustdataClient
@@ -446,3 +447,30 @@ def test_what_was_bought_is_filed_under_the_day_that_asked(world: World) -> None
     usage = spending.credit_usage(world.ledger, "enrich", [MONDAY])
     assert [(item.identifiers, item.delivered) for item in usage] == [(3, 3)]
     assert usage[0].credits_computed == world.batches()[0]["credits_computed"]
+
+
+def test_a_batch_that_waits_for_a_good_file_for_long_does_not_hold_up_its_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = completed(world, *people(3))
+    job = world.batch(waiting)["batch_id"]
+    download = CrustdataClient.download
+
+    def a_page(client: CrustdataClient, url: str, to: Path, **how: bool) -> Downloaded:
+        arrived = download(client, url, to, **how)
+        if job not in url:
+            return arrived
+        to.write_bytes(b"<html>")
+        return Downloaded(bytes=6, sha256=hashlib.sha256(b"<html>").hexdigest())
+
+    monkeypatch.setattr(CrustdataClient, "download", a_page)
+    (other,) = world.plan(*people(6)).batches
+    world.submit()
+    world.poll()
+    world.land()
+    assert world.state(other.submission_id) is BatchState.LANDED
+    assert ledger_load.due_days(world.ledger, ["enrich"]) == []
+    hourly(world, days=1)
+    assert world.state(waiting) is BatchState.COMPLETED
+    (day,) = ledger_load.due_days(world.ledger, ["enrich"])
+    assert day.partition_date == MONDAY

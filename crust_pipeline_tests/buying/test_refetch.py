@@ -214,3 +214,11 @@ def test_a_file_that_is_damaged_on_our_disk_is_replaced_by_the_same_file(
     assert batch["credits_computed"] == before["credits_computed"]
     assert ledger_load.due_days(world.ledger, ["enrich"])
     assert first.exists() == (damage == "cut")
+
+
+def test_a_newer_purchase_stays_the_one_in_the_tables(world: World) -> None:
+    first = landed_short(world, 0, 1)
+    second = world.buy(*people(10), refresh=True)
+    assert refetch(world.account, first).outcome is RefetchOutcome.BETTER
+    used = ledger_load.found_lines(world.ledger, "enrich", [MONDAY]).source_file
+    assert set(used) == {world.batch(second)["source_file"]}
