@@ -20,7 +20,7 @@ from pathlib import Path
 
 from crust_pipeline.buying.account import Account, owner_is_gone
 from crust_pipeline.buying.settle import settle
-from crust_pipeline.errors import CrustError, Failures, full_disk_named, one_pass
+from crust_pipeline.errors import CrustError, DiskFullError, Failures, full_disk_named, one_pass
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.land import (
@@ -120,6 +120,8 @@ def _land(account: Account, due: DueLanding, done: Landed) -> None:
             _try_later(account, due, done, str(error), dead_link=True)
     except FileCheckError as error:
         _try_later(account, due, done, str(error), sha256=error.sha256)
+    except DiskFullError:
+        raise  # waiting makes no room: the pass says so at its end
     except (errors.VendorError, OSError) as error:
         _try_later(account, due, done, str(error))
     else:
