@@ -226,6 +226,7 @@ def test_a_full_disk_under_raw_names_the_folder_in_status_and_the_file_lands_lat
     monkeypatch.setattr("crust_pipeline.buying.land._download", full)
     done = crust("run", *FIRST, *ENRICH, settings=settings)
     assert done.code == 1
+    assert told(done).count("No space is left in") == 1
     (failed,) = crust("status", "--json", settings=settings).json["troubled"]
     assert failed["error"].startswith(f"No space is left in {settings['CRUST_DATA_DIR']}/raw: ")
     monkeypatch.undo()

@@ -31,7 +31,7 @@ from crust_pipeline.buying.fetch import (
     sha256_of,
 )
 from crust_pipeline.buying.settle import about, settle
-from crust_pipeline.errors import CrustError, Failures, full_disk_named, one_pass
+from crust_pipeline.errors import CrustError, DiskFullError, Failures, full_disk_named, one_pass
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.land import (
@@ -184,6 +184,8 @@ def _land(account: Account, due: DueLanding, done: Landed) -> None:
         sha256 = error.sha256 if isinstance(error, FileCheckError) else None
         most = MOST_WAIT_SECONDS_FOR_BETTER_FILE
         _try_later(account, due, done, str(error), sha256=sha256, most_seconds=most)
+    except DiskFullError:
+        raise  # waiting makes no room: the pass says so at its end
     except (errors.VendorError, OSError) as error:
         _try_later(account, due, done, str(error))
     else:
