@@ -67,7 +67,7 @@ def break_submit(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 def break_reading(monkeypatch: pytest.MonkeyPatch, submission_id: str) -> None:
     """The file of one batch cannot be read."""
-    broken = failing(read_answers, when=lambda path, _: path.name.startswith(submission_id))
+    broken = failing(read_answers, when=lambda path, *_, **__: path.name.startswith(submission_id))
     monkeypatch.setattr("crust_pipeline.buying.land.read_answers", broken)
 
 

@@ -48,14 +48,14 @@ def test_a_lost_warehouse_comes_back_from_the_lake(settings: dict[str, str], dat
 def test_input_rows_that_cannot_be_read_again_are_told_and_the_rest_comes_back(
     settings: dict[str, str], data: Path
 ) -> None:
+    before = contents(data / "warehouse.duckdb")
     shutil.rmtree(data / "lake")
     Path(settings["CRUST_UPSTREAM"]).unlink()
     done = crust("rebuild", settings=settings)
     assert done.code == 1
     assert "input rows of 3 days are gone" in done.err
     assert "materialise it" in done.err
-    after = contents(data / "warehouse.duckdb")
-    assert after["outcomes"] > after["people"] > after["profile_urls"] == 0
+    assert contents(data / "warehouse.duckdb") == before  # a lost file takes no rows with it
 
 
 def test_with_nothing_planned_there_is_nothing_to_rebuild(settings: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crust_pipeline.app import days
+from crust_pipeline.ledger import queries
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
@@ -198,6 +199,39 @@ def test_a_reader_leaves_the_warehouse_behind_but_the_run_succeeds(
     assert latest(installation, "warehouse")["crust/partitions_behind"] > 0
     assert installation.materialize("warehouse").success
     assert latest(installation, "warehouse")["crust/partitions_behind"] == 0
+
+
+def test_a_damaged_warehouse_is_left_behind_but_the_run_succeeds(
+    installation: SandboxedInstallation, tmp_path: Path
+) -> None:
+    assert installation.materialize("warehouse").success
+    (tmp_path / "data" / "warehouse.duckdb").write_bytes(b"no database " * 1000)
+    installation.buy(DAYS)
+    installation.settle()
+    assert latest(installation, "warehouse")["crust/partitions_behind"] > 0
+    installation.pipeline.warehouse.rebuild(installation.pipeline.lake)
+    assert installation.materialize("warehouse").success
+    assert latest(installation, "warehouse")["crust/partitions_behind"] == 0
+
+
+def test_a_day_whose_raw_file_is_altered_fails_by_itself_and_keeps_its_tables(
+    installation: SandboxedInstallation,
+) -> None:
+    for some in (DAYS[:1], DAYS[1:]):
+        installation.buy(some)
+        installation.settle()
+    (batch,) = queries.batches(installation.pipeline.ledger, first_partitions=DAYS[:1])
+    raw = installation.pipeline.settings.raw / batch["source_file"]
+    raw.chmod(0o600)
+    raw.write_bytes(raw.read_bytes()[:100])
+    installation.pipeline.lake.path("people", DAYS[1]).unlink()
+
+    result = installation.run("load_enrich", tags=range_tags(DAYS))
+
+    assert not result.success
+    assert f"raw file {batch['source_file']} of batch {batch['submission_id']}" in reason_of(result)
+    parts = [installation.pipeline.lake.partition("people", day) for day in DAYS]
+    assert [part.rows if part else None for part in parts] == [6, 2, 1]
 
 
 def latest(installation: SandboxedInstallation, asset: str) -> dict[str, Any]:
