@@ -318,10 +318,15 @@ def _better(account: Account, due: DueLanding, old: _Look, new: _Look) -> _Look:
     """Keep the better of a file that was refused and the one that came after it."""
     if old.file is None or new.file is None:
         return new
-    if old.said <= new.said and old.file.sha256 != new.file.sha256:
-        better, worse = new, old
+    is_same = old.file.sha256 == new.file.sha256
+    if old.said <= new.said and not is_same:
+        better, worse, files = new, old, (new.file, old.file)
     else:
-        better, worse = replace(old, lines_expected=new.lines_expected), new
+        better, worse, files = (
+            replace(old, lines_expected=new.lines_expected),
+            new,
+            (old.file, new.file),
+        )
         ledger_land.keep(
             account.ledger,
             due.submission_id,
@@ -329,8 +334,10 @@ def _better(account: Account, due: DueLanding, old: _Look, new: _Look) -> _Look:
             result_count=new.lines_expected,
             now=account.now(),
         )
-    if better.file and worse.file and worse.file.source_file != better.file.source_file:
-        (account.raw / worse.file.source_file).unlink(missing_ok=True)
+    # A file that says something of people who were asked for stays, though the better one is used.
+    kept, other = (file.source_file for file in files)
+    if kept != other and (is_same or not worse.said):
+        (account.raw / other).unlink(missing_ok=True)
     return better
 
 
