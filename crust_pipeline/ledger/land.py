@@ -129,7 +129,7 @@ def completed_landing(ledger: Ledger, submission_id: str) -> DueLanding | None:
     query = _completed(ledger).where(submissions.c.submission_id == submission_id)
     with ledger.read() as con:
         found = con.execute(query).one_or_none()
-        return found and _due(found)
+        return None if found is None else _due(found)
 
 
 def _completed(ledger: Ledger) -> sa.Select[Any]:
