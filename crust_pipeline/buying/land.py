@@ -271,23 +271,24 @@ def _file(account: Account, due: DueLanding, on_disk: KeptFile | None) -> _Look:
         VendorError: there is no file on our disk to go on with, and none can be fetched now.
     """
     old = on_disk and _looked_into(account, due, on_disk, due.result_count)
+    same_again = False
     if old and old.file and old.file.sha256 != due.refused_sha256:
-        new = old  # kept, and not judged yet
+        look = old  # kept, and not judged yet
     else:
         try:
-            new = _fetched(account, due)
+            look = _fetched(account, due)
         except (errors.VendorError, OSError):
-            if old is None or _may_get_better(account, due, old):
+            if old is None or _may_get_better(account, due, old, same_again=False):
                 raise
             return old  # better than none
         if old:
-            new = _better(account, due, old, new)
-    same_again = new.file is not None and new.file.sha256 == due.refused_sha256
-    if _may_get_better(account, due, new, same_again=same_again):
+            same_again = look.file is not None and look.file.sha256 == due.refused_sha256
+            look = _better(account, due, old, look)
+    if _may_get_better(account, due, look, same_again=same_again):
         raise FileCheckError(
-            f"{new.problem}. It is fetched again", sha256=new.file and new.file.sha256
+            f"{look.problem}. It is fetched again", sha256=look.file and look.file.sha256
         )
-    return new
+    return look
 
 
 def _fetched(account: Account, due: DueLanding) -> _Look:
@@ -316,28 +317,21 @@ def _kept(account: Account, due: DueLanding, job: Job) -> KeptFile:
 
 def _better(account: Account, due: DueLanding, old: _Look, new: _Look) -> _Look:
     """Keep the better of a file that was refused and the one that came after it."""
-    if old.file is None or new.file is None:
-        return new
-    is_same = old.file.sha256 == new.file.sha256
-    if old.said <= new.said and not is_same:
-        better, worse, files = new, old, (new.file, old.file)
-    else:
-        better, worse, files = (
-            replace(old, lines_expected=new.lines_expected),
-            new,
-            (old.file, new.file),
-        )
+    first, second = old.file, new.file
+    if first is None or second is None:
+        return old if old.said else new
+    is_same = first.sha256 == second.sha256
+    if old.said > new.said or is_same:
+        expected = new.lines_expected
         ledger_land.keep(
-            account.ledger,
-            due.submission_id,
-            old.file,
-            result_count=new.lines_expected,
-            now=account.now(),
+            account.ledger, due.submission_id, first, result_count=expected, now=account.now()
         )
+        better, worse, unused = replace(old, lines_expected=expected), new, second
+    else:
+        better, worse, unused = new, old, first
     # A file that says something of people who were asked for stays, though the better one is used.
-    kept, other = (file.source_file for file in files)
-    if kept != other and (is_same or not worse.said):
-        (account.raw / other).unlink(missing_ok=True)
+    if first.source_file != second.source_file and (is_same or not worse.said):
+        (account.raw / unused.source_file).unlink(missing_ok=True)
     return better
 
 
@@ -382,9 +376,7 @@ def problem_of(read: FileAnswers, lines_expected: int | None) -> str | None:
     return None
 
 
-def _may_get_better(
-    account: Account, due: DueLanding, look: _Look, *, same_again: bool = True
-) -> bool:
+def _may_get_better(account: Account, due: DueLanding, look: _Look, *, same_again: bool) -> bool:
     """Return whether a file is not to be taken yet, because a better one may come."""
     now, tries = account.now(), due.tries + 1
     match look.wrong:

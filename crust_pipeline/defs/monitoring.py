@@ -64,8 +64,10 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
         )
     for batch in done.landed.expired:
         context.log.error(
-            "The link of batch %s died before its file was kept. What it cost is lost; buying it "
-            "again is your decision: materialise its days with refresh.",
+            "The link of batch %s died before its file was kept. `crust-pipeline refetch %s` asks "
+            "for a new one. Without it what it cost is lost, and buying it again is your decision: "
+            "materialise its days with refresh.",
+            batch,
             batch,
         )
     with failures_as_dagster():

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from crust_pipeline.errors import CrustError
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.masking import masked
 from crust_pipeline.vendors.parsing import Json, http_date, number
@@ -54,7 +55,7 @@ _NEVER_SENT: Final = (
 )
 
 
-class UnreadableBodyError(ValueError):
+class UnreadableBodyError(CrustError):
     """A response has a body that is too large, takes too long, or cannot be inflated."""
 
 

@@ -255,6 +255,18 @@ def test_a_short_file_is_not_given_up_for_a_worse_one(
     assert len(files(world)) == 1
 
 
+def test_a_page_after_lines_that_cannot_be_read_does_not_confirm_them(world: World) -> None:
+    world.sandbox.fail("malformed_lines", value=1)
+    submission_id = completed(world)
+    world.land()
+    world.sandbox.fail("wrong_download")
+    land_again_and_again(world, 1)
+    assert world.state(submission_id) is BatchState.COMPLETED
+    land_again_and_again(world, 2)
+    assert world.state(submission_id) is BatchState.LANDED
+    assert Counter(world.outcomes()) == {"matched": 9, "failed": 1}
+
+
 def test_a_refused_file_still_needs_its_link(world: World) -> None:
     completed(world)
     world.sandbox.fail("wrong_download", times=None)
