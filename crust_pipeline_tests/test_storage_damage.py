@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from crust_pipeline.app import days
+from crust_pipeline.app.days import InputRowsGoneError, plan_days
 from crust_pipeline.app.installation import Installation
 from crust_pipeline.ledger import queries, store
 from crust_pipeline.settings import Settings
@@ -178,8 +180,6 @@ def test_refresh_with_a_lost_file_keeps_its_rows_and_says_what_restores_it(
 def test_days_whose_input_rows_are_lost_are_not_planned_as_if_they_had_none(
     settings: dict[str, str], data: Path
 ) -> None:
-    from crust_pipeline.app.days import InputRowsGoneError, plan_days
-
     installation = Installation(settings=Settings.from_env(settings))
     installation.lake.path("profile_urls", DAYS[0]).unlink()
     before = queries.outcome_counts(installation.ledger, "enrich", DAYS)
@@ -192,12 +192,10 @@ def test_days_whose_input_rows_are_lost_are_not_planned_as_if_they_had_none(
 def test_lost_answers_are_restored_before_it_is_decided_who_is_left_over(
     settings: dict[str, str], data: Path
 ) -> None:
-    from crust_pipeline.app.days import _days_to_load
-
     installation = Installation(settings=Settings.from_env(settings))
-    assert _days_to_load(installation, "enrich", DAYS) == []
+    assert days._days_to_load(installation, "enrich", DAYS) == []
     installation.lake.path("skills", DAYS[1]).unlink()
-    assert _days_to_load(installation, "enrich", DAYS) == [DAYS[1]]
+    assert days._days_to_load(installation, "enrich", DAYS) == [DAYS[1]]
     installation.ledger.close()
 
 

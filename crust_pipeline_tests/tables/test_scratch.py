@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from crust_pipeline.errors import DiskFullError
 from crust_pipeline.tables.flatten import flattening
+from crust_pipeline.tables.flatten.files import ReadFile
 from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline.tables.store.scratch import Scratch
 from crust_pipeline_tests.tables.landing import enriched, flattened, landed, url
@@ -68,19 +70,17 @@ def test_flattening_spools_beside_the_lake_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spools: list[Path] = []
-    monkeypatch.setattr(flattening, "read_lines", _noting(flattening.read_lines, spools))
+    read_lines = flattening.read_lines
+
+    def noting(read: ReadFile) -> pa.Table:
+        spools.append(read.spool)
+        return read_lines(read)
+
+    monkeypatch.setattr(flattening, "read_lines", noting)
     flattened(tmp_path, landed(tmp_path, [enriched("a")], asked=[url("a")]))
     (spool,) = spools
     assert spool.parent.parent == tmp_path / "scratch"
     assert Scratch(tmp_path / "scratch").usage().folders == 0
-
-
-def _noting(read_lines, spools):  # noqa: ANN001, ANN202 - one line about a callable
-    def noting(read):  # noqa: ANN001, ANN202
-        spools.append(read.spool)
-        return read_lines(read)
-
-    return noting
 
 
 def test_a_full_disk_is_told_with_its_folder(scratch: Scratch) -> None:
