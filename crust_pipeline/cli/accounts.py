@@ -17,6 +17,7 @@ from crust_pipeline.cli.common import (
 )
 from crust_pipeline.errors import Failures
 from crust_pipeline.settings import Settings
+from crust_pipeline.cli.interrupted import tells_what_is_open
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -286,6 +287,7 @@ def _total_in_words(total: "Spending") -> str:
     "--resubmit", metavar="BATCH", help="Buy it again, though it may be paid for already."
 )
 @readable_errors
+@tells_what_is_open
 def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: str | None) -> int:
     """Look for the jobs of submits whose fate is unknown, or decide about one."""
     from crust_pipeline.buying import recover as reconciling

@@ -26,6 +26,7 @@ from crust_pipeline.cli.common import (
     to_option,
     yes_option,
 )
+from crust_pipeline.cli.interrupted import tells_what_is_open
 
 if TYPE_CHECKING:
     from crust_pipeline.app.run_loop import RunReport
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @yes_option
 @json_option
 @readable_errors
+@tells_what_is_open
 def run(
     *,
     start: date,

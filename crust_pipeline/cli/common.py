@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crust_pipeline.app.installation import Installation
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
 P = ParamSpec("P")
 
 
@@ -45,9 +46,9 @@ def readable_errors(command: Callable[P, int | None]) -> Callable[P, None]:
         except SettingsError as error:
             complain(str(error))
             code = WRONG_USAGE
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # at a question click makes an Abort of it
             complain("Interrupted. Nothing is lost: run the same command again to go on.")
-            code = FAILED
+            code = INTERRUPTED
         except BrokenPipeError:
             # The reader of our output has seen enough; Python would complain at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

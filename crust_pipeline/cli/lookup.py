@@ -17,6 +17,7 @@ from crust_pipeline.cli.common import (
     yes_option,
 )
 from crust_pipeline.ledger.outcomes import Outcome
+from crust_pipeline.cli.interrupted import tells_what_is_open
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @yes_option
 @json_option
 @readable_errors
+@tells_what_is_open
 def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
     """Show how to reach people, by profile URL or business e-mail, at once.
 

@@ -14,7 +14,7 @@ def main(*, verbose: bool) -> None:
     """Buys people data through vendors' batch APIs, never twice, and lands it as tables.
 
     Settings come from the environment and a .env file; docs/settings.md lists them.
-    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
     """
     if verbose:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")

@@ -258,8 +258,10 @@ def _postgres_engine(url: URL) -> sa.Engine:
 
 def _explain(context: ExceptionContext) -> None:
     """Tell what the database refuses without the statement, which may hold people's identifiers."""
-    # Postgres adds the values that it refuses; its first line alone names nobody.
     refused = context.original_exception
+    if not isinstance(refused, Exception):
+        return  # Ctrl-C, or the end of the program, which just came while a statement ran
+    # Postgres adds the values that it refuses; its first line alone names nobody.
     said = getattr(getattr(refused, "diag", None), "message_primary", None) or refused
     if _lacks_something(refused):
         raise RefusedError(

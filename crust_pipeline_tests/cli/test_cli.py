@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from crust_pipeline.cli import common
 from crust_pipeline.cli.main import main
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
@@ -211,13 +212,24 @@ def test_ctrl_c_stops_a_run_that_goes_on_when_run_again(
     assert "slots 1 of 5" in run.stderr.readline()
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
-    assert run.returncode == 1
-    assert (
-        err.strip() == "Error: Interrupted. Nothing is lost: run the same command again to go on."
+    assert run.returncode == 130
+    assert err.strip() == (
+        "Error: Interrupted. Batches: 1 at the vendor. Nothing is lost: `crust-pipeline run` goes "
+        "on with them and buys nothing twice."
     )
     sandbox.clock.advance(3600)
     assert crust("run", *ENRICH, settings=settings).code == 0
     assert set(sandbox.state.times_submitted().values()) == {1}
+
+
+def test_ctrl_c_at_the_question_whether_to_spend_sends_nothing(
+    settings: dict[str, str], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(common, "is_asked", lambda: True)
+    done = crust("lookup", "linkedin.com/in/person-1", settings=settings)  # no answer is typed
+    assert done.code == 130
+    assert "Error: Interrupted. Nothing is lost" in done.err
+    assert not sandbox.state.times_submitted()
 
 
 def test_a_reader_that_goes_away_is_no_traceback(settings: dict[str, str]) -> None:

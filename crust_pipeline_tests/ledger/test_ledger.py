@@ -260,3 +260,19 @@ def test_one_vendor_job_belongs_to_one_batch(ledger: Ledger) -> None:
         tx.update(first, batch_id="job-1")
     with pytest.raises(LedgerError, match="refused"), ledger.write() as tx:
         tx.update(second, batch_id="job-1")
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_ctrl_c_in_the_middle_of_a_statement_stays_what_it_is(
+    ledger: Ledger, ends: type[BaseException]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise ends
+
+    submission_id = add(ledger)
+    sa.event.listen(ledger.engine, "do_execute", interrupted)
+    with pytest.raises(ends), ledger.write() as tx:
+        tx.update(submission_id, error="never written")
+    sa.event.remove(ledger.engine, "do_execute", interrupted)
+    with ledger.write() as tx:
+        assert tx.submission(submission_id).error is None
