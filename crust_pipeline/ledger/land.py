@@ -12,6 +12,7 @@ from crust_pipeline.ledger.schema import claims, identifiers, rows, submissions
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.submit import end_pause
+from crust_pipeline.ledger.waits import due_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state == BatchState.COMPLETED,
-                submissions.c.not_before <= now,
+                due_at(submissions.c.not_before, now=now) <= now,
             )
             .order_by(submissions.c.completed_at)
         )
