@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from crust_pipeline.buying.bill import Bill
     from crust_pipeline.buying.forecast import DaysDone
+    from crust_pipeline.buying.waiting import Wait
     from crust_pipeline.ledger.load import FailedDay
     from crust_pipeline.ledger.poll import UnknownSubmit
     from crust_pipeline.ledger.queries import Incomplete, Summary, Troubled
@@ -89,6 +90,7 @@ class _Look:
     incomplete: "list[Incomplete]"
     queued: "list[Queued]"
     ends: "list[DaysDone]"
+    waits: "list[Wait]"
 
     def as_json(self) -> dict[str, Any]:
         """As scripts read it."""
@@ -118,10 +120,12 @@ class _Look:
                 for batch in self.queued
             ],
             "days_done": [asdict(days) for days in self.ends],
+            "waits": [asdict(wait) for wait in self.waits],
         }
 
     def show(self, console: "Console") -> None:
         """Print it for people."""
+        from crust_pipeline.buying.waiting import in_words
         from crust_pipeline.cli.display import counts_in_words
 
         summary = self.summary
@@ -141,6 +145,8 @@ class _Look:
             done = f"{days.at:%Y-%m-%d %H:%M} UTC" if days.at else ""
             at = f"jobs done about {done}" if done else "no telling when yet"
             console.print(f"Queue: {days.operation} {days.start} to {days.end}: {at}")
+        for line in in_words(self.waits):
+            console.print(line)
         for batch in self.troubled:
             console.print(
                 f"Failed: batch {batch.submission_id} ({batch.operation}, {batch.state}): "
@@ -175,13 +181,14 @@ def _what_now(submit: "UnknownSubmit") -> str:
 def _look(settings: Settings, account: str, slots: int) -> _Look:
     from crust_pipeline.buying.forecast import day_ends, in_ranges
     from crust_pipeline.buying.land import LINK_LIVES
+    from crust_pipeline.buying.waiting import waits
     from crust_pipeline.ledger import poll as ledger_poll
     from crust_pipeline.ledger import queries
-    from crust_pipeline.ledger.queue import queue
+    from crust_pipeline.ledger.queue import open_batches, queue
     from crust_pipeline.ledger.store import Ledger
 
     ledger, now = Ledger(settings.ledger_url, account=account), datetime.now(UTC)
-    queued = queue(ledger)
+    queued, summary = queue(ledger), queries.summary(ledger, now=now)
     ends = day_ends(
         queued,
         finished_seconds=cache(partial(ledger_poll.finished_seconds, ledger)),
@@ -191,12 +198,13 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
     return _Look(
         account=account,
         slots=slots,
-        summary=queries.summary(ledger, now=now),
+        summary=summary,
         unknown=ledger_poll.unknown_submits(ledger),
         troubled=queries.troubled(ledger),
         incomplete=queries.incomplete(ledger, completed_after=now - LINK_LIVES),
         queued=queued,
         ends=list(in_ranges(ends)),
+        waits=waits(open_batches(ledger, now=now), summary, slots=slots, now=now),
     )
 
 

@@ -12,6 +12,7 @@ from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, subm
 from crust_pipeline.ledger.states import AT_VENDOR, IN_PROGRESS, BatchState
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.submit import Pause, PauseKind, end_pause, start_pause
+from crust_pipeline.ledger.waits import due_at
 
 # How many finished jobs of a product are used to estimate how long its jobs take.
 LATEST_JOBS = 50
@@ -77,7 +78,7 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state.in_(AT_VENDOR),
-                submissions.c.not_before <= now,
+                due_at(submissions.c.not_before, now=now) <= now,
             )
             .order_by(submissions.c.not_before)
             .limit(limit)
@@ -85,9 +86,9 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
         return [DuePoll(*row) for row in con.execute(query)]
 
 
-def next_poll(ledger: Ledger) -> datetime | None:
+def next_poll(ledger: Ledger, *, now: datetime) -> datetime | None:
     """Return when the next poll is due; None when no job is at the vendor."""
-    query = sa.select(sa.func.min(submissions.c.not_before)).where(
+    query = sa.select(sa.func.min(due_at(submissions.c.not_before, now=now))).where(
         submissions.c.account == ledger.account, submissions.c.state.in_(AT_VENDOR)
     )
     with ledger.read() as con:
@@ -310,7 +311,7 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
             submissions.c.account == ledger.account, submissions.c.state == BatchState.UNKNOWN
         )
         if now is not None:
-            query = query.where(submissions.c.not_before <= now)
+            query = query.where(due_at(submissions.c.not_before, now=now) <= now)
         return [
             UnknownSubmit(
                 row.submission_id,
