@@ -75,8 +75,9 @@ def _poll(account: Account, due: DuePoll, done: Polled) -> None:
         job = account.client.job(due.batch_id)
     except errors.RateLimited as error:
         # All of them: another job's poll would only be refused as well.
-        until = wait_until(account.now(), seconds=error.retry_after_seconds)
-        ledger_poll.postpone_polls(account.ledger, until=until)
+        now = account.now()
+        until = wait_until(now, seconds=error.retry_after_seconds)
+        ledger_poll.postpone_polls(account.ledger, until=until, now=now)
         done.trouble = str(error)
     except (errors.NotFound, errors.InvalidRequest) as error:
         # Perhaps the vendor has not written it everywhere yet. The slot stays taken.

@@ -50,19 +50,20 @@ def waits(
 def _next_step(
     batch: OpenBatch, summary: Summary, *, slots: int, now: datetime
 ) -> tuple[str, datetime | None]:
+    until: datetime | None = batch.next_step
     match batch.state:
         case BatchState.PLANNED:
-            return _submit(batch, summary, slots=slots, now=now)
+            waits_for, until = _submit(batch, summary, slots=slots, now=now)
         case BatchState.SUBMITTING:
-            return "the vendor's answer to its submit", None
+            waits_for, until = "the vendor's answer to its submit", None
         case BatchState.PENDING | BatchState.PROCESSING:
-            return "its job at the vendor, which is asked about next", batch.next_step
+            waits_for = "its job at the vendor"
         case BatchState.COMPLETED:
-            return "its file, which is fetched next", batch.next_step
+            waits_for = "its file"
         case BatchState.UNKNOWN if batch.takes_slot:
-            return "its job in the vendor's list, which is searched next", batch.next_step
+            waits_for = "its job in the vendor's list"
         case BatchState.UNKNOWN:
-            return "a decision with `crust-pipeline reconcile`", None
+            waits_for, until = "a decision with `crust-pipeline reconcile`", None
         case (
             BatchState.LANDED
             | BatchState.LOADED
@@ -70,7 +71,8 @@ def _next_step(
             | BatchState.REJECTED
             | BatchState.EXPIRED
         ):
-            return "nothing", None
+            waits_for, until = "nothing", None
+    return waits_for, until
 
 
 def _submit(
@@ -96,6 +98,5 @@ def in_words(found: Sequence[Wait]) -> Iterator[str]:
         alike = list(group)
         who = f"{len(alike):,} batches" if len(alike) > 1 else f"batch {alike[0].submission_id}"
         times = [wait.until for wait in alike if wait.until]
-        first = "the first " if len(set(times)) > 1 else ""
-        until = f", {first}until {min(times):%Y-%m-%d %H:%M:%S} UTC" if times else ""
+        until = f"; next step at {min(times):%Y-%m-%d %H:%M:%S} UTC" if times else ""
         yield f"Waiting: {who} ({operation}, {state}) for {waits_for}{until}"

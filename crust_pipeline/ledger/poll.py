@@ -194,7 +194,7 @@ def record_missing_job(
     return True
 
 
-def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
+def postpone_polls(ledger: Ledger, *, until: datetime, now: datetime) -> None:
     """Postpone the polls of all jobs to that time."""
     with ledger.write() as tx:
         tx.con.execute(
@@ -202,7 +202,7 @@ def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state.in_(AT_VENDOR),
-                submissions.c.not_before < until,
+                due_at(submissions.c.not_before, now=now) < until,
             )
             .values(not_before=until)
         )

@@ -11,6 +11,7 @@ from crust_pipeline.cli.main import main
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline_tests.command_line import crust, start
+from crust_pipeline_tests.people import write_people
 
 DAYS = ("--from", "2026-01-05", "--to", "2026-01-07")
 ENRICH = (*DAYS, "--operation", "enrich")
@@ -57,6 +58,17 @@ def test_run_again_buys_nothing(settings: dict[str, str], sandbox: RunningSandbo
     for _ in range(2):
         assert crust("run", *ENRICH, settings=settings).code == 0
     assert set(sandbox.state.times_submitted().values()) == {1}
+
+
+def test_a_leap_day_is_planned_bought_and_loaded(settings: dict[str, str], upstream: Path) -> None:
+    leap_day = "2024-02-29"
+    write_people(upstream, [(leap_day, "https://www.linkedin.com/in/person-1")])
+    settings |= {"CRUST_PARTITIONS_START": "2024-01-01"}
+    days = ["--from", leap_day, "--to", "2024-03-01"]
+    assert crust("run", *days, "--operation", "enrich", settings=settings).code == 0
+    query = "SELECT partition_date, count(*) AS rows FROM outcomes GROUP BY ALL"
+    (row,) = crust("sql", query, "--json", settings=settings).json
+    assert row == {"partition_date": leap_day, "rows": 1}
 
 
 def test_run_buys_every_operation_when_none_is_named(settings: dict[str, str]) -> None:
