@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,6 +61,9 @@ class UnknownSubmit:
     searches: int
     reason: str | None
     takes_slot: bool
+    credits_reserved: Decimal
+    was_accepted: bool
+    """Whether the vendor had once said that it took it."""
 
 
 def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
@@ -307,7 +311,12 @@ def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[An
 def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[UnknownSubmit]:
     """Return unknown submits, oldest first; with `now`, only those due for a search."""
     with ledger.read() as con:
-        query = sa.select(submissions).where(
+        accepted = sa.exists().where(
+            transitions.c.submission_id == submissions.c.submission_id,
+            transitions.c.from_state == BatchState.SUBMITTING,
+            transitions.c.to_state == BatchState.PENDING,
+        )
+        query = sa.select(submissions, accepted.label("was_accepted")).where(
             submissions.c.account == ledger.account, submissions.c.state == BatchState.UNKNOWN
         )
         if now is not None:
@@ -322,9 +331,29 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
                 row.tries,
                 row.error,
                 row.takes_slot,
+                row.credits_reserved,
+                row.was_accepted,
             )
             for row in con.execute(query.order_by(submissions.c.intent_at))
         ]
+
+
+def longest_to_appear(ledger: Ledger) -> timedelta:
+    """Return how long after its submit a job was at most found in the vendor's list."""
+    query = (
+        sa.select(submissions.c.intent_at, sa.func.min(transitions.c.at).label("found_at"))
+        .join(transitions, transitions.c.submission_id == submissions.c.submission_id)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.adopted,
+            transitions.c.from_state == BatchState.UNKNOWN,
+            transitions.c.to_state == BatchState.PENDING,
+        )
+        .group_by(submissions.c.submission_id, submissions.c.intent_at)
+    )
+    with ledger.read() as con:
+        took = [row.found_at - row.intent_at for row in con.execute(query)]
+    return max(took, default=timedelta(0))
 
 
 def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:

@@ -69,8 +69,15 @@ def open_batches(ledger: Ledger, *, now: datetime) -> list[OpenBatch]:
     )
     with ledger.read() as con:
         return [
-            OpenBatch(**{**row, "state": BatchState(row["state"])})
-            for row in con.execute(query).mappings()
+            OpenBatch(
+                submission_id=row.submission_id,
+                operation=row.operation,
+                state=BatchState(row.state),
+                takes_slot=row.takes_slot,
+                next_step=row.next_step,
+                error=row.error,
+            )
+            for row in con.execute(query)
         ]
 
 
