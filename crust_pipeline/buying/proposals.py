@@ -16,6 +16,7 @@ from crust_pipeline.buying.recover import SEARCHES_BEFORE_DECIDING, JobList, aba
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.poll import UnknownSubmit
 from crust_pipeline.ledger.states import BatchState, LedgerError
+from crust_pipeline.vendors.models import JobStatus
 
 # No job counts as never started sooner, however fast those before it appeared.
 LEAST_TO_APPEAR = timedelta(hours=1)
@@ -67,8 +68,8 @@ def propose(account: Account) -> list[Proposal]:
                 identifiers=submit.identifier_count,
                 is_abandon=doubt is None,
                 reason=doubt
-                or f"not in the vendor's list {_hours(now - submit.intent_at)} after its submit; "
-                f"jobs appear within {_hours(appears_within)}",
+                or f"{_what_is_listed(submit, listed)} {_hours(now - submit.intent_at)} after its "
+                f"submit; jobs appear within {_hours(appears_within)}",
                 credits_worst_case=submit.credits_reserved,
             )
         )
@@ -128,6 +129,16 @@ def _doubt(
         <= appears_within,
     }
     return next((words for words, holds in doubts.items() if holds), None)
+
+
+def _what_is_listed(submit: UnknownSubmit, listed: JobList) -> str:
+    failed = any(
+        submit.submission_id in item.foreign_to and item.job.status is JobStatus.FAILED
+        for item in listed.jobs
+    )
+    if failed:
+        return "the one job that fits it failed, which is not billed; no other is listed"
+    return "not in the vendor's list"
 
 
 def _hours(span: timedelta) -> str:

@@ -123,6 +123,21 @@ def test_a_job_of_another_submit_is_no_doubt_once_its_file_was_read(world: World
     assert (proposal.submission_id, proposal.is_abandon) == (first, True)
 
 
+def test_a_job_that_failed_after_its_adoption_is_given_up_and_its_people_bought_again(
+    world: World,
+) -> None:
+    world.buy(person(20), day=TUESDAY)
+    world.sandbox.fail("job_fails", path="/batch/person/enrich")
+    lost = lose(world, *people(3), fault=LOST)
+    world.until_quiet()
+    assert world.state(lost) is BatchState.UNKNOWN
+    search_for_hours(world)
+    assert "failed, which is not billed" in only(world).reason
+    assert accept(world.account, propose(world.account)) == [lost]
+    world.buy(*people(3))
+    assert world.outcomes() == ["matched"] * 3
+
+
 def test_an_answer_that_comes_at_once_is_never_given_up_by_itself(world: World) -> None:
     world.buy(person(20), day=TUESDAY)
     world.sandbox.fail(NEVER_ARRIVED, path="/person/contact/enrich")
