@@ -6,7 +6,7 @@ What is there already keeps its rights, which somebody may have chosen.
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import BinaryIO
 
 OWNER_ONLY_UMASK = 0o077
 _FOLDER, _FILE, _KEPT_FILE = 0o700, 0o600, 0o400
@@ -34,13 +34,13 @@ def make_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE))
 
 
-def open_private(path: Path, mode: str = "wb", **how: Any) -> IO[Any]:  # noqa: ANN401 - as of `open`
-    """Open a file for writing, as `open` does.
+def open_private(path: Path) -> BinaryIO:
+    """Open a file for writing, from its beginning.
 
     Raises:
         OSError: it cannot be opened.
     """
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, _FILE), **how)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE), "wb")
 
 
 def close_to_others(path: Path) -> None:

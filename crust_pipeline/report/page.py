@@ -52,8 +52,8 @@ def write_report(installation: Installation, path: Path) -> Facts:
     """
     facts = gather(installation)
     make_private_folder(path.parent)
-    with open_private(path, "w", encoding="utf-8") as page:
-        page.write(render(facts))
+    with open_private(path) as page:
+        page.write(render(facts).encode())
     return facts
 
 
