@@ -15,6 +15,7 @@ from crust_pipeline.buying.account import Account, utc_now
 from crust_pipeline.buying.decide import Policy
 from crust_pipeline.ledger.store import Ledger, submission
 from crust_pipeline.marts import create_marts
+from crust_pipeline.private_files import make_private_folder
 from crust_pipeline.settings import Settings, SettingsError
 from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline.tables.store.scratch import Scratch
@@ -143,7 +144,7 @@ class Installation:
         means = Means(ledger=ledger, known=partial(known_people, self.lake), clock=self.clock)
         client = vendor.connect(self.settings, means)
         # What is bought must be kept: better to fail now than when it has been paid for.
-        self.settings.raw.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.settings.raw)
         # What earlier settings may have planned is still landed when they have changed.
         chosen = (
             product

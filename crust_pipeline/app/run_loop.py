@@ -285,8 +285,9 @@ def _land_all(accounts: Sequence[Account], failures: Failures) -> None:
 
 def _seconds_to_next_look(account: Account) -> float:
     """Until the next poll, but not long: landings end and pauses pass in between."""
-    due = ledger_poll.next_poll(account.ledger)
-    wait = (due - account.now()).total_seconds() if due else MOST_IDLE_SECONDS
+    now = account.now()
+    due = ledger_poll.next_poll(account.ledger, now=now)
+    wait = (due - now).total_seconds() if due else MOST_IDLE_SECONDS
     return min(max(wait, LEAST_IDLE_SECONDS), MOST_IDLE_SECONDS)
 
 

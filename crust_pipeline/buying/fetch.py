@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crust_pipeline.buying.account import Account
 from crust_pipeline.errors import CrustError
+from crust_pipeline.private_files import make_private_folder, open_private
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.models import Job, JobStatus
 
@@ -75,12 +76,12 @@ def fetch_file(account: Account, job: Job, to: Path, *, take_what_comes: bool) -
         VendorError: it cannot be fetched now.
         OSError: it cannot be written.
     """
-    to.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(to.parent)
     if job.download_url:
         merged = account.client.download(job.download_url, to, take_what_comes=take_what_comes)
         return merged.bytes, merged.sha256
     whole = to.with_suffix(".parts")
-    with whole.open("wb") as out:
+    with open_private(whole) as out:
         for number, url in enumerate(job.download_urls):
             part = to.with_suffix(f".part{number}")
             account.client.download(url, part, take_what_comes=take_what_comes)

@@ -43,6 +43,7 @@ from crust_pipeline.ledger.land import (
 )
 from crust_pipeline.ledger.states import Answer
 from crust_pipeline.ledger.submit import Intent, backoff
+from crust_pipeline.private_files import keep_for_good, make_private_folder, open_private
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.landed import FileAnswers, read_answers
 from crust_pipeline.vendors.models import Answers, Job
@@ -340,7 +341,7 @@ def _looked_into(
 ) -> _Look:
     """Read a kept file and say what is wrong with it."""
     path = account.raw / kept.source_file
-    path.chmod(0o444)
+    keep_for_good(path)
     sold = account.product(due.product)
     read = read_answers(path, sold.line, sha256=kept.sha256)
     with account.ledger.read() as con:
@@ -459,13 +460,13 @@ def keep_answer(account: Account, intent: Intent, answers: Answers) -> None:
     lines = "".join(line + "\n" for line in answers.lines)
     unfinished = kept.with_suffix(".unfinished")
     with full_disk_named(account.raw):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+        make_private_folder(kept.parent)
+        with open_private(unfinished) as file:
             file.write(gzip.compress(lines.encode(), mtime=0))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(kept)
-    kept.chmod(0o444)
+    keep_for_good(kept)
     said = DirectAnswer(answers.request_id, answers.credits_used)
     _land_answer(account, intent.submission_id, intent.product, fields=intent.fields, said=said)
 

@@ -13,6 +13,7 @@ from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.poll import DuePoll, JobReport
 from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.ledger.submit import backoff
+from crust_pipeline.ledger.waits import wait_until
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.models import Job, JobStatus
 
@@ -74,8 +75,9 @@ def _poll(account: Account, due: DuePoll, done: Polled) -> None:
         job = account.client.job(due.batch_id)
     except errors.RateLimited as error:
         # All of them: another job's poll would only be refused as well.
-        until = account.now() + timedelta(seconds=error.retry_after_seconds)
-        ledger_poll.postpone_polls(account.ledger, until=until)
+        now = account.now()
+        until = wait_until(now, seconds=error.retry_after_seconds)
+        ledger_poll.postpone_polls(account.ledger, until=until, now=now)
         done.trouble = str(error)
     except (errors.NotFound, errors.InvalidRequest) as error:
         # Perhaps the vendor has not written it everywhere yet. The slot stays taken.
@@ -112,7 +114,7 @@ def poll_time(
         active=account.max_active,
         rate_per_minute=account.client.reads_per_minute,
     )
-    return now + timedelta(seconds=wait)
+    return wait_until(now, seconds=wait)
 
 
 def _ask_later(

@@ -111,7 +111,7 @@ def _search(
     note = partial(setattr, done, "trouble")
     with failures.unit("job list", "account", account.ledger.account, note=note):
         try:
-            listed = _listed_jobs(account, since=unknown[0].intent_at)
+            listed = job_list(account, since=unknown[0].intent_at).jobs
         except errors.VendorError as error:
             done.trouble = str(error)
     if listed is None:
@@ -186,8 +186,20 @@ class Listed:
     foreign_to: frozenset[str] = frozenset()
 
 
-def _listed_jobs(account: Account, *, since: datetime) -> list[Listed]:
-    """Return the account's jobs, newest first, back to the last one we submitted before `since`."""
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """The vendor's jobs, newest first; `is_whole`: none that matters is on a page not read."""
+
+    jobs: list[Listed]
+    is_whole: bool
+
+
+def job_list(account: Account, *, since: datetime) -> JobList:
+    """Return the account's jobs back to the last one we submitted before `since`.
+
+    Raises:
+        VendorError: the vendor does not give the list.
+    """
     listed: list[Listed] = []
     cursor: str | None = None
     for _ in range(PAGES_A_SEARCH):
@@ -201,11 +213,11 @@ def _listed_jobs(account: Account, *, since: datetime) -> list[Listed]:
             foreign_to = frozenset(submit for known, submit in foreign if known == job.batch_id)
             listed.append(Listed(_in_our_time(job, skew), submitted_at, foreign_to))
             if submitted_at is not None and submitted_at < since:
-                return listed
+                return JobList(listed, is_whole=True)
         if not page.has_more or page.next_cursor is None:
-            break
+            return JobList(listed, is_whole=not page.has_more)
         cursor = page.next_cursor
-    return listed
+    return JobList(listed, is_whole=False)
 
 
 def _in_our_time(job: Job, skew: timedelta) -> Job:

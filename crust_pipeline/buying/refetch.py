@@ -15,6 +15,7 @@ from crust_pipeline.errors import CrustError
 from crust_pipeline.ledger import land as ledger_land
 from crust_pipeline.ledger.land import SAID, KeptFile, LandedBatch
 from crust_pipeline.ledger.states import BatchState
+from crust_pipeline.private_files import keep_for_good
 from crust_pipeline.vendors.landed import read_answers
 
 # Batches whose job had ended with a file.
@@ -148,5 +149,5 @@ def _kept_beside(account: Account, unjudged: Path, file: KeptFile) -> str:
             number += 1
             continue
         unjudged.replace(account.raw / name)
-        (account.raw / name).chmod(0o444)
+        keep_for_good(account.raw / name)
         return name

@@ -7,7 +7,6 @@ vendor has no idempotency key and no cancel.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger import submit as ledger_submit
 from crust_pipeline.ledger.outcomes import NOT_PERMITTED
 from crust_pipeline.ledger.submit import Intent, Pause, PauseKind, Unsellable, backoff
+from crust_pipeline.ledger.waits import wait_until
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.product import Product, under
 
@@ -359,10 +359,12 @@ def _wait(account: Account, intent: Intent, error: errors.VendorError, done: Dis
     first, most = WAITS[kind]
     takes_slot = not account.product(intent.product).is_synchronous
     tries = ledger_submit.tries_so_far(account.ledger, kind, takes_slot=takes_slot)
-    wait = (
-        timedelta(seconds=told) if told else backoff(tries, first_seconds=first, most_seconds=most)
+    until = (
+        wait_until(account.now(), seconds=told)
+        if told
+        else account.now() + backoff(tries, first_seconds=first, most_seconds=most)
     )
-    done.pause = Pause(kind, account.now() + wait, str(error))
+    done.pause = Pause(kind, until, str(error))
     ledger_submit.record_not_started(
         account.ledger, intent.submission_id, pause=done.pause, now=account.now()
     )

@@ -64,7 +64,7 @@ def _seen(account: Account, polled: Polled) -> Watch:
     return Watch(
         cause,
         f"{words}; {polled.trouble}" if polled.trouble else words,
-        ledger_poll.next_poll(account.ledger),
+        ledger_poll.next_poll(account.ledger, now=now),
     )
 
 

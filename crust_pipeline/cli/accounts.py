@@ -1,7 +1,8 @@
 """Commands about the ledger: status, credits, reconcile."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ import click
 from crust_pipeline.cli.common import (
     DONE,
     FAILED,
+    agreed_to_spend,
     complain,
     json_option,
     open_installation,
     readable_errors,
+    yes_option,
 )
 from crust_pipeline.cli.interrupted import tells_what_is_open
 from crust_pipeline.errors import Failures
@@ -22,8 +25,11 @@ from crust_pipeline.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from crust_pipeline.app.installation import Installation
     from crust_pipeline.buying.bill import Bill
     from crust_pipeline.buying.forecast import DaysDone
+    from crust_pipeline.buying.proposals import Proposal
+    from crust_pipeline.buying.waiting import Wait
     from crust_pipeline.ledger.load import FailedDay
     from crust_pipeline.ledger.poll import UnknownSubmit
     from crust_pipeline.ledger.queries import Incomplete, Summary, Troubled
@@ -89,6 +95,7 @@ class _Look:
     incomplete: "list[Incomplete]"
     queued: "list[Queued]"
     ends: "list[DaysDone]"
+    waits: "list[Wait]"
 
     def as_json(self) -> dict[str, Any]:
         """As scripts read it."""
@@ -118,10 +125,12 @@ class _Look:
                 for batch in self.queued
             ],
             "days_done": [asdict(days) for days in self.ends],
+            "waits": [asdict(wait) for wait in self.waits],
         }
 
     def show(self, console: "Console") -> None:
         """Print it for people."""
+        from crust_pipeline.buying.waiting import in_words
         from crust_pipeline.cli.display import counts_in_words
 
         summary = self.summary
@@ -141,6 +150,8 @@ class _Look:
             done = f"{days.at:%Y-%m-%d %H:%M} UTC" if days.at else ""
             at = f"jobs done about {done}" if done else "no telling when yet"
             console.print(f"Queue: {days.operation} {days.start} to {days.end}: {at}")
+        for line in in_words(self.waits):
+            console.print(line)
         for batch in self.troubled:
             console.print(
                 f"Failed: batch {batch.submission_id} ({batch.operation}, {batch.state}): "
@@ -167,21 +178,23 @@ def _what_now(submit: "UnknownSubmit") -> str:
             "--abandon` or `--resubmit`."
         )
     return (
-        f"Its job was not found in {submit.searches} searches. It holds a slot. Decide with "
-        "`crust-pipeline reconcile --adopt`, `--abandon` or `--resubmit`."
+        f"Its job was not found in {submit.searches} searches. It holds a slot. See what "
+        "`crust-pipeline reconcile` proposes, or decide with its `--adopt`, `--abandon` or "
+        "`--resubmit`."
     )
 
 
 def _look(settings: Settings, account: str, slots: int) -> _Look:
     from crust_pipeline.buying.forecast import day_ends, in_ranges
     from crust_pipeline.buying.land import LINK_LIVES
+    from crust_pipeline.buying.waiting import waits
     from crust_pipeline.ledger import poll as ledger_poll
     from crust_pipeline.ledger import queries
-    from crust_pipeline.ledger.queue import queue
+    from crust_pipeline.ledger.queue import open_batches, queue
     from crust_pipeline.ledger.store import Ledger
 
     ledger, now = Ledger(settings.ledger_url, account=account), datetime.now(UTC)
-    queued = queue(ledger)
+    queued, summary = queue(ledger), queries.summary(ledger, now=now)
     ends = day_ends(
         queued,
         finished_seconds=cache(partial(ledger_poll.finished_seconds, ledger)),
@@ -191,12 +204,13 @@ def _look(settings: Settings, account: str, slots: int) -> _Look:
     return _Look(
         account=account,
         slots=slots,
-        summary=queries.summary(ledger, now=now),
+        summary=summary,
         unknown=ledger_poll.unknown_submits(ledger),
         troubled=queries.troubled(ledger),
         incomplete=queries.incomplete(ledger, completed_after=now - LINK_LIVES),
         queued=queued,
         ends=list(in_ranges(ends)),
+        waits=waits(open_batches(ledger, now=now), summary, slots=slots, now=now),
     )
 
 
@@ -309,37 +323,186 @@ def _total_in_words(total: "Spending") -> str:
 @click.option(
     "--resubmit", metavar="BATCH", help="Buy it again, though it may be paid for already."
 )
+@click.option(
+    "--accept-proposals",
+    is_flag=True,
+    help="Give up all batches of which the evidence says that they never started.",
+)
+@yes_option
+@json_option
 @readable_errors
 @tells_what_is_open
-def reconcile(*, adopt: tuple[str, str] | None, abandon: str | None, resubmit: str | None) -> int:
-    """Look for the jobs of submits whose fate is unknown, or decide about one."""
-    from crust_pipeline.buying import recover as reconciling
-    from crust_pipeline.cli.display import open_console
+def reconcile(
+    *,
+    adopt: tuple[str, str] | None,
+    abandon: str | None,
+    resubmit: str | None,
+    accept_proposals: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Look for the jobs of submits whose fate is unknown, propose what to do, or decide.
 
-    installation, console = open_installation(), open_console()
+    A job that fits is adopted at once. Of the rest it shows what the evidence says of each, and
+    what is lost at worst if its job runs after all.
+    """
+    if sum(map(bool, (adopt, abandon, resubmit, accept_proposals))) > 1:
+        raise click.UsageError("Decide one thing at a time.")
+    installation = open_installation()
+    if adopt or abandon or resubmit:
+        return _decide(installation, adopt=adopt, abandon=abandon, resubmit=resubmit or "")
+    search = _search(installation)
+    accepted: list[str] = []
+    code = DONE
+    if not as_json:
+        _show_search(search)
+    if accept_proposals and any(item.is_abandon for item in search.every):
+        code = agreed_to_spend(_loss_in_words(search.every), yes=yes)
+        if code == DONE:
+            accepted = _accept(installation, search)
+    if as_json:
+        _print_search(search, accepted)
+    elif accepted:
+        click.echo(
+            f"{len(accepted):,} batches are given up; their slots and identifiers are free, and "
+            "the next run buys their people."
+        )
+    for problem in search.problems:
+        complain(problem)
+    return FAILED if search.problems and code == DONE else code
+
+
+def _decide(
+    installation: "Installation",
+    *,
+    adopt: tuple[str, str] | None,
+    abandon: str | None,
+    resubmit: str,
+) -> int:
+    """Carry out a decision by hand about one batch."""
+    from crust_pipeline.buying import recover as reconciling
+
+    reason = "decided by hand"
     if adopt:
         reconciling.adopt_by_hand(installation.account_with(adopt[0]), adopt[0], batch_id=adopt[1])
-        console.print(
-            f"Batch {adopt[0]} is job {adopt[1]} now; its file will be checked when it lands."
-        )
+        said = f"Batch {adopt[0]} is job {adopt[1]} now; its file will be checked when it lands."
     elif abandon:
-        reconciling.abandon(installation.account_with(abandon), abandon, reason="decided by hand")
-        console.print(f"Batch {abandon} is given up; its slot and identifiers are free.")
-    elif resubmit:
-        reconciling.resubmit(
-            installation.account_with(resubmit), resubmit, reason="decided by hand"
-        )
-        console.print(f"Batch {resubmit} is planned again.")
+        reconciling.abandon(installation.account_with(abandon), abandon, reason=reason)
+        said = f"Batch {abandon} is given up; its slot and identifiers are free."
     else:
-        every: list[reconciling.Reconciled] = []
-        failures = Failures()
-        for account in installation.accounts.values():
-            with failures.unit("reconcile", "account", account.ledger.account):
-                every.append(reconciling.reconcile(account, due_only=False, failures=failures))
-        adopted = sum(len(found.adopted) for found in every)
-        console.print(f"{adopted} found, {sum(len(found.held) for found in every)} still unknown.")
-        problems = (*filter(None, (found.trouble for found in every)), *failures.in_words)
-        for problem in problems:
-            complain(problem)
-        return FAILED if problems else DONE
+        reconciling.resubmit(installation.account_with(resubmit), resubmit, reason=reason)
+        said = f"Batch {resubmit} is planned again."
+    click.echo(said)
     return DONE
+
+
+@dataclass(slots=True)
+class _Search:
+    """What a search of all accounts found, and the proposals about the rest, by account."""
+
+    adopted: list[str] = field(default_factory=list[str])
+    proposals: "dict[str, list[Proposal]]" = field(default_factory=dict[str, "list[Proposal]"])
+    problems: list[str] = field(default_factory=list[str])
+
+    @property
+    def every(self) -> "list[Proposal]":
+        """The proposals about all accounts."""
+        return [item for items in self.proposals.values() for item in items]
+
+
+def _search(installation: "Installation") -> _Search:
+    from crust_pipeline.buying.proposals import propose
+    from crust_pipeline.buying.recover import reconcile as search_once
+
+    search, failures = _Search(), Failures()
+    for vendor, account in installation.accounts.items():
+        with failures.unit("reconcile", "account", account.ledger.account):
+            found = search_once(account, due_only=False, failures=failures)
+            search.adopted += found.adopted
+            if found.trouble:
+                search.problems.append(found.trouble)
+            else:
+                search.proposals[vendor] = propose(account)
+    search.problems += failures.in_words
+    return search
+
+
+def _accept(installation: "Installation", search: _Search) -> list[str]:
+    from crust_pipeline.buying.proposals import accept
+
+    return [
+        batch
+        for vendor, proposals in search.proposals.items()
+        for batch in accept(installation.accounts[vendor], proposals)
+    ]
+
+
+def _show_search(search: _Search) -> None:
+    from crust_pipeline.cli.display import open_console, print_table
+
+    console = open_console()
+    console.print(f"{len(search.adopted)} found, {len(search.every)} still unknown.")
+    if not search.every:
+        return
+    columns = ["batch", "operation", "identifiers", "credits at worst", "proposal", "reason"]
+    print_table(
+        console,
+        "Proposals",
+        columns,
+        [
+            [
+                item.submission_id,
+                item.operation,
+                item.identifiers,
+                item.credits_worst_case,
+                _proposal_in_words(item),
+                item.reason,
+            ]
+            for item in search.every
+        ],
+    )
+    if any(item.is_abandon for item in search.every):
+        console.print("`crust-pipeline reconcile --accept-proposals` abandons what is proposed so.")
+
+
+def _proposal_in_words(item: "Proposal") -> str:
+    return "abandon" if item.is_abandon else "none: wait, or decide"
+
+
+def _print_search(search: _Search, accepted: list[str]) -> None:
+    from crust_pipeline.cli.display import open_console, print_json
+
+    print_json(
+        open_console(),
+        {
+            "adopted": search.adopted,
+            "still_unknown": len(search.every) - len(accepted),
+            "proposals": [
+                {
+                    "submission_id": item.submission_id,
+                    "operation": item.operation,
+                    "vendor": item.vendor,
+                    "identifiers": item.identifiers,
+                    "proposal": "abandon" if item.is_abandon else None,
+                    "reason": item.reason,
+                    "credits_worst_case": item.credits_worst_case,
+                }
+                for item in search.every
+            ],
+            "accepted": accepted,
+            "problems": search.problems,
+        },
+    )
+
+
+def _loss_in_words(proposals: "list[Proposal]") -> str:
+    """Say what giving up may lose; credits of two vendors are not added up."""
+    worst: dict[str, Decimal] = {}
+    given_up = [item for item in proposals if item.is_abandon]
+    for item in given_up:
+        worst[item.vendor] = worst.get(item.vendor, Decimal(0)) + item.credits_worst_case
+    amounts = " and ".join(f"{sum_.normalize():,f} credits ({who})" for who, sum_ in worst.items())
+    return (
+        f"Abandoning {len(given_up):,} batches loses at worst {amounts}: if their jobs run after "
+        "all, what they deliver is billed and their people are bought again."
+    )

@@ -27,6 +27,7 @@ from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.local_dagster.client import InstanceError
 from crust_pipeline.local_dagster.instance import DagsterInstance
 from crust_pipeline.local_dagster.processes import TetheredProcess
+from crust_pipeline.private_files import make_private_folder
 from crust_pipeline.settings import Settings
 from crust_pipeline.tables.specs import TABLES
 
@@ -53,7 +54,7 @@ def run_demo(console: Console, *, exits: bool) -> bool:
     _end_on_sigterm()
     _claim_folder()
     logs = FOLDER / "logs"
-    logs.mkdir()
+    make_private_folder(logs)
     console.print("Starting the sandbox and Dagster ...")
     sandbox = TetheredProcess(
         [sys.executable, "-m", "crust_pipeline", "sandbox", "--time-scale", str(TIME_SCALE)],
@@ -124,7 +125,7 @@ def _claim_folder() -> None:
     Raises:
         InstanceError: another demonstration runs there.
     """
-    FOLDER.mkdir(exist_ok=True)
+    make_private_folder(FOLDER)
     try:
         fcntl.flock(os.open(FOLDER, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

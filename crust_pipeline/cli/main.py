@@ -1,6 +1,8 @@
 """The command line, put together from the other modules."""
 
 import logging
+import os
+from functools import partial
 
 import click
 
@@ -15,6 +17,7 @@ from crust_pipeline.cli import (
     tables,
     upkeep,
 )
+from crust_pipeline.private_files import OWNER_ONLY_UMASK
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +29,9 @@ def main(*, verbose: bool) -> None:
     Settings come from the environment and a .env file; docs/settings.md lists them.
     Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
     """
+    # What this command and the processes that it starts write is about people. For callers in the
+    # same process it is as before at the end.
+    click.get_current_context().call_on_close(partial(os.umask, os.umask(OWNER_ONLY_UMASK)))
     if verbose:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("crust_pipeline").setLevel(logging.INFO)

@@ -21,6 +21,7 @@ from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.load import DueDay, ranges
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.submit import backoff
+from crust_pipeline.ledger.waits import furthest
 from crust_pipeline.marts import MARTS
 from crust_pipeline.settings import SettingsError
 from crust_pipeline.tables.specs import operations_sharing, tables_of
@@ -253,7 +254,9 @@ def _load_requests(installation: Installation, operation: str) -> list[dg.RunReq
     due = [
         day
         for day in ledger_load.due_days(ledger, operations_sharing(operation))
-        if day.requested_at is None or now - day.requested_at >= _retry_after(day)
+        if day.requested_at is None
+        or day.requested_at > furthest(now)  # by a clock that has been put back since
+        or now - day.requested_at >= _retry_after(day)
     ]
     if not due:
         return []

@@ -13,6 +13,7 @@ from crust_pipeline.ledger.schema import claims, identifiers, rows, submissions
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction, submission
 from crust_pipeline.ledger.submit import end_pause
+from crust_pipeline.ledger.waits import due_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ def due_landings(ledger: Ledger, *, now: datetime) -> list[DueLanding]:
     """Return completed jobs to land now, the oldest link first, because links die."""
     query = (
         _completed(ledger)
-        .where(submissions.c.not_before <= now)
+        .where(due_at(submissions.c.not_before, now=now) <= now)
         .order_by(submissions.c.completed_at)
     )
     with ledger.read() as con:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from crust_pipeline.ledger.schema import claims, foreign_jobs, identifiers, subm
 from crust_pipeline.ledger.states import AT_VENDOR, IN_PROGRESS, BatchState
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
 from crust_pipeline.ledger.submit import Pause, PauseKind, end_pause, start_pause
+from crust_pipeline.ledger.waits import due_at
 
 # How many finished jobs of a product are used to estimate how long its jobs take.
 LATEST_JOBS = 50
@@ -59,6 +61,9 @@ class UnknownSubmit:
     searches: int
     reason: str | None
     takes_slot: bool
+    credits_reserved: Decimal
+    was_accepted: bool
+    """Whether the vendor had once said that it took it."""
 
 
 def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
@@ -77,7 +82,7 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state.in_(AT_VENDOR),
-                submissions.c.not_before <= now,
+                due_at(submissions.c.not_before, now=now) <= now,
             )
             .order_by(submissions.c.not_before)
             .limit(limit)
@@ -85,9 +90,9 @@ def due_polls(ledger: Ledger, *, now: datetime, limit: int) -> list[DuePoll]:
         return [DuePoll(*row) for row in con.execute(query)]
 
 
-def next_poll(ledger: Ledger) -> datetime | None:
+def next_poll(ledger: Ledger, *, now: datetime) -> datetime | None:
     """Return when the next poll is due; None when no job is at the vendor."""
-    query = sa.select(sa.func.min(submissions.c.not_before)).where(
+    query = sa.select(sa.func.min(due_at(submissions.c.not_before, now=now))).where(
         submissions.c.account == ledger.account, submissions.c.state.in_(AT_VENDOR)
     )
     with ledger.read() as con:
@@ -193,7 +198,7 @@ def record_missing_job(
     return True
 
 
-def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
+def postpone_polls(ledger: Ledger, *, until: datetime, now: datetime) -> None:
     """Postpone the polls of all jobs to that time."""
     with ledger.write() as tx:
         tx.con.execute(
@@ -201,7 +206,7 @@ def postpone_polls(ledger: Ledger, *, until: datetime) -> None:
             .where(
                 submissions.c.account == ledger.account,
                 submissions.c.state.in_(AT_VENDOR),
-                submissions.c.not_before < until,
+                due_at(submissions.c.not_before, now=now) < until,
             )
             .values(not_before=until)
         )
@@ -306,11 +311,16 @@ def identifiers_of(con: sa.Connection, submission_id: str) -> Sequence[sa.Row[An
 def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[UnknownSubmit]:
     """Return unknown submits, oldest first; with `now`, only those due for a search."""
     with ledger.read() as con:
-        query = sa.select(submissions).where(
+        accepted = sa.exists().where(
+            transitions.c.submission_id == submissions.c.submission_id,
+            transitions.c.from_state == BatchState.SUBMITTING,
+            transitions.c.to_state == BatchState.PENDING,
+        )
+        query = sa.select(submissions, accepted.label("was_accepted")).where(
             submissions.c.account == ledger.account, submissions.c.state == BatchState.UNKNOWN
         )
         if now is not None:
-            query = query.where(submissions.c.not_before <= now)
+            query = query.where(due_at(submissions.c.not_before, now=now) <= now)
         return [
             UnknownSubmit(
                 row.submission_id,
@@ -321,9 +331,29 @@ def unknown_submits(ledger: Ledger, *, now: datetime | None = None) -> list[Unkn
                 row.tries,
                 row.error,
                 row.takes_slot,
+                row.credits_reserved,
+                row.was_accepted,
             )
             for row in con.execute(query.order_by(submissions.c.intent_at))
         ]
+
+
+def longest_to_appear(ledger: Ledger) -> timedelta:
+    """Return how long after its submit a job was at most found in the vendor's list."""
+    query = (
+        sa.select(submissions.c.intent_at, sa.func.min(transitions.c.at).label("found_at"))
+        .join(transitions, transitions.c.submission_id == submissions.c.submission_id)
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.adopted,
+            transitions.c.from_state == BatchState.UNKNOWN,
+            transitions.c.to_state == BatchState.PENDING,
+        )
+        .group_by(submissions.c.submission_id, submissions.c.intent_at)
+    )
+    with ledger.read() as con:
+        took = [row.found_at - row.intent_at for row in con.execute(query)]
+    return max(took, default=timedelta(0))
 
 
 def search_again(ledger: Ledger, submission_id: str, *, at: datetime) -> None:

@@ -22,6 +22,7 @@ from crust_pipeline.ledger.states import (
 )
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.submit import Pause, pause_of, slots_held
+from crust_pipeline.ledger.waits import due_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Summary:
     batches: dict[str, int]
     slots_held: int
     pause: Pause | None
+    pause_at_once: Pause | None  # of synchronous requests, which need no slot
     credits_reserved: Decimal
     credits_computed: Decimal
     oldest_link: datetime | None
@@ -277,7 +279,7 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
             )
         ).scalar_one()
         due = con.execute(
-            sa.select(sa.func.min(submissions.c.not_before)).where(
+            sa.select(sa.func.min(due_at(submissions.c.not_before, now=now))).where(
                 ours, submissions.c.state == BatchState.PLANNED
             )
         ).scalar_one()
@@ -285,6 +287,7 @@ def summary(ledger: Ledger, *, now: datetime) -> Summary:
             batches=dict(states),
             slots_held=slots_held(con, ledger.account),
             pause=pause_of(con, ledger.account, now=now),
+            pause_at_once=pause_of(con, ledger.account, now=now, takes_slot=False),
             credits_reserved=reserved or Decimal(0),
             credits_computed=computed or Decimal(0),
             oldest_link=oldest,

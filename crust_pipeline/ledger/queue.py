@@ -7,8 +7,9 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.schema import submission_days, submissions
-from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState
+from crust_pipeline.ledger.states import HOLDS_SLOT, IN_PROGRESS, BatchState
 from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.ledger.waits import due_at
 
 # Scheduled before backfill, older link before newer; `claim_next` takes the first.
 ORDER = (
@@ -35,6 +36,49 @@ class Queued:
     identifier_count: int
     submitted_at: datetime | None
     days: Sequence[tuple[str, date]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBatch:
+    """A batch that has a next step, due at `next_step`, and what went wrong with it last."""
+
+    submission_id: str
+    operation: str
+    state: BatchState
+    takes_slot: bool
+    next_step: datetime
+    error: str | None
+
+
+def open_batches(ledger: Ledger, *, now: datetime) -> list[OpenBatch]:
+    """Return the batches that go on, or may go on, in the order in which they go."""
+    query = (
+        sa.select(
+            submissions.c.submission_id,
+            submissions.c.operation,
+            submissions.c.state,
+            submissions.c.takes_slot,
+            due_at(submissions.c.not_before, now=now).label("next_step"),
+            submissions.c.error,
+        )
+        .where(
+            submissions.c.account == ledger.account,
+            submissions.c.state.in_([*IN_PROGRESS, BatchState.UNKNOWN]),
+        )
+        .order_by(submissions.c.state == BatchState.PLANNED, *ORDER)
+    )
+    with ledger.read() as con:
+        return [
+            OpenBatch(
+                submission_id=row.submission_id,
+                operation=row.operation,
+                state=BatchState(row.state),
+                takes_slot=row.takes_slot,
+                next_step=row.next_step,
+                error=row.error,
+            )
+            for row in con.execute(query)
+        ]
 
 
 def queue(ledger: Ledger) -> list[Queued]:

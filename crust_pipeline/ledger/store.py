@@ -7,7 +7,7 @@ inside one.
 
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 from crust_pipeline.ledger.schema import days, submission_days, submissions, transitions
 from crust_pipeline.ledger.states import ALLOWED, BatchState, LedgerError, RefusedError
 from crust_pipeline.ledger.upgrading import Standing, Upgrade, bring_up_to_date, standing
+from crust_pipeline.private_files import make_private_file, make_private_folder
 
 BUSY_SECONDS = 60
 # Any number: the name of the lock that Postgres gives to one write transaction at a time.
@@ -57,7 +58,10 @@ class Ledger:
 
     def _open(self) -> sa.Engine:
         if self._url.get_backend_name() == "sqlite" and self._url.database:
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+            path = Path(self._url.database)
+            make_private_folder(path.parent)
+            with suppress(OSError):  # SQLite says better why it cannot be opened
+                make_private_file(path)
             engine = sa.create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)

@@ -20,9 +20,12 @@ from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError, OverLimitError
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.waits import LONGEST_WAIT, due_at, furthest
 
 # Plans change; a field that was locked may be open later. Asking again costs one refused request.
 DENIAL_LASTS = timedelta(days=7)
+# What the vendor refuses for a reason that is not in our list waits for a person.
+LONGEST_REFUSAL = timedelta(days=1)
 
 
 class PauseKind(StrEnum):
@@ -117,7 +120,7 @@ def claim_next(
                 submissions.c.account == ledger.account,
                 submissions.c.state == BatchState.PLANNED,
                 submissions.c.takes_slot == takes_slot,
-                submissions.c.not_before <= now,
+                due_at(submissions.c.not_before, now=now) <= now,
                 sa.true() if products is None else submissions.c.product.in_(list(products)),
                 sa.true() if lines is None else submissions.c.root_submission_id.in_(lines),
             )
@@ -166,7 +169,7 @@ def unsellable(ledger: Ledger, *, products: Collection[str], now: datetime) -> l
     query = sa.select(*columns).where(
         submissions.c.account == ledger.account,
         submissions.c.state == BatchState.PLANNED,
-        submissions.c.not_before <= now,
+        due_at(submissions.c.not_before, now=now) <= now,
         submissions.c.product.not_in(list(products)),
     )
     with ledger.read() as con:
@@ -407,12 +410,16 @@ def pause_of(
     """Return the pause of batches, or of synchronous requests; None if there is no pause."""
     row = con.execute(
         sa.select(pauses).where(
-            pauses.c.account == account, pauses.c.takes_slot == takes_slot, pauses.c.until > now
+            pauses.c.account == account,
+            pauses.c.takes_slot == takes_slot,
+            pauses.c.until > now,
         )
     ).one_or_none()
     if row is None:
         return None
-    return Pause(PauseKind(row.kind), row.until, row.detail, row.tries)
+    pause = Pause(PauseKind(row.kind), row.until, row.detail, row.tries)
+    longest = LONGEST_REFUSAL if pause.kind is PauseKind.REFUSED else LONGEST_WAIT
+    return None if pause.until > furthest(now, longest=longest) else pause
 
 
 def tries_so_far(ledger: Ledger, kind: PauseKind, *, takes_slot: bool) -> int:

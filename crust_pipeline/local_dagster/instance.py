@@ -21,6 +21,7 @@ from crust_pipeline.local_dagster.client import (
     InstanceUnreachableError,
 )
 from crust_pipeline.local_dagster.processes import TetheredProcess
+from crust_pipeline.private_files import make_private_folder
 
 CONFIG = Path(__file__).parents[2] / "dagster.yaml"
 MODULE = "crust_pipeline.definitions"
@@ -84,8 +85,8 @@ class DagsterInstance(DagsterClient):
             InstanceError: it did not come up; nothing is left running.
         """
         home = home.resolve()
-        home.mkdir(parents=True, exist_ok=True)
-        log_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(home)
+        make_private_folder(log_dir)
         with suppress(shutil.SameFileError):
             shutil.copyfile(config, home / "dagster.yaml")
         # Not in `home`, whose path may be long: a socket's may have some 100 characters.

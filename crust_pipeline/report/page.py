@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crust_pipeline.app.installation import Installation
+from crust_pipeline.private_files import make_private_folder, open_private
 from crust_pipeline.report import plots
 from crust_pipeline.report.facts import Facts, Row, gather
 
@@ -50,8 +51,9 @@ def write_report(installation: Installation, path: Path) -> Facts:
         What is on it.
     """
     facts = gather(installation)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(facts), encoding="utf-8")
+    make_private_folder(path.parent)
+    with open_private(path) as page:
+        page.write(render(facts).encode())
     return facts
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 
 import httpx
 
+from crust_pipeline.private_files import open_private
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.http import new_client
 from crust_pipeline.vendors.models import Downloaded
@@ -86,7 +87,7 @@ class Storage:
         """
         unfinished = to.with_name(f".{uuid.uuid4().hex}.part")
         try:
-            with unfinished.open("wb") as file:
+            with open_private(unfinished) as file:
                 transfer = _Transfer(self._following_redirects, url, file)
                 for wait_seconds in RETRY_WAITS_SECONDS:
                     try:

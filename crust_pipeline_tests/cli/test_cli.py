@@ -1,6 +1,9 @@
 """The commands: what they print, as what they end, and what they leave alone."""
 
 import signal
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -11,6 +14,7 @@ from crust_pipeline.cli.main import main
 from crust_pipeline.sandbox.serve import RunningSandbox
 from crust_pipeline.sandbox.switches import Switches
 from crust_pipeline_tests.command_line import crust, start
+from crust_pipeline_tests.people import write_people
 
 DAYS = ("--from", "2026-01-05", "--to", "2026-01-07")
 ENRICH = (*DAYS, "--operation", "enrich")
@@ -59,6 +63,17 @@ def test_run_again_buys_nothing(settings: dict[str, str], sandbox: RunningSandbo
     assert set(sandbox.state.times_submitted().values()) == {1}
 
 
+def test_a_leap_day_is_planned_bought_and_loaded(settings: dict[str, str], upstream: Path) -> None:
+    leap_day = "2024-02-29"
+    write_people(upstream, [(leap_day, "https://www.linkedin.com/in/person-1")])
+    settings |= {"CRUST_PARTITIONS_START": "2024-01-01"}
+    days = ["--from", leap_day, "--to", "2024-03-01"]
+    assert crust("run", *days, "--operation", "enrich", settings=settings).code == 0
+    query = "SELECT partition_date, count(*) AS rows FROM outcomes GROUP BY ALL"
+    (row,) = crust("sql", query, "--json", settings=settings).json
+    assert row == {"partition_date": leap_day, "rows": 1}
+
+
 def test_run_buys_every_operation_when_none_is_named(settings: dict[str, str]) -> None:
     done = crust("run", *DAYS, "--json", settings=settings)
     assert done.code == 0
@@ -80,7 +95,7 @@ def unknown_batch(settings: dict[str, str], sandbox: RunningSandbox) -> str:
 def test_status_says_what_to_decide(settings: dict[str, str], unknown_batch: str) -> None:
     told = crust("status", settings=settings)
     assert f"Unknown: batch {unknown_batch}" in told.out
-    assert "crust-pipeline reconcile --adopt" in told.out
+    assert "See what `crust-pipeline reconcile` proposes" in told.out
 
 
 def test_reconcile_says_what_it_found(settings: dict[str, str], unknown_batch: str) -> None:
@@ -249,3 +264,73 @@ def test_the_sandbox_prints_its_addresses_first_and_ends_on_sigterm() -> None:
         _, err = sandbox.communicate(timeout=30)
     assert all(address.startswith("http://127.0.0.1:") for address in addresses)
     assert (sandbox.returncode, err) == (0, "")
+
+
+@pytest.fixture
+def lost_for_hours(settings: dict[str, str], sandbox: RunningSandbox) -> str:
+    """A submit that never arrived, sent hours ago and searched for, beside jobs that are listed."""
+    days = ("--from", "2026-01-05", "--to", "2026-01-05")
+    assert crust("run", *days, "--operation", "enrich", settings=settings).code == 0
+    sandbox.fail("server_error", path="/batch/person/enrich")
+    assert crust("run", *ENRICH, settings=settings).code == 1
+    for _ in range(4):
+        crust("reconcile", settings=settings)
+    (submission_id,) = crust("status", "--json", settings=settings).json["unknown"]
+    with closing(sqlite3.connect(Path(settings["CRUST_DATA_DIR"]) / "ledger.db")) as con, con:
+        (sent,) = con.execute(
+            "SELECT intent_at FROM submissions WHERE submission_id = ?", [submission_id]
+        ).fetchone()
+        hours_ago = datetime.fromisoformat(sent) - timedelta(hours=3)
+        con.execute(
+            "UPDATE submissions SET intent_at = ? WHERE submission_id = ?",
+            [str(hours_ago), submission_id],
+        )
+    return submission_id
+
+
+def test_reconcile_proposes_and_says_what_it_may_cost(
+    settings: dict[str, str], lost_for_hours: str
+) -> None:
+    told = crust("reconcile", settings=settings).out
+    assert lost_for_hours in told
+    assert "abandon" in told
+    (proposal,) = crust("reconcile", "--json", settings=settings).json["proposals"]
+    assert (proposal["submission_id"], proposal["proposal"]) == (lost_for_hours, "abandon")
+    assert proposal["credits_worst_case"] > 0
+    assert "not in the vendor's list" in proposal["reason"]
+
+
+def test_reconcile_proposes_nothing_where_evidence_is_weak(
+    settings: dict[str, str], unknown_batch: str
+) -> None:
+    (proposal,) = crust("reconcile", "--json", settings=settings).json["proposals"]
+    assert (proposal["submission_id"], proposal["proposal"]) == (unknown_batch, None)
+    done = crust("reconcile", "--accept-proposals", "--yes", "--json", settings=settings)
+    assert (done.code, done.json["accepted"], done.json["still_unknown"]) == (0, [], 1)
+
+
+def test_proposals_are_not_accepted_before_somebody_agrees_to_the_worst_price(
+    settings: dict[str, str], lost_for_hours: str
+) -> None:
+    done = crust("reconcile", "--accept-proposals", settings=settings)
+    assert done.code == 2
+    assert "loses at worst" in done.err
+    assert "--yes" in done.err
+    status = crust("status", "--json", settings=settings).json
+    assert status["unknown"] == [lost_for_hours]
+
+
+def test_accepted_proposals_let_the_run_go_on(
+    settings: dict[str, str], sandbox: RunningSandbox, lost_for_hours: str
+) -> None:
+    done = crust("reconcile", "--accept-proposals", "--yes", settings=settings)
+    assert done.code == 0
+    assert "1 batches are given up" in done.out
+    assert lost_for_hours in done.out
+    assert crust("run", *ENRICH, settings=settings).code == 0
+    assert set(sandbox.state.times_submitted().values()) == {1}
+
+
+def test_two_decisions_at_once_are_wrong_usage(settings: dict[str, str]) -> None:
+    done = crust("reconcile", "--abandon", "x", "--accept-proposals", settings=settings)
+    assert done.code == 2

@@ -57,3 +57,12 @@ def test_prune_without_an_instance_says_what_to_set(
     done = CliRunner().invoke(main, ["prune"])
     assert done.exit_code == 1
     assert "DAGSTER_HOME" in done.output
+
+
+@pytest.mark.usefixtures("_planned")
+def test_status_says_what_each_batch_waits_for() -> None:
+    done = CliRunner().invoke(main, ["status"])
+    assert "(enrich, planned) for the next `crust-pipeline run`" in " ".join(done.output.split())
+    (wait,) = json.loads(CliRunner().invoke(main, ["status", "--json"]).output)["waits"]
+    assert (wait["operation"], wait["state"], wait["until"]) == ("enrich", "planned", None)
+    assert wait["waits_for"].startswith("the next `crust-pipeline run`")

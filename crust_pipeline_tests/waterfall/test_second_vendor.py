@@ -100,7 +100,7 @@ def test_the_files_hold_the_deliveries_as_they_came(installation: SandboxedInsta
     kept = inbox.delivered(installation.pipeline.ledger, batch["submission_id"])
     path = installation.pipeline.settings.raw / batch["source_file"]
     assert sorted(gzip.decompress(path.read_bytes()).splitlines()) == sorted(kept)
-    assert path.stat().st_mode & 0o777 == 0o444
+    assert path.stat().st_mode & 0o777 == 0o400
 
 
 @pytest.mark.parametrize("trouble", ["twice", "forged"])

@@ -14,6 +14,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crust_pipeline.errors import CrustError, DiskFullError
+from crust_pipeline.private_files import make_private_folder, open_private
 from crust_pipeline.tables.spec import PARTITION, Table, arrow_type, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.replaced import retry_replaced, unreplaced
@@ -421,8 +422,8 @@ class Lake:
             yield ""
             return
         path = self.path(table.name, day)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent.parent / ".lock").open("w") as lock:
+        make_private_folder(path.parent)
+        with open_private(path.parent.parent / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
                 yield ""

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crust_pipeline.errors import full_disk_named
+from crust_pipeline.private_files import make_private_file, make_private_folder
 from crust_pipeline.tables.spec import RUN_COLUMNS, Table
 
 _PREFIX: Final = "crust_pipeline."
@@ -88,7 +89,8 @@ class PartitionFile:
 
     def _open(self) -> "pq.ParquetWriter":
         if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
+            make_private_file(self._new)
             # Level 1 is a tenth faster than 3 here, and its files are no larger. So it is with
             # values that hardly repeat, when their dictionary is given up early.
             self._writer = pq.ParquetWriter(

@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from crust_pipeline.errors import full_disk_named
+from crust_pipeline.private_files import make_private_folder, open_private
 
 _LOCK: Final = ".lock"
 
@@ -52,12 +53,12 @@ class Scratch:
             DiskFullError: there is no space left for what was written into it.
         """
         with full_disk_named(self.root), ExitStack() as at_end:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.root)
             with self._alone():
                 self._remove_abandoned()
                 path = Path(mkdtemp(prefix=f"{purpose}-", dir=self.root))
                 at_end.callback(rmtree, path, ignore_errors=True)
-                lock = at_end.enter_context((path / _LOCK).open("w"))
+                lock = at_end.enter_context(open_private(path / _LOCK))
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield path
 
@@ -93,7 +94,7 @@ class Scratch:
     @contextmanager
     def _alone(self) -> Generator[None]:
         """Keep others from removing a folder before its lock is held."""
-        with (self.root / _LOCK).open("w") as lock:
+        with open_private(self.root / _LOCK) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from crust_pipeline.errors import CrustError, DiskFullError, full_disk_named
+from crust_pipeline.private_files import close_to_others, make_private_folder, open_private
 from crust_pipeline.tables.spec import PARTITION, Table, literal, quoted
 from crust_pipeline.tables.specs import TABLES
 from crust_pipeline.tables.store.lake import Lake, StorageError, open_duckdb, storage_error
@@ -231,10 +232,9 @@ class Warehouse:
         new = self.path.with_name(f".{self.path.name}.compacting")
         new.unlink(missing_ok=True)
         with self._writable(wait_seconds) as connection:
-            connection.execute(
-                f"ATTACH {literal(str(new))} AS compacted ({_MADE_WITH});"
-                "COPY FROM DATABASE warehouse TO compacted; DETACH compacted"
-            )
+            connection.execute(f"ATTACH {literal(str(new))} AS compacted ({_MADE_WITH})")
+            close_to_others(new)
+            connection.execute("COPY FROM DATABASE warehouse TO compacted; DETACH compacted")
             sync(new)
             new.replace(self.path)
         return before, self.path.stat().st_size
@@ -283,8 +283,8 @@ class Warehouse:
     def _alone(self, end: float) -> Generator[None]:
         """Keep other loads away; wait for one that is running until a time."""
         with full_disk_named(self.path.parent):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.with_name(f"{self.path.name}.lock").open("w") as lock:
+            make_private_folder(self.path.parent)
+            with open_private(self.path.with_name(f"{self.path.name}.lock")) as lock:
                 self._until(end, lambda: _lock(lock.fileno()))
                 yield
 
@@ -317,7 +317,7 @@ def publish_views(lake: Lake, path: Path) -> None:
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with full_disk_named(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             new.unlink(missing_ok=True)
             _write_views(lake, new)
             sync(new)
@@ -350,6 +350,7 @@ def _attach(connection: "DuckDBPyConnection", path: Path, *, read_only: bool) ->
     import duckdb
 
     option = "READ_ONLY" if read_only else _MADE_WITH
+    is_new = not path.exists()  # DuckDB does not take an empty file for a new one
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS warehouse ({option})")
     except duckdb.Error as error:
@@ -364,6 +365,8 @@ def _attach(connection: "DuckDBPyConnection", path: Path, *, read_only: bool) ->
         if isinstance(known, DiskFullError):
             raise known from error
         raise WarehouseDamagedError(path, str(error).splitlines()[0]) from error
+    if is_new:
+        close_to_others(path)
 
 
 def _move(path: Path, to: Path) -> None:

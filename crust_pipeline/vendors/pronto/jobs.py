@@ -19,6 +19,7 @@ from crust_pipeline.ledger import inbox
 from crust_pipeline.ledger import poll as ledger_poll
 from crust_pipeline.ledger.inbox import Awaited
 from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.private_files import open_private
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.known import KnownPerson
 from crust_pipeline.vendors.models import (
@@ -184,7 +185,8 @@ class ProntoJobs:
         lines = [line for key, line in results if key] + [line for key, line in results if not key]
         content = gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0)
         unfinished = to.with_suffix(".unfinished")
-        unfinished.write_bytes(content)
+        with open_private(unfinished) as file:
+            file.write(content)
         unfinished.replace(to)
         return Downloaded(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
