@@ -114,7 +114,11 @@ def complete_commands() -> dict[str, list[str]]:
         for words in commands_in(page)
         if words[0] not in SERVERS and not {"...", "[OPTIONS]"} & set(words)
     }
-    needs = {"run": "--from", "plan": "--from", "lookup": "https", "prune": "--older"}
+    # The id of a batch that there is stands in no page.
+    needs = {
+        **{"run": "--from", "plan": "--from", "lookup": "https", "prune": "--older"},
+        "refetch": "the id of a batch",
+    }
     return {
         name: words
         for name, words in found.items()

@@ -107,7 +107,7 @@ def test_an_advance_in_which_a_batch_fails_fails_at_its_end(
     installation.buy(DAYS[1:])
     installation.requests()
     bad, good = (batch["submission_id"] for batch in queries.batches(installation.pipeline.ledger))
-    settle_file = landing._settle_file
+    settle_file = landing.settle_file
 
     def failing(account: Account, submission_id: str, **file: Any) -> Any:
         if submission_id == bad:
@@ -115,7 +115,7 @@ def test_an_advance_in_which_a_batch_fails_fails_at_its_end(
         return settle_file(account, submission_id, **file)
 
     with monkeypatch.context() as broken:
-        broken.setattr(landing, "_settle_file", failing)
+        broken.setattr(landing, "settle_file", failing)
         result = installation.run("advance_job")
     assert not result.success
     assert f"landing of batch {bad}: KeyError" in reason_of(result)

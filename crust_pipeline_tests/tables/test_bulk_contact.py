@@ -1,6 +1,7 @@
 """Pronto's deliveries as rows."""
 
 import gzip
+import hashlib
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -65,7 +66,7 @@ def lake(file: Path, tmp_path: Path) -> Lake:
         operation="bulk_contact",
         path=file,
         source_file="deliveries.jsonl.gz",
-        sha256="0",
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         asked=asked,
     )
     now = datetime(2026, 11, 3, tzinfo=UTC)
