@@ -116,7 +116,10 @@ def complete_commands() -> dict[str, list[str]]:
     }
     # The id of a batch that there is stands in no page.
     needs = {
-        **{"run": "--from", "plan": "--from", "lookup": "https", "prune": "--older"},
+        "run": "--from",
+        "plan": "--from",
+        "lookup": "https",
+        "prune": "--older",
         "refetch": "the id of a batch",
     }
     return {
