@@ -221,7 +221,7 @@ def test_a_full_disk_under_raw_names_the_folder_in_status_and_the_file_lands_lat
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("crust_pipeline.buying.land._download", full)
+    monkeypatch.setattr("crust_pipeline.buying.land.fetch_file", full)
     done = crust("run", *FIRST, *ENRICH, settings=settings)
     assert done.code == 1
     assert told(done).count("No space is left in") == 1
