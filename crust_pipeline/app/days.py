@@ -24,6 +24,7 @@ from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.settings import is_loopback
 from crust_pipeline.tables.flatten.files import LandedFile
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
 from crust_pipeline.tables.specs import TABLES, operations_sharing, tables_of
@@ -31,7 +32,7 @@ from crust_pipeline.tables.store.lake import Lake, StorageError
 from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
 from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.catalog import OPERATIONS
+from crust_pipeline.vendors.catalog import OPERATIONS, vendor_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -288,6 +289,26 @@ def preview_plan(
         prices=installation.prices,
         dry_run=True,
     )
+
+
+def notes_of(installation: Installation, report: PlanReport) -> Iterator[str]:
+    """Say that people whom a plan asks for are bought under another account of the ledger.
+
+    What a server on this machine has sold is nobody's real data: such accounts are only named to
+    an installation that buys from one itself, and no others are.
+    """
+    vendor = vendor_of(report.operation)
+    settings = installation.settings
+    ours = vendor.account(settings)
+    for account, count in report.bought_elsewhere.items():
+        if is_loopback(account.rpartition("@")[2]) != is_loopback(ours.rpartition("@")[2]):
+            continue
+        joined = vendor.account(replace(settings, account=account)) == account
+        yield (
+            f"{report.operation}: {count:,} of the people to ask for are bought already under the "
+            f"account {account} of this ledger; the account of this installation is {ours}. "
+            + (f"With CRUST_ACCOUNT={account} they are not bought again." if joined else "")
+        ).strip()
 
 
 def _rows_to_ask_for(

@@ -15,6 +15,7 @@ from crust_pipeline.app.days import (
     load_results,
     load_upstream,
     load_warehouse,
+    notes_of,
     plan_days,
 )
 from crust_pipeline.app.installation import Installation
@@ -142,8 +143,9 @@ def run_to_end(
     upstream = load_upstream(installation, start=start, end=end, run_id=run_id)
     days = days_between(start, end)
     unreachable = _unreachable(installation)
+    notes = [*upstream.notes]
     for operation in operations:
-        plan_days(
+        planned = plan_days(
             installation,
             operation,
             days,
@@ -151,6 +153,7 @@ def run_to_end(
             run_id=run_id,
             ask_balance=unreachable is None,
         )
+        notes += notes_of(installation, planned)
     _try_again_at_once(installation)
     stopped, failures = unreachable, Failures()
     if not unreachable:
@@ -179,7 +182,7 @@ def run_to_end(
         },
         warehouse=load_warehouse(installation),
         unplaced=upstream.unplaced,
-        notes=upstream.notes,
+        notes=tuple(notes),
         stopped=stopped,
         failed=failures.in_words,
     )
