@@ -27,7 +27,7 @@ from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.settings import is_loopback
 from crust_pipeline.tables.flatten.files import LandedFile
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
-from crust_pipeline.tables.specs import TABLES, operations_sharing, tables_of
+from crust_pipeline.tables.specs import TABLES, filling, operations_sharing, tables_of
 from crust_pipeline.tables.store.lake import Lake, StorageError
 from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
 from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
@@ -57,6 +57,21 @@ class InputRowsGoneError(CrustError):
             f"The input rows of {len(gone)} planned days, {min(gone)} to {max(gone)}, are gone "
             "from the lake (table `profile_urls`). Nothing was planned. Materialise it for "
             f"them, or use `crust-pipeline rebuild --from {min(gone)} --to {max(gone)}`."
+        )
+
+
+class DaysBeforeStartError(CrustError):
+    """Days are paid for and cannot be loaded, for they are no partitions any more."""
+
+    def __init__(self, days: Sequence[date], *, start: date) -> None:
+        """Name the days, the setting, and the command that loads them all the same."""
+        first, last = min(days), max(days)
+        super().__init__(
+            f"{len(days)} days are paid for and not in the tables, and lie before "
+            f"CRUST_PARTITIONS_START ({start}): {', '.join(map(str, days[:10]))}"
+            f"{', …' if len(days) > 10 else ''}. Dagster has no partitions for them. "
+            f"`crust-pipeline rebuild --from {first} --to {last}` loads them, and so does the next "
+            f"`crust-pipeline run`; or set CRUST_PARTITIONS_START={first} again. Nothing is lost."
         )
 
 
@@ -119,7 +134,8 @@ def _read_upstream(installation: Installation, *, start: date, end: date) -> Ups
         installation.settings.upstream,
         start=start,
         end=end,
-        first_day=installation.settings.partitions_start,
+        # Days that were bought before the setting was raised are read again where they are lost.
+        first_day=min(start, installation.settings.partitions_start),
         today=today_of(installation),
     )
 
@@ -370,6 +386,33 @@ def load_results(
             tuple(part for report in reports for part in report.partitions),
             tuple(file for report in reports for file in report.files),
         )
+
+
+def days_before_start(installation: Installation) -> dict[date, list[str]]:
+    """Return days that landed and are not loaded, from before CRUST_PARTITIONS_START was raised.
+
+    Returns:
+        {day: operations}.
+    """
+    first = installation.settings.partitions_start
+    found: dict[date, list[str]] = {}
+    for operation, day in ledger_load.days_landed_before(installation.ledger, first):
+        found.setdefault(day, []).append(operation)
+    return found
+
+
+def load_days_before_start(
+    installation: Installation, *, run_id: str, failures: Failures
+) -> list[date]:
+    """Load the days that `days_before_start` finds, and return them."""
+    found = days_before_start(installation)
+    for operation in filling(OPERATIONS):
+        sharing = set(operations_sharing(operation))
+        if due := [day for day, names in found.items() if sharing & set(names)]:
+            load_results(installation, operation, due, run_id=run_id, failures=failures)
+    if found:
+        load_accounts(installation, list(found), run_id=run_id, failures=failures)
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True)

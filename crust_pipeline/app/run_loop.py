@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from crust_pipeline.app.days import (
     days_between,
     load_accounts,
+    load_days_before_start,
     load_results,
     load_upstream,
     load_warehouse,
@@ -172,6 +173,11 @@ def run_to_end(
     for name in operations:
         load_results(installation, name, days, run_id=run_id, failures=failures)
     load_accounts(installation, days, run_id=run_id, failures=failures)
+    if early := load_days_before_start(installation, run_id=run_id, failures=failures):
+        notes.append(
+            f"{len(early):,} days before CRUST_PARTITIONS_START, {early[0]} to {early[-1]}, had "
+            "been paid for and were loaded as well."
+        )
     return RunReport(
         outcomes={
             name: sum(
