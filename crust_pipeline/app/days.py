@@ -121,6 +121,7 @@ def write_profile_urls(
     installation: Installation, days: "Mapping[date, pa.Table]", *, run_id: str
 ) -> None:
     """Write days of `profile_urls`, without those who were erased."""
+    installation.check_stores()
     with installation.ledger.read() as con:
         suppressed = suppressed_keys(con)
     rows = {day: without_people(of_day, suppressed) for day, of_day in days.items()}
@@ -224,6 +225,7 @@ def plan_days(
     Raises:
         InputRowsGoneError: days that were planned have no input rows in the lake any more.
     """
+    installation.check_stores()
     _check_input_rows(installation, operation, partitions)
     account = installation.account_for(operation)
     rows = input_rows(installation, partitions)
@@ -370,6 +372,7 @@ def load_results(
         only: names of the tables to write; () for all.
         failures: collects the days and files that failed; None: they are raised at the end.
     """
+    installation.check_stores()
     load = _Load(installation, operations_sharing(operation), run_id=run_id, only=only)
     try:
         return load.write(partitions)
@@ -530,6 +533,7 @@ def load_accounts(
     Returns:
         Rows by table and day.
     """
+    installation.check_stores()
     try:
         return _write_accounts(installation, partitions, run_id=run_id)
     except DiskFullError:

@@ -134,8 +134,10 @@ def run_to_end(
         SettingsError: the settings ask for what does not exist, or lacks consent.
         UpstreamError: the upstream table cannot be used.
         VendorError: the API key is not accepted.
+        StoresError: ledger, raw folder and lake do not belong together.
         OverBudgetError: the plan is over a limit, and the setting is to refuse.
     """
+    installation.check_stores()
     for operation in operations:
         installation.fields(
             operation

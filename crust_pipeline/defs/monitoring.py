@@ -60,8 +60,10 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
     """Fill the free slots first, then land every completed file, so that no link dies."""
     failures = Failures()
     with failures_as_dagster():
+        installation = crust.get_pipeline()
+        installation.check_stores()
         done = advance_all(
-            list(crust.get_pipeline().accounts.values()), run_id=context.run_id, failures=failures
+            list(installation.accounts.values()), run_id=context.run_id, failures=failures
         )
     for batch in done.landed.expired:
         context.log.error(
