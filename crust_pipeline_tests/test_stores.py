@@ -75,6 +75,18 @@ def test_an_older_ledger_beside_what_was_bought_buys_nothing(
     assert sandbox.state.account.spent == spent
 
 
+def test_a_ledger_that_holds_as_planned_what_was_bought_since_buys_nothing(
+    settings: dict[str, str], data: Path, sandbox: RunningSandbox
+) -> None:
+    with sqlite3.connect(data / "ledger.db") as con:
+        con.execute("UPDATE submissions SET state = 'planned', batch_id = NULL")
+    spent = sandbox.state.account.spent
+    assert crust("run", *FIRST, settings=settings).code == 1
+    assert crust("upgrade", "--restore-claims", settings=settings).code == 0
+    assert crust("run", *FIRST, settings=settings).code == 0
+    assert sandbox.state.account.spent == spent
+
+
 def test_a_new_ledger_is_taken_when_somebody_says_so(
     settings: dict[str, str], data: Path, sandbox: RunningSandbox
 ) -> None:

@@ -94,9 +94,14 @@ def restore_claims(installation: Installation) -> Restored:
     ledger = installation.ledger
     found = unknown_batches(ledger, raw=raw, lake=lake)
     told, outcomes = _batches_of(installation), _outcomes_of(installation)
-    # A batch under way has no file and is not landed; what is bought of it is at the vendor.
-    under_way = {name for name, row in told.items() if row["state"] not in _ENDED}
-    lost = {*found["raw"], *not_known(ledger, under_way)}
+    # A batch under way has no file yet; what is bought of it is at the vendor.
+    bought = {name for name, row in told.items() if row["state"] not in _ENDED}
+    sent = {name for name in bought if told[name]["batch_id"]}
+    lost = {
+        *found["raw"],
+        *not_known(ledger, sent, sent=True),
+        *not_known(ledger, bought, sent=False),
+    }
     failures, people = Failures(), 0
     restored: set[str] = set()
     for batch in _lost(installation, sorted(lost), told, outcomes):

@@ -90,7 +90,7 @@ def unknown_batches(ledger: Ledger, *, raw: Path, lake: Lake | None) -> Mapping[
     """Return the batches that the ledger does not know, by the place that names them."""
     # Looked at first: whatever another process lands meanwhile is in the ledger before.
     named = {"raw": _batches_in_raw(raw), "lake": _batches_in_lake(lake) if lake else set[str]()}
-    return {place: ledger_stores.not_known(ledger, ids) for place, ids in named.items()}
+    return {place: ledger_stores.not_known(ledger, ids, sent=True) for place, ids in named.items()}
 
 
 def enter_stores(ledgers: Sequence[Ledger], *, raw: Path, lake: Lake) -> None:

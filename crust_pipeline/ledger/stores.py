@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from crust_pipeline.ledger.schema import set_aside, stores, submissions
+from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.ledger.store import Ledger
 
 
@@ -27,10 +28,20 @@ def all_stores(ledger: Ledger) -> list[Store]:
         return [Store(row.account, row.place, row.store_id, row.path) for row in con.execute(query)]
 
 
-def not_known(ledger: Ledger, submission_ids: Collection[str]) -> list[str]:
-    """Return those of some batches that the ledger neither holds nor has set aside."""
+def not_known(ledger: Ledger, submission_ids: Collection[str], *, sent: bool) -> list[str]:
+    """Return those of some batches that the ledger neither holds nor has set aside.
+
+    Args:
+        ledger: the ledger.
+        submission_ids: the batches.
+        sent: whether these are known to have been sent. An older copy of a ledger may hold one as
+            planned, and would send it again: it does not know it either.
+    """
+    held = sa.select(submissions.c.submission_id)
+    if sent:
+        held = held.where(submissions.c.state != BatchState.PLANNED)
     with ledger.read() as con:
-        known = set(con.execute(sa.select(submissions.c.submission_id)).scalars())
+        known = set(con.execute(held).scalars())
         known |= set(con.execute(sa.select(set_aside.c.submission_id)).scalars())
     return sorted(set(submission_ids) - known)
 
