@@ -102,13 +102,15 @@ def restore_claims(installation: Installation) -> Restored:
         *not_known(ledger, sent, sent=True),
         *not_known(ledger, bought, sent=False),
     }
+    ledgers = {each.account: each for each in installation.ledgers}
     failures, people = Failures(), 0
     restored: set[str] = set()
     for batch in _lost(installation, sorted(lost), told, outcomes):
         with failures.unit("restoring", "batch", batch.submission_id):
-            people += _put_back(installation, batch)
+            people += _put_back(installation, batch, ledgers)
             restored.add(batch.submission_id)
-    rows = _put_back_rows(installation, outcomes, restored)
+    operations = {name: row["operation"] for name, row in told.items()}
+    rows = _put_back_rows(installation, outcomes, restored, operations)
     if not failures:
         enter_stores(installation.ledgers, raw=raw, lake=lake)
     return Restored(len(restored), people, rows, failures.in_words)
@@ -128,6 +130,9 @@ def _batches_of(installation: Installation) -> dict[str, dict[str, Any]]:
         "credits_reserved",
         "landed_at",
         "source_file",
+        "file_sha256",
+        "file_bytes",
+        "file_lines",
         "partition_date",
     ]
     query = f"SELECT {', '.join(names)} FROM {{batches}} ORDER BY created_at"  # noqa: S608 - our own
@@ -188,8 +193,8 @@ def _landed_at(batch: _Lost) -> datetime:
     return told or datetime.now(UTC)
 
 
-def _put_back(installation: Installation, lost: _Lost) -> int:
-    """Write a batch to the ledger, and return how many people are in it."""
+def _put_back(installation: Installation, lost: _Lost, ledgers: dict[str, Ledger]) -> int:
+    """Write a batch to the ledger of its account, and return how many people are in it."""
     product = _product_of(lost)
     at, table = _landed_at(lost), lost.table
     fields = tuple(
@@ -224,13 +229,19 @@ def _put_back(installation: Installation, lost: _Lost) -> int:
             lines=lines,
         )
     elif table.get("landed_at"):
-        landed = LandingRecord(source_file=None, sha256=None, size_bytes=0, lines=0)
+        # Under its name, though it is gone: without it no table is made anew from nothing.
+        landed = LandingRecord(
+            source_file=table["source_file"],
+            sha256=table["file_sha256"],
+            size_bytes=table["file_bytes"] or 0,
+            lines=table["file_lines"] or 0,
+        )
     state = _state_of(lost)
     columns = {name: table[name] for name in _KEPT if table.get(name) is not None}
     columns["intent_at"] = table.get("submitted_at") or table.get("created_at") or at
     account = table.get("account") or vendor_of(lost.operation).account(installation.settings)
     restore(
-        Ledger(installation.settings.ledger_url, account=account),
+        ledgers.setdefault(account, Ledger(installation.settings.ledger_url, account=account)),
         batch,
         state=state,
         columns=columns,
@@ -321,34 +332,34 @@ def _put_back_rows(installation: Installation, outcomes: Sequence[_Row], restore
     for operation, days in by_day.items():
         ledger = installation.ledger_of(operation)
         with ledger.write() as tx:
-            known = {row.day for row in outcomes if row.operation == operation}
-            known &= {day for day, _ in ledger_plan.rows_of(tx, operation, sorted(days))}
+            known = {day for day, _ in ledger_plan.rows_of(tx, operation, sorted(days))}
             due = {
                 day: rows
                 for day, rows in days.items()
                 if day not in known or any(row.submission_id in restored for row in rows)
             }
-            decided = [_decision(row, restored) for rows in due.values() for row in rows]
-            ledger_plan.put_rows(
-                tx,
-                operation,
-                decided=decided,
-                input_rows={day: len(rows) for day, rows in due.items()},
-                now=installation.clock(),
-            )
+            decided = [_decision(row, operations) for rows in due.values() for row in rows]
+            if due:
+                ledger_plan.put_rows(
+                    tx,
+                    operation,
+                    decided=decided,
+                    input_rows={day: len(rows) for day, rows in due.items()},
+                    now=installation.clock(),
+                )
             count += len(decided)
     return count
 
 
-def _decision(row: _Row, restored: set[str]) -> PlannedRow:
-    """Return the decision that led to an outcome."""
-    outcome = Outcome(row.outcome)
+def _decision(row: _Row, operations: Mapping[str, str]) -> PlannedRow:
+    """Return the decision that led to an outcome; `operations` are those of the batches."""
+    operation = operations.get(row.submission_id or "", row.operation)
     if row.outcome in _DECISIONS:
         verdict = Verdict(row.outcome)
-    elif outcome is Outcome.REUSED:
+    elif operation != row.operation:
+        verdict = Verdict.AWAIT  # it waits for the answer of another operation
+    elif row.outcome == Outcome.REUSED:
         verdict = Verdict.REUSE
-    elif outcome is Outcome.PENDING and row.submission_id not in restored:
-        verdict = Verdict.AWAIT  # it is decided anew by the next plan
     else:
         verdict = Verdict.ASK
     return PlannedRow(row.day, row.row_id, row.key, verdict, row.submission_id, row.detail)
