@@ -3,6 +3,7 @@
 A setting is one line in `Settings`; docs/settings.md and Dagster's config fields are made of them.
 """
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -131,6 +132,16 @@ def _url(text: str) -> str:
     if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
         raise ValueError(text)
     return text.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, where only a test server answers."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 _EXPECTED = {_boolean: "true or false", date.fromisoformat: "a date such as 2026-01-31"}
@@ -373,8 +384,10 @@ class Settings:
         "CRUST_ACCOUNT",
         "",
         str,
-        "The name purchases are remembered under. Default: the API's host name, so that what a "
-        "test server sold is never taken for the real thing.",
+        "The name Crustdata purchases are remembered under. Default: api.crustdata.com, whatever "
+        "the API's address, such as a proxy's; on this machine (localhost, 127.0.0.1) the host "
+        "name, so that what a test server sold is never taken for the real thing. For a test "
+        "server elsewhere set a name of its own.",
     )
 
     @property
@@ -405,8 +418,21 @@ class Settings:
             "warehouse": self.data_dir / "warehouse.duckdb",
             "lake": self.data_dir / "lake",
             "raw": self.data_dir / "raw",
-            "account": urlsplit(self.base_url).hostname,
+            "account": self.account_host("base_url"),
         }
+
+    def account_host(self, address: str) -> str:
+        """Return the host that stands for a vendor in the name of its account.
+
+        It is that of the vendor's published address, however the vendor is reached. Only a server
+        on this machine stands for itself.
+
+        Args:
+            address: the name of the setting that says where the vendor's API is.
+        """
+        host = urlsplit(getattr(self, address)).hostname or ""
+        published = next(spec.default for spec in fields(self) if spec.name == address)
+        return host if is_loopback(host) else urlsplit(published).hostname or ""
 
     def with_texts(self, texts: Mapping[str, str]) -> "Settings":
         """Lay values over these settings, as text, by variable; what follows them follows again.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crust_pipeline.settings import Settings, SettingsError
+from crust_pipeline.vendors.catalog import VENDORS
 
 
 def test_everything_has_a_default_but_the_key() -> None:
@@ -33,6 +34,27 @@ def test_a_path_that_is_set_does_not_follow_the_data_folder() -> None:
 def test_purchases_are_remembered_under_the_host_of_the_api() -> None:
     settings = Settings.from_env({"CRUSTDATA_BASE_URL": "http://127.0.0.1:8123"})
     assert settings.account == "127.0.0.1"
+
+
+@pytest.mark.parametrize("address", ["https://proxy.example:8443/crustdata", "https://10.0.0.7"])
+def test_another_address_of_the_vendor_is_the_same_account(address: str) -> None:
+    assert Settings.from_env({"CRUSTDATA_BASE_URL": address}).account == "api.crustdata.com"
+
+
+@pytest.mark.parametrize(
+    ("address", "account"),
+    [
+        ("https://app.pipecorn.example/api/v2", "pronto@app.prontohq.com"),
+        ("http://127.0.0.1:8124", "pronto@127.0.0.1"),
+    ],
+)
+def test_a_second_vendor_is_remembered_in_the_same_way(address: str, account: str) -> None:
+    assert VENDORS["pronto"].account(Settings.from_env({"PRONTO_BASE_URL": address})) == account
+
+
+def test_the_account_that_is_set_stays() -> None:
+    texts = {"CRUSTDATA_BASE_URL": "https://proxy.example", "CRUST_ACCOUNT": "sales"}
+    assert Settings.from_env(texts).account == "sales"
 
 
 def test_a_newline_behind_the_key_is_dropped() -> None:

@@ -24,14 +24,15 @@ from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger import queries, spending
 from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.store import Ledger
+from crust_pipeline.settings import is_loopback
 from crust_pipeline.tables.flatten.files import LandedFile
 from crust_pipeline.tables.flatten.flattening import FlattenReport, flatten
-from crust_pipeline.tables.specs import TABLES, operations_sharing, tables_of
+from crust_pipeline.tables.specs import TABLES, filling, operations_sharing, tables_of
 from crust_pipeline.tables.store.lake import Lake, StorageError
 from crust_pipeline.tables.store.warehouse import LoadReport, publish_views
 from crust_pipeline.tables.upstream import Upstream, read_upstream, upstream_rows, without_people
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.catalog import OPERATIONS
+from crust_pipeline.vendors.catalog import OPERATIONS, vendor_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +57,21 @@ class InputRowsGoneError(CrustError):
             f"The input rows of {len(gone)} planned days, {min(gone)} to {max(gone)}, are gone "
             "from the lake (table `profile_urls`). Nothing was planned. Materialise it for "
             f"them, or use `crust-pipeline rebuild --from {min(gone)} --to {max(gone)}`."
+        )
+
+
+class DaysBeforeStartError(CrustError):
+    """Days are paid for and cannot be loaded, for they are no partitions any more."""
+
+    def __init__(self, days: Sequence[date], *, start: date) -> None:
+        """Name the days, the setting, and the command that loads them all the same."""
+        first, last = min(days), max(days)
+        super().__init__(
+            f"{len(days)} days are paid for and not in the tables, and lie before "
+            f"CRUST_PARTITIONS_START ({start}): {', '.join(map(str, days[:10]))}"
+            f"{', …' if len(days) > 10 else ''}. Dagster has no partitions for them. "
+            f"`crust-pipeline rebuild --from {first} --to {last}` loads them, and so does the next "
+            f"`crust-pipeline run`; or set CRUST_PARTITIONS_START={first} again. Nothing is lost."
         )
 
 
@@ -105,6 +121,7 @@ def write_profile_urls(
     installation: Installation, days: "Mapping[date, pa.Table]", *, run_id: str
 ) -> None:
     """Write days of `profile_urls`, without those who were erased."""
+    installation.check_stores()
     with installation.ledger.read() as con:
         suppressed = suppressed_keys(con)
     rows = {day: without_people(of_day, suppressed) for day, of_day in days.items()}
@@ -118,7 +135,8 @@ def _read_upstream(installation: Installation, *, start: date, end: date) -> Ups
         installation.settings.upstream,
         start=start,
         end=end,
-        first_day=installation.settings.partitions_start,
+        # Days that were bought before the setting was raised are read again where they are lost.
+        first_day=min(start, installation.settings.partitions_start),
         today=today_of(installation),
     )
 
@@ -207,6 +225,7 @@ def plan_days(
     Raises:
         InputRowsGoneError: days that were planned have no input rows in the lake any more.
     """
+    installation.check_stores()
     _check_input_rows(installation, operation, partitions)
     account = installation.account_for(operation)
     rows = input_rows(installation, partitions)
@@ -290,6 +309,26 @@ def preview_plan(
     )
 
 
+def notes_of(installation: Installation, report: PlanReport) -> Iterator[str]:
+    """Say that people whom a plan asks for are bought under another account of the ledger.
+
+    What a server on this machine has sold is nobody's real data: such accounts are only named to
+    an installation that buys from one itself, and no others are.
+    """
+    vendor = vendor_of(report.operation)
+    settings = installation.settings
+    ours = vendor.account(settings)
+    for account, count in report.bought_elsewhere.items():
+        if is_loopback(account.rpartition("@")[2]) != is_loopback(ours.rpartition("@")[2]):
+            continue
+        joined = vendor.account(replace(settings, account=account)) == account
+        yield (
+            f"{report.operation}: {count:,} of the people to ask for are bought already under the "
+            f"account {account} of this ledger; the account of this installation is {ours}. "
+            + (f"With CRUST_ACCOUNT={account} they are not bought again." if joined else "")
+        ).strip()
+
+
 def _rows_to_ask_for(
     installation: Installation,
     operation: str,
@@ -333,6 +372,7 @@ def load_results(
         only: names of the tables to write; () for all.
         failures: collects the days and files that failed; None: they are raised at the end.
     """
+    installation.check_stores()
     load = _Load(installation, operations_sharing(operation), run_id=run_id, only=only)
     try:
         return load.write(partitions)
@@ -349,6 +389,33 @@ def load_results(
             tuple(part for report in reports for part in report.partitions),
             tuple(file for report in reports for file in report.files),
         )
+
+
+def days_before_start(installation: Installation) -> dict[date, list[str]]:
+    """Return days that landed and are not loaded, from before CRUST_PARTITIONS_START was raised.
+
+    Returns:
+        {day: operations}.
+    """
+    first = installation.settings.partitions_start
+    found: dict[date, list[str]] = {}
+    for operation, day in ledger_load.days_landed_before(installation.ledger, first):
+        found.setdefault(day, []).append(operation)
+    return found
+
+
+def load_days_before_start(
+    installation: Installation, *, run_id: str, failures: Failures
+) -> list[date]:
+    """Load the days that `days_before_start` finds, and return them."""
+    found = days_before_start(installation)
+    for operation in filling(OPERATIONS):
+        sharing = set(operations_sharing(operation))
+        if due := [day for day, names in found.items() if sharing & set(names)]:
+            load_results(installation, operation, due, run_id=run_id, failures=failures)
+    if found:
+        load_accounts(installation, list(found), run_id=run_id, failures=failures)
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,6 +533,7 @@ def load_accounts(
     Returns:
         Rows by table and day.
     """
+    installation.check_stores()
     try:
         return _write_accounts(installation, partitions, run_id=run_id)
     except DiskFullError:

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 
 from crust_pipeline.app.known import known_people
 from crust_pipeline.app.orders import fields_for, operations_of, products_for, vendors_of
+from crust_pipeline.app.stores import check_stores
 from crust_pipeline.buying.account import Account, utc_now
 from crust_pipeline.buying.decide import Policy
 from crust_pipeline.ledger.store import Ledger, submission
@@ -67,6 +68,19 @@ class Installation:
             OSError: there is no folder to keep files in.
         """
         return {vendor.name: self._account_at(vendor) for vendor in vendors_of(self.settings)}
+
+    def check_stores(self) -> None:
+        """Refuse to go on, once for all steps, if ledger, raw folder and lake are no set.
+
+        Raises:
+            StoresError: they do not belong together.
+        """
+        _ = self._stores_checked
+
+    @cached_property
+    def _stores_checked(self) -> bool:
+        check_stores(self.ledgers, raw=self.settings.raw, lake=self.lake)
+        return True
 
     def account_for(self, operation: str) -> Account:
         """Return the account that an operation is bought with.

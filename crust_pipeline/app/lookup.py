@@ -136,6 +136,7 @@ def look_up(
         SettingsError: the settings ask for what needs a consent that is missing.
         OverBudgetError: a limit would be passed and the setting is to refuse.
     """
+    installation.check_stores()
     decided = _decide(installation, identifiers, at_most=at_most, run_id=run_id)
     lines = [batch.submission_id for batch in decided.batches]
     _send(installation, lines, run_id=run_id, sleep=sleep)

@@ -12,9 +12,11 @@ from datetime import date, datetime, timedelta
 from crust_pipeline.app.days import (
     days_between,
     load_accounts,
+    load_days_before_start,
     load_results,
     load_upstream,
     load_warehouse,
+    notes_of,
     plan_days,
 )
 from crust_pipeline.app.installation import Installation
@@ -132,8 +134,10 @@ def run_to_end(
         SettingsError: the settings ask for what does not exist, or lacks consent.
         UpstreamError: the upstream table cannot be used.
         VendorError: the API key is not accepted.
+        StoresError: ledger, raw folder and lake do not belong together.
         OverBudgetError: the plan is over a limit, and the setting is to refuse.
     """
+    installation.check_stores()
     for operation in operations:
         installation.fields(
             operation
@@ -142,8 +146,9 @@ def run_to_end(
     upstream = load_upstream(installation, start=start, end=end, run_id=run_id)
     days = days_between(start, end)
     unreachable = _unreachable(installation)
+    notes = [*upstream.notes]
     for operation in operations:
-        plan_days(
+        planned = plan_days(
             installation,
             operation,
             days,
@@ -151,6 +156,7 @@ def run_to_end(
             run_id=run_id,
             ask_balance=unreachable is None,
         )
+        notes += notes_of(installation, planned)
     _try_again_at_once(installation)
     stopped, failures = unreachable, Failures()
     if not unreachable:
@@ -169,6 +175,11 @@ def run_to_end(
     for name in operations:
         load_results(installation, name, days, run_id=run_id, failures=failures)
     load_accounts(installation, days, run_id=run_id, failures=failures)
+    if early := load_days_before_start(installation, run_id=run_id, failures=failures):
+        notes.append(
+            f"{len(early):,} days before CRUST_PARTITIONS_START, {early[0]} to {early[-1]}, had "
+            "been paid for and were loaded as well."
+        )
     return RunReport(
         outcomes={
             name: sum(
@@ -179,7 +190,7 @@ def run_to_end(
         },
         warehouse=load_warehouse(installation),
         unplaced=upstream.unplaced,
-        notes=upstream.notes,
+        notes=tuple(notes),
         stopped=stopped,
         failed=failures.in_words,
     )

@@ -43,7 +43,12 @@ class OverBudgetError(CrustError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
-    """What a plan came to. Credits are the worst case."""
+    """What a plan came to. Credits are the worst case.
+
+    Attributes:
+        bought_elsewhere: how many of those to be asked for are bought under another account of the
+            ledger, by account.
+    """
 
     operation: str
     partitions: tuple[date, ...]
@@ -51,6 +56,7 @@ class PlanReport:
     verdicts: Mapping[date, Counter[str]]
     credits_reserved: Decimal
     credits_available: Decimal | None
+    bought_elsewhere: Mapping[str, int]
 
     @property
     def rows(self) -> int:
@@ -115,6 +121,11 @@ def plan(  # noqa: PLR0913 - all that a plan depends on
             verdicts=_verdicts(decided.decisions, partitions),
             credits_reserved=decided.credits_reserved,
             credits_available=decided.credits_available,
+            bought_elsewhere=ledger_plan.bought_elsewhere(
+                tx,
+                operation,
+                [key for batch in decided.batches for key, _, _ in batch.identifiers],
+            ),
         )
         if not dry_run:
             for batch in decided.batches:

@@ -166,7 +166,7 @@ def plan(
     """Show what a run would submit and could cost at worst. Spends and writes nothing."""
     from dataclasses import replace
 
-    from crust_pipeline.app.days import preview_plan
+    from crust_pipeline.app.days import notes_of, preview_plan
     from crust_pipeline.cli.display import counts_in_words, open_console, print_json
 
     installation = open_installation()
@@ -187,6 +187,7 @@ def plan(
                     "batches": [len(batch.identifiers) for batch in report.batches],
                     "verdicts": sum(report.verdicts.values(), start=Counter[str]()),
                     "credits_worst_case": report.credits_reserved,
+                    "bought_elsewhere": report.bought_elsewhere,
                 }
                 for report in reports
             ],
@@ -200,4 +201,6 @@ def plan(
             f"{len(report.batches)} batches with {identifiers:,} identifiers to submit; "
             f"at worst {report.credits_reserved.normalize():,f} credits"
         )
+        for note in notes_of(installation, report):
+            console.print(note)
     return DONE

@@ -109,11 +109,13 @@ def agreed_to_spend(price: str, *, yes: bool) -> int:
     return DONE if click.confirm(f"{price} Go on?", err=True) else FAILED
 
 
-def check_days(installation: "Installation", start: date, end: date) -> None:
-    """Refuse days that are no partitions."""
+def check_days(
+    installation: "Installation", start: date, end: date, *, first: date | None = None
+) -> None:
+    """Refuse days that are no partitions, or lie before another `first` day."""
     if end < start:
         raise click.BadParameter(f"--to {end} is before --from {start}")
-    first = installation.settings.partitions_start
+    first = first or installation.settings.partitions_start
     if start < first:
         raise click.BadParameter(
             f"--from {start} is before the first partition, {first} (CRUST_PARTITIONS_START)"

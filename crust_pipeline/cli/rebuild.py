@@ -131,7 +131,9 @@ def _period(
     if not planned and not (start and end):
         raise click.UsageError("No day was ever planned, so there is nothing to make anew.")
     start, end = start or min(planned), end or max(planned)
-    check_days(installation, start, end)
+    # Days that were bought before CRUST_PARTITIONS_START was raised are made anew as well.
+    first = min([installation.settings.partitions_start, *planned])
+    check_days(installation, start, end, first=first)
     return start, end
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crust_pipeline.cli.common import DONE, FAILED, complain, json_option, readable_errors
+from crust_pipeline.cli.common import (
+    DONE,
+    FAILED,
+    complain,
+    json_option,
+    open_installation,
+    readable_errors,
+)
 from crust_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,15 +58,33 @@ def prune(*, older_than_days: float) -> int:
 @click.option(
     "--check", is_flag=True, help="Only say what would be done; exit code 1 if there is something."
 )
+@click.option(
+    "--new-ledger",
+    is_flag=True,
+    help="Go on with a ledger that does not know what lies in the raw folder and the lake. It "
+    "would be bought again.",
+)
+@click.option(
+    "--restore-claims",
+    is_flag=True,
+    help="Read back from the raw folder and the lake what a lost ledger, or an older copy of it, "
+    "does not know, so that it is not bought again.",
+)
 @json_option
 @readable_errors
-def upgrade(*, check: bool, as_json: bool) -> int:
+def upgrade(*, check: bool, new_ledger: bool, restore_claims: bool, as_json: bool) -> int:
     """Bring a ledger that an earlier release made to this release's version of its schema.
 
     Every command does that by itself before anything else; this one does it while you look. A copy
     of a SQLite file is kept beside it; back up a Postgres database yourself. Stop everything that
     uses the ledger first: programs of the earlier release cannot go on with it.
     """
+    if check + new_ledger + restore_claims > 1:
+        raise click.UsageError("Give one of --check, --new-ledger and --restore-claims.")
+    if restore_claims:
+        return _restore_claims()
+    if new_ledger:
+        return _accept_new_ledger()
     from crust_pipeline.cli.display import open_console, print_json
     from crust_pipeline.ledger.schema import VERSION
     from crust_pipeline.ledger.store import Ledger
@@ -85,6 +110,36 @@ def upgrade(*, check: bool, as_json: bool) -> int:
             console.print("Delete the copy when all is well: it names people, and `erase` does")
             console.print("not reach it.")
     return FAILED if found.pending else DONE
+
+
+def _accept_new_ledger() -> int:
+    from crust_pipeline.app.stores import accept_as_new
+
+    installation = open_installation()
+    count = accept_as_new(
+        installation.ledgers, raw=installation.settings.raw, lake=installation.lake
+    )
+    click.echo(
+        f"The ledger {installation.ledger.name} goes on with this raw folder and this lake. "
+        f"{count:,} batches in them are set aside: what they bought counts as not bought."
+    )
+    return DONE
+
+
+def _restore_claims() -> int:
+    from crust_pipeline.app.restoring import restore_claims
+
+    installation = open_installation()
+    restored = restore_claims(installation)
+    click.echo(
+        f"{restored.batches:,} batches with {restored.people:,} people and the decisions for "
+        f"{restored.rows:,} rows are back in the ledger {installation.ledger.name}. Next: "
+        "`crust-pipeline rebuild`. Not restored: credit limits already used, what was sent after "
+        "the lake was last written, and who was erased: erase them again before you buy."
+    )
+    for problem in restored.failed:
+        complain(problem)
+    return FAILED if restored.failed else DONE
 
 
 def _in_words(found: "Standing", latest: int) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from crust_pipeline.app.days import load_upstream, plan_days, rows_in_lake
+from crust_pipeline.app.days import load_upstream, notes_of, plan_days, rows_in_lake
 from crust_pipeline.buying.submit import fill_slots
 from crust_pipeline.defs.graph import Graph
 from crust_pipeline.defs.metadata import (
@@ -128,6 +128,8 @@ def build_batches_asset(graph: Graph, operation: str) -> dg.AssetsDefinition:
             report = plan_days(
                 installation, operation, days, policy=policy, run_id=context.run.run_id
             )
+            for note in notes_of(installation, report):
+                context.log.warning("%s", note)
             if config.refresh:
                 context.log.warning(
                     "Refresh: %s identifiers are bought, those that are bought already among them; "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from crust_pipeline.app.days import DaysBeforeStartError, days_before_start
 from crust_pipeline.app.installation import Installation
 from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.advance import advance_all
@@ -60,8 +61,10 @@ def advance_batches(context: dg.OpExecutionContext, crust: PipelineResource) -> 
     """Fill the free slots first, then land every completed file, so that no link dies."""
     failures = Failures()
     with failures_as_dagster():
+        installation = crust.get_pipeline()
+        installation.check_stores()
         done = advance_all(
-            list(crust.get_pipeline().accounts.values()), run_id=context.run_id, failures=failures
+            list(installation.accounts.values()), run_id=context.run_id, failures=failures
         )
     for batch in done.landed.expired:
         context.log.error(
@@ -188,6 +191,9 @@ def _requests(
         with failures.unit("load", "operation", operation):
             if not _unfinished(context, _load_job(operation), since=now - WAITS_FOR_RUN):
                 yield from _load_requests(installation, operation)
+    with failures.unit("load", "days", "before the first partition"):
+        if early := days_before_start(installation):
+            raise DaysBeforeStartError(list(early), start=installation.settings.partitions_start)
 
 
 def _watch_for_a_while(
@@ -212,6 +218,7 @@ def _unfinished(context: dg.SensorEvaluationContext, job: str, *, since: datetim
 
 def _plan_again_requests(installation: Installation, operation: str) -> list[dg.RunRequest]:
     ledger, now = installation.ledger, installation.clock()
+    first = installation.settings.partitions_start  # there are no runs for days before it
     identified = [day for name, day in ledger_load.days_identified(ledger) if name == operation]
     # A limit per run is one for each day's automatic run: sooner, it would be no limit.
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -236,7 +243,7 @@ def _plan_again_requests(installation: Installation, operation: str) -> list[dg.
             run_config=new_rows_only(operation),
         )
         for cause, days, attempt in causes
-        for tags, of_priority in _by_priority(ledger, days)
+        for tags, of_priority in _by_priority(ledger, [day for day in days if day >= first])
         for start, end in ranges(of_priority)
     ]
 
@@ -251,12 +258,16 @@ def _by_priority(
 
 def _load_requests(installation: Installation, operation: str) -> list[dg.RunRequest]:
     ledger, now = installation.ledger, installation.clock()
+    first = installation.settings.partitions_start  # there are no runs for days before it
     due = [
         day
         for day in ledger_load.due_days(ledger, operations_sharing(operation))
-        if day.requested_at is None
-        or day.requested_at > furthest(now)  # by a clock that has been put back since
-        or now - day.requested_at >= _retry_after(day)
+        if day.partition_date >= first
+        and (
+            day.requested_at is None
+            or day.requested_at > furthest(now)  # by a clock that has been put back since
+            or now - day.requested_at >= _retry_after(day)
+        )
     ]
     if not due:
         return []

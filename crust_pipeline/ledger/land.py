@@ -310,7 +310,7 @@ def record_landed(
             end_pause(tx, takes_slot=False)
         elif state is not BatchState.COMPLETED:
             return False
-        _land(tx, submission_id, file, settled=settled, now=now)
+        land_in(tx, submission_id, file, settled=settled, now=now)
     return True
 
 
@@ -342,11 +342,11 @@ def record_refetched(
             reason = "a better file was fetched"
             tx.move(before.submission_id, BatchState.COMPLETED, now=now, reason=reason)
         _own_again(tx, batch, settled)
-        _land(tx, before.submission_id, file, settled=settled, now=now)
+        land_in(tx, before.submission_id, file, settled=settled, now=now)
     return True
 
 
-def _land(
+def land_in(
     tx: Transaction,
     submission_id: str,
     file: LandingRecord,

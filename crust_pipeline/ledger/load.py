@@ -144,6 +144,31 @@ def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
         ]
 
 
+def days_landed_before(ledger: Ledger, first: date) -> list[tuple[str, date]]:
+    """Return days before a day whose batches have landed and are not in the tables, in order."""
+    landed = (
+        sa.select(1)
+        .select_from(
+            submission_days.join(
+                submissions, submission_days.c.submission_id == submissions.c.submission_id
+            )
+        )
+        .where(
+            submission_days.c.partition_date == days.c.partition_date,
+            submission_days.c.operation == days.c.operation,
+            submissions.c.state == BatchState.LANDED,
+        )
+        .exists()
+    )
+    query = (
+        sa.select(days.c.operation, days.c.partition_date)
+        .where(days.c.partition_date < first, days.c.version > days.c.loaded_version, landed)
+        .order_by(days.c.partition_date, days.c.operation)
+    )
+    with ledger.read() as con:
+        return [(row.operation, row.partition_date) for row in con.execute(query)]
+
+
 def _lands_late() -> sa.ColumnElement[bool]:
     """Return a condition: the batch's file could not be landed, time and again."""
     return (submissions.c.state == BatchState.COMPLETED) & (submissions.c.tries >= LATE_TRIES)

@@ -160,6 +160,25 @@ def identities_of(
     return found
 
 
+def bought_elsewhere(tx: Transaction, operation: str, keys: Sequence[str]) -> dict[str, int]:
+    """Return how many of these are bought under other accounts of the ledger: {account: people}."""
+    accounts = sa.select(submissions.c.account).where(
+        submissions.c.operation == operation, submissions.c.account != tx.account
+    )
+    found: dict[str, int] = {}
+    for account in sorted(tx.con.execute(accounts.distinct()).scalars()):
+        for start in range(0, len(keys), KEYS_A_QUERY):
+            query = sa.select(sa.func.count(claims.c.subject_key.distinct())).where(
+                claims.c.account == account,
+                claims.c.operation == operation,
+                claims.c.subject_key.in_(keys[start : start + KEYS_A_QUERY]),
+                claims.c.answer.is_not(None),
+            )
+            count = tx.con.execute(query).scalar_one()
+            found[account] = found.get(account, 0) + count
+    return {account: count for account, count in found.items() if count}
+
+
 def rows_of(
     tx: Transaction, operation: str, partitions: Sequence[date]
 ) -> dict[tuple[date, str], PlannedRow]:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 # A ledger of another version is upgraded by `migrations`, which says how to change this file.
-VERSION = 4
+VERSION = 5
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -285,4 +285,22 @@ deliveries = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("body_sha256", sa.String(64), nullable=False),
     sa.UniqueConstraint("submission_id", "body_sha256", name="a_delivery_is_kept_once"),
+)
+
+# Which raw folder and which lake the purchases of an account are kept in. Each folder holds the
+# same id in a file, so that neither is used with another ledger, nor a second one with this one.
+stores = sa.Table(
+    "stores",
+    metadata,
+    sa.Column("account", sa.String, primary_key=True),
+    sa.Column("place", sa.String(8), primary_key=True),  # raw or lake
+    sa.Column("store_id", sa.String(32), nullable=False),
+    sa.Column("path", sa.String, nullable=False),  # where it was when it was last used
+)
+
+# Batches that lie in a raw folder or lake and are not in this ledger, as somebody has accepted.
+set_aside = sa.Table(
+    "set_aside",
+    metadata,
+    sa.Column("submission_id", sa.String(32), primary_key=True),
 )

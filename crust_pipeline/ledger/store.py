@@ -50,6 +50,11 @@ class Ledger:
         """What opening it has changed."""
 
     @property
+    def name(self) -> str:
+        """Its address for people, without a password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
     def engine(self) -> sa.Engine:
         """The database, opened and brought up to date at first use."""
         if self._engine is None:

@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 from crust_pipeline.settings import Settings, SettingsError
 from crust_pipeline.vendors.client import JobClient
@@ -122,7 +121,7 @@ PRONTO: Final = Vendor(
     products=tuple(
         product for bulk in BULK_CONTACTS.values() for product in (bulk, bulk.alone) if product
     ),
-    account=lambda settings: f"pronto@{urlsplit(settings.pronto_base_url).hostname}",
+    account=lambda settings: f"{VENDOR}@{settings.account_host('pronto_base_url')}",
     max_active=lambda _settings: _JOBS_AT_A_TIME,
     choose=_choose,
     fields=_fields,

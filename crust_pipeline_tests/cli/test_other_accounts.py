@@ -1,0 +1,32 @@
+"""People bought under another account of the same ledger are pointed out before they cost again."""
+
+from crust_pipeline_tests.command_line import Ended, crust
+from crust_pipeline_tests.people import DAYS
+
+PERIOD = ("--from", str(DAYS[0]), "--to", str(DAYS[-1]), "--operation", "enrich")
+
+
+def told(ended: Ended) -> str:
+    return " ".join(ended.out.split())
+
+
+def test_plan_and_run_say_who_is_bought_under_another_account_and_how_to_join_it(
+    settings: dict[str, str],
+) -> None:
+    assert crust("run", *PERIOD, settings=settings | {"CRUST_ACCOUNT": "sales"}).code == 0
+    other = settings | {"CRUST_ACCOUNT": "marketing"}
+    note = "10 of the people to ask for are bought already under the account sales of this ledger"
+
+    for command in ("plan", "run"):
+        done = crust(command, *PERIOD, settings=other)
+        assert note in told(done)
+        assert "With CRUST_ACCOUNT=sales they are not bought again" in told(done)
+    assert note not in told(crust("plan", *PERIOD, settings=other))  # now they are bought
+
+
+def test_what_a_test_server_sold_is_not_offered_to_a_real_account(settings: dict[str, str]) -> None:
+    assert crust("run", *PERIOD, settings=settings).code == 0
+    real = settings | {"CRUSTDATA_BASE_URL": "https://proxy.example"}
+    planned = crust("plan", *PERIOD, settings=real)
+    assert planned.code == 0
+    assert "are bought already" not in told(planned)
