@@ -12,7 +12,8 @@ from crust_pipeline.keys import ERASED_KEY, KeyKind, kind_of
 from crust_pipeline.ledger.limits import Limits
 from crust_pipeline.ledger.plan import Claim, Identity, PlannedRow
 from crust_pipeline.ledger.states import Answer, BatchState, Verdict
-from crust_pipeline.vendors.product import Products, under
+from crust_pipeline.vendors.field_names import under
+from crust_pipeline.vendors.product import Products
 
 # Answers that say the vendor has nothing on this person, whatever one asks for.
 NOBODY = frozenset({Answer.NOT_FOUND, Answer.DROPPED})

@@ -22,6 +22,7 @@ Nothing else belongs here. How a response becomes one of these is in `vendors/ht
 
 # ruff: noqa: N818 - every class is an error, and each name says what is the case
 
+from decimal import Decimal
 from typing import TypedDict, Unpack
 
 from crust_pipeline.errors import CrustError
@@ -33,6 +34,7 @@ class Circumstances(TypedDict, total=False):
     status: int | None
     vendor_message: str
     request_id: str | None
+    credits_used: Decimal | None
 
 
 class VendorError(CrustError):
@@ -44,6 +46,7 @@ class VendorError(CrustError):
         status: the HTTP status, None when no response came.
         vendor_message: the vendor's own words, masked, at most 300 characters; "" if it had none.
         request_id: the vendor's id of the request, for its support and for its usage report.
+        credits_used: what the vendor says it charged all the same; None if it does not say.
     """
 
     def __init__(self, text: str = "", **circumstances: Unpack[Circumstances]) -> None:
@@ -52,14 +55,17 @@ class VendorError(CrustError):
         self.status = circumstances.get("status")
         self.vendor_message = circumstances.get("vendor_message", "")
         self.request_id = circumstances.get("request_id")
+        self.credits_used = circumstances.get("credits_used")
 
     def __str__(self) -> str:
-        """Return the sentence, then the status, the vendor's words and its request id."""
+        """Return the sentence, then the status, the vendor's words, charge and request id."""
         text = super().__str__() or type(self).__name__
         if self.status is not None:
             text += f" (HTTP {self.status})"
         if self.vendor_message:
             text += f": {self.vendor_message}"
+        if self.credits_used:
+            text += f"; it charged {self.credits_used.normalize():f} credits"
         if self.request_id:
             text += f" [request {self.request_id}]"
         return text
@@ -120,18 +126,21 @@ class FieldsUnsupported(InvalidRequest):
     """The request asked for a field that does not exist.
 
     Attributes:
-        available_fields: all fields that do.
+        fields: what the vendor's words call unknown; () if they name nothing.
+        available_fields: all fields that exist; () if the vendor does not list them.
     """
 
     def __init__(
         self,
         text: str = "",
         *,
+        fields: tuple[str, ...] = (),
         available_fields: tuple[str, ...] = (),
         **circumstances: Unpack[Circumstances],
     ) -> None:
-        """Say what happened, and which fields there are."""
+        """Say what happened, which fields are meant, and which there are."""
         super().__init__(text, **circumstances)
+        self.fields = fields
         self.available_fields = available_fields
 
 

@@ -22,7 +22,13 @@ from crust_pipeline.errors import CrustError
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.masking import masked
 from crust_pipeline.vendors.parsing import Json, http_date, number
-from crust_pipeline.vendors.refusals import Refusal, circumstances, refusal, request_id_of
+from crust_pipeline.vendors.refusals import (
+    Refusal,
+    circumstances,
+    credits_used_in,
+    refusal,
+    request_id_of,
+)
 
 PAID_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 READ_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
@@ -84,7 +90,7 @@ class Reply:
     @property
     def credits_used(self) -> Decimal | None:
         """What the vendor says it charged for this call."""
-        return number(self.response.headers.get("x-credits-used"))
+        return credits_used_in(self.response)
 
     @property
     def request_id(self) -> str | None:

@@ -8,6 +8,8 @@ from typing import Final
 
 MESSAGE_LENGTH: Final = 300
 REQUEST_ID_LENGTH: Final = 256
+# In the place of words that may repeat what was sent.
+WITHHELD: Final = "[not shown]"
 
 # In this order: a link goes as a whole, and an address in angle brackets is not taken for a tag.
 _PATTERNS: Final = (
@@ -35,6 +37,14 @@ _PATTERNS: Final = (
 )
 # A response can be a page of megabytes; only what may be shown of it is worth masking.
 _PREFIX_LENGTH: Final = 10 * MESSAGE_LENGTH
+
+
+_MASK: Final = re.compile(r"\[(?:link|e-mail|key|number|not shown)\]")
+
+
+def names_nobody(text: str) -> bool:
+    """Tell whether nothing was taken out of a vendor's words, so that they are about no person."""
+    return _MASK.search(text) is None
 
 
 def masked(text: str, *, secret: str | None = None) -> str:

@@ -138,7 +138,7 @@ class EndpointAccess:
     """What the account may do with one endpoint.
 
     Attributes:
-        status: the vendor's word, `enabled` or `not_enabled`.
+        status: the vendor's word, `enabled` or another; "" if it gives none.
         rpm: requests a minute, None if the vendor does not say.
     """
 
@@ -150,8 +150,8 @@ class EndpointAccess:
 
     @property
     def is_refused(self) -> bool:
-        """Tell whether a call would be refused; any other word than this may mean anything."""
-        return self.status.lower() == "not_enabled"
+        """Tell whether a call would be refused: every word but `enabled` says so."""
+        return self.status.strip().lower() not in {"", "enabled"}
 
     @classmethod
     def read(cls, document: Any) -> Self:  # noqa: ANN401 - whatever the vendor sent

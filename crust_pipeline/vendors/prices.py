@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from crust_pipeline.errors import CrustError
 from crust_pipeline.vendors.catalog import PRODUCTS
-from crust_pipeline.vendors.product import under
+from crust_pipeline.vendors.field_names import under
 
 
 class PriceError(CrustError, ValueError):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Literal, TypeVar
 
 from crust_pipeline.keys import KeyKind, identifier_of
+from crust_pipeline.vendors.field_names import not_among, under
 from crust_pipeline.vendors.known import KnownPerson
 from crust_pipeline.vendors.lines import Line
 
@@ -60,7 +61,8 @@ class Product:
         reads: tables that have to be up to date before it is known whom it asks for.
         contact_types: the field that asks for each type of contact data that it sells.
         fields: what is asked for by default; () when the request has no `fields`.
-        known_fields: all that can be asked for; a group stands for every leaf under it.
+        known_fields: all that can be asked for, groups and what is known to lie under them.
+        fields_setting: the setting that says what is asked for; "" if there is none.
         leaves: what is known to lie right under a group, for when the vendor denies a part of it.
         jobs: the (entity, action) pairs by which the vendor's job list is known to name it.
         needs_fields: an empty `fields` is refused.
@@ -91,6 +93,7 @@ class Product:
     contact_types: Mapping[str, str] = field(default_factory=dict[str, str])
     fields: tuple[str, ...] = ()
     known_fields: tuple[str, ...] = ()
+    fields_setting: str = ""
     leaves: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     jobs: frozenset[tuple[str, str]] = frozenset()
     needs_fields: bool = False
@@ -168,16 +171,9 @@ class Product:
         return (*ours, *(name for name in denied if name not in theirs))
 
     def unknown_fields(self, fields: Iterable[str]) -> tuple[str, ...]:
-        """Return those of `fields` that are neither known nor under a known group."""
-        return tuple(
-            name for name in fields if not any(under(name, known) for known in self.known_fields)
-        )
+        """Return those of `fields` that are not among the known ones."""
+        return not_among(fields, self.known_fields)
 
 
 # The products that serve one operation, by the kind of identifier that each is used for.
 Products = Mapping[KeyKind, Product]
-
-
-def under(name: str, group: str) -> bool:
-    """Tell whether a field is `group` or a leaf below it: `a.b` is under `a`."""
-    return name == group or name.startswith(group + ".")

@@ -4,7 +4,6 @@ Its documents contradict each other in places; what is documented and what is as
 docs/vendors.md. Nothing here decides what to buy or remembers what was bought.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +17,12 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from crust_pipeline.vendors import errors
+from crust_pipeline.vendors.complaints import Complaint
 from crust_pipeline.vendors.http import Api, Reply, new_client
 from crust_pipeline.vendors.known import KnownPerson
-from crust_pipeline.vendors.masking import masked
-from crust_pipeline.vendors.parsing import (
-    Json,
-    number,
-    object_or_empty,
-    objects,
-    text,
-    texts,
-)
-from crust_pipeline.vendors.refusals import circumstances, refusal
+from crust_pipeline.vendors.masking import WITHHELD
+from crust_pipeline.vendors.parsing import number, object_or_empty, text
+from crust_pipeline.vendors.refusals import circumstances, lacks_credits, refusal
 
 # The documented address. The vendor's own programs also use https://app.pipecorn.com/api/v2 and
 # https://api.pipecorn.com/v2; the paths below them are the same.
@@ -232,22 +225,21 @@ def pronto_refusal(
     response: httpx.Response, *, paid: bool, secret: str, now: Callable[[], datetime]
 ) -> errors.VendorError:
     """Make the error for a 4xx, which proves that nothing was looked for."""
+    complaint = Complaint.read(response)
     match response.status_code:
-        case 403:
+        case 403 if not lacks_credits(complaint, status=403):
             known = circumstances(response, secret=secret)
             # The vendor's own command line takes it for 401's sibling.
             return errors.InvalidKey("The vendor does not accept the API key: check it", **known)
-        case 422:
-            return _unprocessable(response, secret=secret)
+        case 400 | 422:
+            return _unprocessable(response, complaint.message, secret=secret)
         case _:
             return refusal(response, paid=paid, secret=secret, now=now)
 
 
-def _unprocessable(response: httpx.Response, *, secret: str) -> errors.VendorError:
+def _unprocessable(response: httpx.Response, said: str, *, secret: str) -> errors.VendorError:
     """Tell the causes of a 422 apart by its words."""
-    said = _message(response)
     known = circumstances(response, secret=secret)
-    known["vendor_message"] = masked(said, secret=secret)
     if _ABOUT_CREDITS.search(said):
         return errors.OutOfCredits("The account has too few credits left", **known)
     if _ABOUT_CONSENT.search(said):
@@ -258,22 +250,8 @@ def _unprocessable(response: httpx.Response, *, secret: str) -> errors.VendorErr
         return errors.NotPermitted("The account's plan does not include this", **known)
     if words := sorted({word.lower() for word in _ABOUT_INPUT.findall(said)}):
         # Such a message may repeat a name that was sent: only its known words are shown.
-        known["vendor_message"] = ", ".join(words)
+        known["vendor_message"] = f"{', '.join(words)} {WITHHELD}"
         return errors.InvalidRequest("The vendor refused the request as it was written", **known)
     return errors.NotUnderstood(
         "The vendor refused the request for a reason that is not known", **known
-    )
-
-
-def _message(response: httpx.Response) -> str:
-    """Return the vendor's words: `error`, else `message`, else all of `errors`."""
-    try:
-        body: Json = object_or_empty(json.loads(response.content))
-    except (ValueError, RecursionError):
-        return response.text[:1000]
-    listed = body.get("errors")
-    return (
-        text(body.get("error"))
-        or text(body.get("message"))
-        or " ".join(texts(listed) or [str(entry) for entry in objects(listed)])
     )
