@@ -96,10 +96,10 @@ CAUSES: dict[str, tuple[int, str, type[errors.VendorError]]] = {
 def test_a_cause_gets_its_class_in_whatever_shape_it_is_written(cause: str, shape: str) -> None:
     status, words, kind = CAUSES[cause]
     said = written(status, by_shape(words)[shape])
-    error = refusal(said, paid=True, secret=KEY, now=lambda: NOW)
+    found = refusal(said, paid=True, secret=KEY, now=lambda: NOW)
 
-    assert type(error) is kind
-    assert words in error.vendor_message
+    assert type(found) is kind
+    assert words in found.vendor_message
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from typing import Final
 
 from crust_pipeline.settings import Settings, SettingsError
 from crust_pipeline.vendors.client import JobClient
+from crust_pipeline.vendors.crustdata.fields import PERSON_FIELDS
 from crust_pipeline.vendors.crustdata.lines import COMPANY, CONTACT, IDENTITY, PROFILE, VENDOR
+from crust_pipeline.vendors.field_names import with_nearest
 from crust_pipeline.vendors.product import Item, Product, Products
 from crust_pipeline.vendors.vendor import Means, Vendor
 
@@ -93,7 +95,7 @@ CONTACT_BATCH: Final = Product(
         "phone_number": _CONTACT_PARTS[1],
     },
     fields=("business_email",),
-    known_fields=("business_email", "personal_contact_info"),
+    known_fields=("business_email", "personal_contact_info", *_CONTACT_PARTS),
     leaves={"personal_contact_info": _CONTACT_PARTS},
     jobs=frozenset({("person", "contact_enrich")}),
     needs_fields=True,
@@ -172,8 +174,9 @@ ENRICH: Final = Product(
     ),
     reads=("identities",),
     fields=_ENRICH_GROUPS,
-    # Five more credits for each person, so never by default.
-    known_fields=(*_ENRICH_GROUPS, "social_posts"),
+    # Among them social_posts: five more credits for each person, so never by default.
+    known_fields=PERSON_FIELDS,
+    fields_setting="CRUST_ENRICH_FIELDS",
     leaves=_ENRICH_LEAVES,
     jobs=frozenset({("person", "enrich")}),
     lists_unresolved=False,
@@ -251,9 +254,11 @@ def _fields(settings: Settings, operation: str, contact_types: Collection[str]) 
         case "enrich":
             fields = settings.enrich_fields or ENRICH.fields
             if unknown := ENRICH.unknown_fields(fields):
+                groups = (name for name in ENRICH.known_fields if "." not in name)
                 raise SettingsError(
-                    f"CRUST_ENRICH_FIELDS names fields that do not exist: {', '.join(unknown)}. "
-                    f"There are: {', '.join(ENRICH.known_fields)}, and paths below them."
+                    f"{ENRICH.fields_setting} names fields that do not exist: "
+                    f"{with_nearest(unknown, ENRICH.known_fields)}. Nothing was planned or bought. "
+                    f"There are: {', '.join(groups)}, and what lies under them."
                 )
             return fields
         case _:
