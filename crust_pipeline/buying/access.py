@@ -1,17 +1,19 @@
 """Access: what the vendor says that the account may buy, asked before anything is bought.
 
 It is asked once in the life of an `Account`: a run. When there is no answer, or one that says
-nothing about an endpoint, everything is tried: a refusal costs nothing.
+nothing about an endpoint, everything is tried: a refusal costs nothing. What a refusal says of
+fields that do not exist is remembered as long.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crust_pipeline.vendors import errors
 from crust_pipeline.vendors.client import JobClient
+from crust_pipeline.vendors.field_names import not_among, under, with_nearest
 from crust_pipeline.vendors.models import EndpointAccess
-from crust_pipeline.vendors.product import Product, under
+from crust_pipeline.vendors.product import Product
 
 
 @dataclass(slots=True)
@@ -19,6 +21,9 @@ class Access:
     """What is known of the account's endpoints; None until the vendor was asked."""
 
     _endpoints: dict[str, EndpointAccess] | None = None
+    _unknown_fields: dict[str, errors.FieldsUnsupported] = field(
+        default_factory=dict[str, errors.FieldsUnsupported]
+    )
 
     @property
     def is_known(self) -> bool:
@@ -61,3 +66,41 @@ class Access:
                 f"{', '.join(disabled)}",
                 fields=disabled,
             )
+
+    def note_unknown_fields(
+        self, product: Product, requested: Sequence[str], refusal: errors.FieldsUnsupported
+    ) -> errors.FieldsUnsupported | None:
+        """Remember which fields the vendor does not know.
+
+        Args:
+            product: what was to be bought.
+            requested: its fields, as the request calls them.
+            refusal: what the vendor said.
+
+        Returns:
+            The refusal in words that name the fields and those most like them; None when it speaks
+            of no field that was asked for.
+        """
+        offered = refusal.available_fields or product.known_fields
+        unknown = tuple(name for name in requested if name in refusal.fields) or not_among(
+            requested, offered
+        )
+        if not unknown:
+            return None
+        mend = f"Correct {product.fields_setting or 'what is asked for'}, and run it again"
+        told = errors.FieldsUnsupported(
+            f"The vendor does not know {with_nearest(unknown, offered)}, so nothing was bought. "
+            + mend,
+            fields=unknown,
+            status=refusal.status,
+            request_id=refusal.request_id,
+        )
+        self._unknown_fields[product.name] = told
+        return told
+
+    def unknown_fields(
+        self, product: Product, requested: Sequence[str]
+    ) -> errors.FieldsUnsupported | None:
+        """Return the refusal that names one of these fields, if there was one."""
+        told = self._unknown_fields.get(product.name)
+        return told if told and set(told.fields) & set(requested) else None

@@ -21,7 +21,8 @@ from crust_pipeline.ledger.outcomes import NOT_PERMITTED
 from crust_pipeline.ledger.submit import Intent, Pause, PauseKind, Unsellable, backoff
 from crust_pipeline.ledger.waits import wait_until
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.product import Product, under
+from crust_pipeline.vendors.masking import names_nobody
+from crust_pipeline.vendors.product import Product
 
 # First and longest wait before the next submit, in seconds.
 WAITS: dict[PauseKind, tuple[float, float]] = {
@@ -179,8 +180,11 @@ def _send(account: Account, intent: Intent, done: Dispatched) -> None:
     if set(allowed) != set(intent.fields):
         _leave_out(account, intent, allowed, done)
         return
+    requested = product.as_requested(intent.fields, denied)
+    if told := account.access.unknown_fields(product, requested):
+        _reject(account, intent, str(told), done)
+        return
     try:
-        requested = product.as_requested(intent.fields, denied)
         account.access.check(product, requested)
         if product.is_synchronous:
             answers = account.client.answer_at_once(
@@ -193,25 +197,53 @@ def _send(account: Account, intent: Intent, done: Dispatched) -> None:
         else:
             _start_job(account, intent, product, requested, done)
             return
-    except (errors.FieldsDenied, errors.FieldsUnsupported) as error:
-        _drop_fields(account, intent, error, done)
-    except errors.NotPermitted as error:
-        _reject(account, intent, NOT_PERMITTED + str(error), done)
-    except errors.InvalidRequest as error:
-        _isolate(account, intent, error, done)
-    except (
-        errors.SlotsFull,
-        errors.RateLimited,
-        errors.OutOfCredits,
-        errors.InvalidKey,
-        errors.NotUnderstood,
-        errors.NotSent,
-    ) as error:
-        _wait(account, intent, error, done)
     except errors.VendorError as error:
-        _note_unknown(account, intent, str(error), done)
+        _react(account, intent, requested, error, done)
     else:
         done.submitted.append(intent.submission_id)
+
+
+def _react(
+    account: Account,
+    intent: Intent,
+    requested: Sequence[str],
+    error: errors.VendorError,
+    done: Dispatched,
+) -> None:
+    """Do what follows from an error: each class of them has one reaction."""
+    _note_charge(account, intent, error)
+    match error:
+        case errors.FieldsDenied() | errors.InvalidRequest() if error.credits_used:
+            # Asking in another form could be charged as well.
+            _reject(account, intent, str(error), done)
+        case errors.FieldsDenied():
+            _drop_fields(account, intent, error, done)
+        case errors.FieldsUnsupported():
+            _name_unknown_fields(account, intent, requested, error, done)
+        case errors.NotPermitted():
+            _reject(account, intent, NOT_PERMITTED + str(error), done)
+        case errors.InvalidRequest():
+            _isolate(account, intent, error, done)
+        case (
+            errors.SlotsFull()
+            | errors.RateLimited()
+            | errors.OutOfCredits()
+            | errors.InvalidKey()
+            | errors.NotUnderstood()
+            | errors.NotSent()
+        ):
+            _wait(account, intent, error, done)
+        case _:
+            _note_unknown(account, intent, str(error), done)
+
+
+def _note_charge(account: Account, intent: Intent, error: errors.VendorError) -> None:
+    """Keep what an error has cost, but of a job that may run only its end tells what it costs."""
+    may_run = isinstance(error, errors.MaybeStarted)
+    if error.credits_used and not (may_run and intent.takes_slot):
+        ledger_submit.record_charge(
+            account.ledger, intent.submission_id, credits_used=error.credits_used
+        )
 
 
 def _denied(account: Account, product: Product) -> frozenset[str]:
@@ -282,21 +314,12 @@ def _reject(account: Account, intent: Intent, reason: str, done: Dispatched) -> 
 
 
 def _drop_fields(
-    account: Account,
-    intent: Intent,
-    error: errors.FieldsDenied | errors.FieldsUnsupported,
-    done: Dispatched,
+    account: Account, intent: Intent, error: errors.FieldsDenied, done: Dispatched
 ) -> None:
     """Go on without fields that the account may not have; give up if that leaves none or all."""
     product = account.product(intent.product)
-    if isinstance(error, errors.FieldsDenied):
-        refused = product.as_ours(error.fields)
-        kept = product.without(intent.fields, refused)
-    else:
-        kept = _supported(product, intent.fields, offered=error.available_fields)
-        refused = tuple(
-            name for name in intent.fields if not any(under(each, name) for each in kept)
-        )
+    refused = product.as_ours(error.fields)
+    kept = product.without(intent.fields, refused)
     # What is asked for along with everything is no field of the batch, but is denied like one.
     along = set(refused) & set(product.always_fields) - _denied(account, product)
     if not kept or (set(kept) == set(intent.fields) and not along):
@@ -307,37 +330,49 @@ def _drop_fields(
     )
 
 
-def _supported(
-    product: Product, fields: Sequence[str], *, offered: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the fields that are offered; of a group that is not, its leaves that are."""
-    kept = tuple(
-        name
-        for name in fields
-        if name in product.flags or any(_offered(each, offered) for each in product.called(name))
-    )
-    if set(kept) == set(fields):
-        return tuple(name for name in offered if any(under(name, group) for group in fields))
-    return kept
-
-
-def _offered(name: str, offered: Sequence[str]) -> bool:
-    """Return whether a field is offered, or a group that it lies in, or something under it."""
-    return any(under(name, other) or under(other, name) for other in offered)
+def _name_unknown_fields(
+    account: Account,
+    intent: Intent,
+    requested: Sequence[str],
+    error: errors.FieldsUnsupported,
+    done: Dispatched,
+) -> None:
+    """Give up what asks for a field that does not exist: without it, it would be bought twice."""
+    told = account.access.note_unknown_fields(account.product(intent.product), requested, error)
+    if told is None:
+        _isolate(account, intent, error, done)
+    else:
+        _reject(account, intent, str(told), done)
 
 
 def _isolate(
     account: Account, intent: Intent, error: errors.InvalidRequest, done: Dispatched
 ) -> None:
-    """Halve a refused request, which costs nothing, so that one bad identifier stops no others."""
+    """Halve a refused request, which costs nothing, so that one bad identifier stops no others.
+
+    What the whole and both halves are refused for alike is not about one identifier.
+    """
+    halves = ledger_submit.refused_before(account.ledger, intent.submission_id)
+    if halves and all(_is_alike(str(error), before) for before in halves.reasons):
+        instead, unsent = (), halves.unsent
+    else:
+        instead, unsent = replacements(account, intent.submission_id), ()
     ledger_submit.record_rejected(
         account.ledger,
         intent.submission_id,
         reason=str(error),
         now=account.now(),
-        instead=replacements(account, intent.submission_id),
+        instead=instead,
+        unsent=unsent,
     )
-    done.rejected.append(intent.submission_id)
+    done.rejected += [intent.submission_id, *unsent]
+
+
+def _is_alike(reason: str, before: str) -> bool:
+    """Tell whether two refusals are for the same reason, and that is no single identifier."""
+    return names_nobody(reason) and errors.without_request_id(reason) == errors.without_request_id(
+        before
+    )
 
 
 def _wait(account: Account, intent: Intent, error: errors.VendorError, done: Dispatched) -> None:

@@ -101,6 +101,11 @@ class DirectAnswer:
     credits_reported: Decimal | None
 
 
+def _added(before: Decimal | None, now: Decimal | None) -> Decimal | None:
+    """Add what the vendor reports now to what it charged for tries that brought nothing."""
+    return now if before is None else before + (now or Decimal(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The answer for one identifier, and its cost in credits."""
@@ -305,7 +310,7 @@ def record_landed(
                 completed_at=now,
                 # An id that is not unique, against the documents, must not lose what was paid for.
                 batch_id=None if tx.has_job(answer.request_id) else answer.request_id,
-                credits_reported=answer.credits_reported,
+                credits_reported=_added(batch.credits_reported, answer.credits_reported),
             )
             end_pause(tx, takes_slot=False)
         elif state is not BatchState.COMPLETED:

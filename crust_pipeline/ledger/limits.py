@@ -82,9 +82,13 @@ def _credits_of_run(tx: Transaction, run_id: str) -> Decimal:
 
 
 def _cost() -> sa.ColumnElement[Decimal]:
-    """Return the cost of batches together; batches that failed or were refused cost nothing."""
+    """Return the cost of batches together; one that failed or was refused costs what was charged.
+
+    That is nothing as a rule.
+    """
     known = sa.func.coalesce(submissions.c.credits_computed, submissions.c.credits_reserved)
     ended = submissions.c.state.in_([BatchState.FAILED, BatchState.REJECTED])
-    nothing = ended & ~submissions.c.perhaps_billed
-    cost = sa.case((nothing, 0), else_=sa.type_coerce(known, sa.BigInteger))
+    unbilled = ended & ~submissions.c.perhaps_billed
+    charged = sa.func.coalesce(sa.type_coerce(submissions.c.credits_reported, sa.BigInteger), 0)
+    cost = sa.case((unbilled, charged), else_=sa.type_coerce(known, sa.BigInteger))
     return sa.type_coerce(sa.func.sum(cost), submissions.c.credits_reserved.type)

@@ -17,7 +17,7 @@ from crust_pipeline.ledger.states import BatchState
 from crust_pipeline.ledger.store import Ledger
 
 SETTLED = frozenset({BatchState.LANDED, BatchState.LOADED})
-# Nothing is billed for these, so that nothing is set aside either; unless perhaps it was.
+# Nothing is set aside for these, for as a rule they are not billed; unless perhaps they were.
 UNBILLED = frozenset({BatchState.FAILED, BatchState.REJECTED})
 
 Grouping = Literal["day", "operation", "partition", "state"]
@@ -183,11 +183,17 @@ def _usage(
                 delivered=row.delivered if row.state in SETTLED else None,
                 unrequested=row.unrequested if row.state in SETTLED else None,
                 credits_reserved=_share(row.credits_reserved, row),
-                credits_computed=row.computed,
+                credits_computed=_computed(row),
                 credits_reported=_reported_share(row),
             ),
             row,
         )
+
+
+def _computed(row: sa.Row[Any]) -> Decimal | None:
+    """Return a day's computed part; nothing was delivered for what was charged and refused."""
+    charged_for_nothing = row.state in UNBILLED and row.credits_reported is not None
+    return Decimal(0) if row.computed is None and charged_for_nothing else row.computed
 
 
 def _reported_share(row: sa.Row[Any]) -> Decimal | None:

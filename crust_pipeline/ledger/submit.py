@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ from crust_pipeline.ledger.plan import NewBatch, re_plan
 from crust_pipeline.ledger.queue import ORDER
 from crust_pipeline.ledger.schema import claims, denied_fields, identifiers, pauses, submissions
 from crust_pipeline.ledger.states import HOLDS_SLOT, BatchState, LedgerError, OverLimitError
-from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction
+from crust_pipeline.ledger.store import ERROR_CHARS, Ledger, Transaction, submission
 from crust_pipeline.ledger.waits import LONGEST_WAIT, due_at, furthest
 
 # Plans change; a field that was locked may be open later. Asking again costs one refused request.
@@ -78,7 +78,21 @@ class Intent:
     identifier_type: Literal["profile_url", "email"]
     fields: tuple[str, ...]
     identifiers: tuple[str, ...]
+    takes_slot: bool
     token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBefore:
+    """What was refused before the second half of a batch: the whole, and the first half.
+
+    Attributes:
+        reasons: why the whole and the first half were refused.
+        unsent: the batches that took the place of the first half and wait to be sent.
+    """
+
+    reasons: tuple[str, ...]
+    unsent: tuple[str, ...]
 
 
 def claim_next(
@@ -148,6 +162,7 @@ def claim_next(
             identifier_type=found.identifier_type,
             fields=tuple(filter(None, found.field_set.split(","))),
             identifiers=tuple(sent),
+            takes_slot=takes_slot,
             token=issue_token(tx, found.submission_id, now=now) if with_token else None,
         )
 
@@ -311,6 +326,7 @@ def record_rejected(
     reason: str,
     now: datetime,
     instead: Sequence[NewBatch] = (),
+    unsent: Sequence[str] = (),
     state: BatchState = BatchState.SUBMITTING,
 ) -> None:
     """Record that the vendor refused the job for good: nothing was billed, its keys are free.
@@ -321,6 +337,7 @@ def record_rejected(
         reason: why, for people.
         now: the present time.
         instead: batches that take its place.
+        unsent: batches that would be refused for the same reason, if they still wait to be sent.
         state: the state that the batch must have.
 
     Raises:
@@ -328,6 +345,45 @@ def record_rejected(
     """
     with ledger.write() as tx:
         _reject(tx, submission_id, reason=reason, now=now, instead=instead, state=state)
+        for other in unsent:
+            if tx.state(other) is BatchState.PLANNED:
+                _reject(tx, other, reason=reason, now=now, instead=(), state=BatchState.PLANNED)
+
+
+def refused_before(ledger: Ledger, submission_id: str) -> RefusedBefore | None:
+    """Return what was refused before a batch that is the second half of another.
+
+    Returns:
+        None when it is no half, the other half was not refused, or a part of that was sent.
+    """
+    with ledger.read() as con:
+        whole = submission(con, submission_id).parent_submission_id
+        halves = _in_place_of(con, whole) if whole else []
+        others = [half for half in halves if half.submission_id != submission_id]
+        if whole is None or len(others) != 1 or others[0].state != BatchState.REJECTED:
+            return None
+        parts = _in_place_of(con, others[0].submission_id)
+        for part in parts:  # grows: what took the place of a part is one too
+            parts += _in_place_of(con, part.submission_id)
+        if any(part.state not in {BatchState.PLANNED, BatchState.REJECTED} for part in parts):
+            return None
+        return RefusedBefore(
+            (submission(con, whole).error or "", others[0].error or ""),
+            tuple(part.submission_id for part in parts if part.state == BatchState.PLANNED),
+        )
+
+
+def _in_place_of(con: sa.Connection, submission_id: str) -> list[sa.Row[Any]]:
+    """Return the batches that took the place of another."""
+    query = sa.select(submissions).where(submissions.c.parent_submission_id == submission_id)
+    return list(con.execute(query))
+
+
+def record_charge(ledger: Ledger, submission_id: str, *, credits_used: Decimal) -> None:
+    """Add what the vendor says it charged for a request that brought nothing."""
+    with ledger.write() as tx:
+        before = tx.submission(submission_id).credits_reported or Decimal(0)
+        tx.update(submission_id, credits_reported=before + credits_used)
 
 
 def _reject(

@@ -22,10 +22,13 @@ Nothing else belongs here. How a response becomes one of these is in `vendors/ht
 
 # ruff: noqa: N818 - every class is an error, and each name says what is the case
 
+import re
 from decimal import Decimal
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 from crust_pipeline.errors import CrustError
+
+_REQUEST_ID: Final = re.compile(r" \[request [^\]]*\]$")
 
 
 class Circumstances(TypedDict, total=False):
@@ -69,6 +72,11 @@ class VendorError(CrustError):
         if self.request_id:
             text += f" [request {self.request_id}]"
         return text
+
+
+def without_request_id(text: str) -> str:
+    """Return what an error says without its request id, by which no two are the same."""
+    return _REQUEST_ID.sub("", text)
 
 
 class NotSent(VendorError):
