@@ -21,6 +21,7 @@ from crust_pipeline.sandbox.billing import as_number
 from crust_pipeline.sandbox.connection import ConnectionLost, with_transport
 from crust_pipeline.sandbox.endpoints import BY_PATH, Endpoint
 from crust_pipeline.sandbox.limits import Allowance
+from crust_pipeline.sandbox.refusals import refusal_response
 from crust_pipeline.sandbox.state import Sandbox
 from crust_pipeline.sandbox.switches import FaultKind
 from crust_pipeline.sandbox.usage import Event
@@ -98,6 +99,7 @@ class Api:
 
     async def _gate(self, call: Call, handler: Handler, *, versioned: bool) -> Response:
         allowance: Allowance | None = None
+        error: dict[str, Any] | None = None
         sandbox = self._sandbox
         try:
             if broken := await self._fault_before(call):
@@ -108,14 +110,21 @@ class Api:
             allowance = self._admit(call)
             response = await handler(call)
         except Refused as refusal:
-            response = JSONResponse(refusal.body, refusal.status, headers=self._extra(refusal))
+            error = refusal.body
+            response = refusal_response(
+                refusal.status,
+                refusal.message,
+                documented=refusal.body,
+                shape=sandbox.switches.refusal_body,
+                headers=self._extra(refusal),
+            )
         if allowance is not None and response.status_code != 429:
             response.headers.update(allowance.headers())
         response.headers["x-request-id"] = call.request_id
         if call.path in BY_PATH:
             # Free endpoints answer without this header (vendor documents, usage).
             response.headers["x-credits-used"] = str(as_number(call.credits))
-            self._record(call, response)
+            self._record(call, response.status_code, error)
         if response.status_code < 300:
             return await self._fault_after(call, response)
         return response
@@ -170,11 +179,9 @@ class Api:
             return JSONResponse(body, response.status_code)
         return response
 
-    def _record(self, call: Call, response: Response) -> None:
-        status = response.status_code
+    def _record(self, call: Call, status: int, error: dict[str, Any] | None) -> None:
         if status == 401:
             return  # nobody knows whose request it was
-        error: dict[str, Any] | None = json.loads(bytes(response.body)) if status >= 400 else None
         self._sandbox.usage.record(
             Event(
                 event_id=call.request_id,
@@ -209,6 +216,10 @@ class Api:
     def _seller(self, endpoint: Endpoint) -> Handler:
         async def sell(call: Call) -> Response:
             sandbox = self._sandbox
+            if words := sandbox.switches.refusal:
+                call.credits = Decimal(str(sandbox.switches.refusal_credits))
+                sandbox.account.take(call.credits)
+                raise Refused(sandbox.switches.refusal_status, "invalid_request", words)
             if endpoint.path in sandbox.switches.disabled_endpoints:
                 raise Refused(
                     403, "permission_error", f"{endpoint.path} is not enabled for your account"

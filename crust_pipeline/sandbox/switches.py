@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from crust_pipeline.sandbox.refusals import RefusalBody
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
@@ -45,6 +47,10 @@ class Switches:
         unknown_keys: What happens to a body with keys the documents do not name.
         preview_enabled: Whether the account has the preview feature.
         disabled_endpoints: Paths that answer 403.
+        refusal: The words of a refusal of every request that sells; "" for none.
+        refusal_status: HTTP status of that refusal.
+        refusal_credits: What `x-credits-used` says that it cost, and is taken for it.
+        refusal_body: Shape of every refusal: documented, as frameworks write it, or as a proxy.
         refused_word: What the list of endpoints calls one that is not on the plan.
         endpoints_listed: Whether the account may list its endpoints.
         denied_fields: Fields that make a request naming them answer 403.
@@ -87,7 +93,11 @@ class Switches:
     unknown_keys: Literal["rejected", "ignored"] = "rejected"
     preview_enabled: bool = False
     disabled_endpoints: tuple[str, ...] = ()
-    refused_word: Literal["not_enabled", "disabled"] = "not_enabled"
+    refusal: str = ""
+    refusal_status: int = 400
+    refusal_credits: float = 0
+    refusal_body: RefusalBody = "documented"
+    refused_word: Literal["not_enabled", "disabled", "on_request"] = "not_enabled"
     endpoints_listed: bool = True
     denied_fields: tuple[str, ...] = ()
     max_active_jobs: int = 5

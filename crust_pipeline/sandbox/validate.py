@@ -29,6 +29,7 @@ class Refused(Exception):  # noqa: N818 - an answer to the client, not a failure
         """Hold the parts of the answer."""
         super().__init__(message)
         self.status = status
+        self.message = message
         self.headers = dict(headers or {})
         # The 401 has another shape than every other error (vendor documents, errors).
         self.body: dict[str, Any] = {"message": message}

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 
 from crust_pipeline.sandbox.clock import Clock
+from crust_pipeline.sandbox.refusals import RefusalBody
 
 LEAST, MOST = 2, 100
 TYPES = ("email", "phone", "personal_email")
@@ -37,6 +38,7 @@ class ProntoSwitches:
         forged: Whether somebody posts made-up results to the same addresses.
         tries: How often a delivery is tried that was not answered with 2xx.
         refusal: The words of a 422 for every paid request; "" for none.
+        refusal_body: Shape of every refusal: documented, as frameworks write it, or as a proxy.
         requests_per_second: More are answered with 429.
     """
 
@@ -52,6 +54,7 @@ class ProntoSwitches:
     forged: bool = False
     tries: int = 5
     refusal: str = ""
+    refusal_body: RefusalBody = "documented"
     requests_per_second: int = 50
 
 

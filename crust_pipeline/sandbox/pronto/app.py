@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from crust_pipeline.sandbox.billing import as_number
 from crust_pipeline.sandbox.pronto.account import ProntoAccount, ProntoRefused
+from crust_pipeline.sandbox.refusals import refusal_response
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -44,7 +45,13 @@ class ProntoApi:
             except ProntoRefused as refused:
                 wait = refused.retry_after
                 headers = None if wait is None else {"retry-after": str(wait)}
-                return JSONResponse({"error": refused.words}, refused.status, headers)
+                return refusal_response(
+                    refused.status,
+                    refused.words,
+                    documented={"error": refused.words},
+                    shape=account.switches.refusal_body,
+                    headers=headers,
+                )
 
         return Route(path, endpoint, methods=[method])
 
