@@ -430,9 +430,13 @@ class Settings:
         Args:
             address: the name of the setting that says where the vendor's API is.
         """
-        host = urlsplit(getattr(self, address)).hostname or ""
-        published = next(spec.default for spec in fields(self) if spec.name == address)
+        host = self.host_of(address)
+        published = next(str(spec.default) for spec in fields(self) if spec.name == address)
         return host if is_loopback(host) else urlsplit(published).hostname or ""
+
+    def host_of(self, address: str) -> str:
+        """Return the host of an address, which is the value of a setting of this name."""
+        return urlsplit(str(getattr(self, address))).hostname or ""
 
     def with_texts(self, texts: Mapping[str, str]) -> "Settings":
         """Lay values over these settings, as text, by variable; what follows them follows again.

@@ -12,8 +12,6 @@ from crust_pipeline_tests.defs.conftest import SandboxedInstallation
 from crust_pipeline_tests.defs.conftest import installation as installation  # noqa: PLC0414 - a fixture
 from crust_pipeline_tests.people import DAYS
 
-LATER = {"CRUST_PARTITIONS_START": str(DAYS[1])}
-
 
 def loaded(installation: SandboxedInstallation) -> list[date]:
     return Lake(installation.pipeline.settings.lake).days("people")
@@ -27,7 +25,7 @@ def stranded(installation: SandboxedInstallation) -> SandboxedInstallation:
     assert request.job_name
     assert installation.run(request.job_name).success
     installation.pipeline.ledger.close()
-    installation.start(**LATER)
+    installation.start(CRUST_PARTITIONS_START=str(DAYS[1]))
     return installation
 
 

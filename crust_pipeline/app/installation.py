@@ -151,7 +151,12 @@ class Installation:
         return fields_for(self.settings, operation)
 
     def _ledger_at(self, vendor: Vendor) -> Ledger:
-        return Ledger(self.settings.ledger_url, account=vendor.account(self.settings))
+        former = vendor.former_account
+        return Ledger(
+            self.settings.ledger_url,
+            account=vendor.account(self.settings),
+            former_account=former(self.settings) if former else None,
+        )
 
     def _account_at(self, vendor: Vendor) -> Account:
         ledger = self._ledger_at(vendor)

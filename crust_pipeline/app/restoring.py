@@ -323,7 +323,12 @@ def _profiles(installation: Installation, lost: _Lost) -> dict[str, str]:
     return found
 
 
-def _put_back_rows(installation: Installation, outcomes: Sequence[_Row], restored: set[str]) -> int:
+def _put_back_rows(
+    installation: Installation,
+    outcomes: Sequence[_Row],
+    restored: set[str],
+    operations: Mapping[str, str],
+) -> int:
     """Write the decisions of days that the ledger does not know, or that restored batches serve."""
     by_day: dict[str, dict[date, list[_Row]]] = {}
     for row in outcomes:

@@ -20,7 +20,13 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError
 
-from crust_pipeline.ledger.schema import days, submission_days, submissions, transitions
+from crust_pipeline.ledger.schema import (
+    days,
+    metadata,
+    submission_days,
+    submissions,
+    transitions,
+)
 from crust_pipeline.ledger.states import ALLOWED, BatchState, LedgerError, RefusedError
 from crust_pipeline.ledger.upgrading import Standing, Upgrade, bring_up_to_date, standing
 from crust_pipeline.private_files import make_private_file, make_private_folder
@@ -39,11 +45,13 @@ class Ledger:
     Args:
         url: an SQLAlchemy URL; SQLite files and Postgres are supported.
         account: whose purchases these are.
+        former_account: the name that they may still have, which is replaced when it is opened.
     """
 
-    def __init__(self, url: str, *, account: str) -> None:
+    def __init__(self, url: str, *, account: str, former_account: str | None = None) -> None:
         """Take the address; nothing is opened yet."""
         self.account = account
+        self._former_account = former_account
         self._url = _checked(url)
         self._engine: sa.Engine | None = None
         self.upgrade: Upgrade | None = None
@@ -77,6 +85,8 @@ class Ledger:
         try:
             with engine.connect().execution_options(crust_write=True) as con, con.begin():
                 upgrade = bring_up_to_date(con)
+                if self._former_account not in {None, self.account}:
+                    _rename_account(con, self._former_account, self.account)
         except BaseException:
             engine.dispose()
             raise
@@ -140,6 +150,20 @@ class Ledger:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+
+
+def _rename_account(con: sa.Connection, before: str | None, after: str) -> None:
+    """Let an account go on under another name, unless something is bought under that already."""
+    bought = sa.select(submissions.c.account).distinct()
+    names = set(con.execute(bought).scalars())
+    if before not in names or after in names:
+        return
+    for table in metadata.sorted_tables:
+        if "account" in table.c:
+            renamed = table.update().where(table.c.account == before)
+            con.execute(table.delete().where(table.c.account == after))
+            con.execute(renamed.values(account=after))
+    _LOGGER.warning("event=account_renamed from=%s to=%s", before, after)
 
 
 class Transaction:

@@ -41,6 +41,7 @@ class Vendor:
         choose: the product that an operation is bought through, for each kind of identifier.
         fields: what an operation asks for, of these types of contact data.
         connect: makes a client; raises SettingsError without a usable key.
+        former_account: the name that release 0.1 gave by itself: the host, a proxy's as well.
     """
 
     name: str
@@ -50,3 +51,4 @@ class Vendor:
     choose: Callable[[Settings, str], Products]
     fields: Callable[[Settings, str, Collection[str]], tuple[str, ...]]
     connect: Callable[[Settings, Means], JobClient]
+    former_account: Callable[[Settings], str] | None = None

@@ -30,3 +30,27 @@ def test_what_a_test_server_sold_is_not_offered_to_a_real_account(settings: dict
     planned = crust("plan", *PERIOD, settings=real)
     assert planned.code == 0
     assert "are bought already" not in told(planned)
+
+
+def test_an_account_that_was_named_after_its_proxy_goes_on_with_what_it_has_bought(
+    settings: dict[str, str],
+) -> None:
+    proxy = {"CRUST_ACCOUNT": "proxy.example"}  # what an earlier release called it by itself
+    assert crust("run", *PERIOD, settings=settings | proxy).code == 0
+
+    now = settings | {"CRUSTDATA_BASE_URL": "https://proxy.example"}
+    (planned,) = crust("plan", *PERIOD, "--json", settings=now).json
+
+    assert planned["batches"] == []
+
+
+def test_an_account_with_a_name_of_its_own_does_not_take_over_what_a_proxy_has_bought(
+    settings: dict[str, str],
+) -> None:
+    proxy = {"CRUST_ACCOUNT": "proxy.example"}
+    assert crust("run", *PERIOD, settings=settings | proxy).code == 0
+
+    other = {"CRUSTDATA_BASE_URL": "https://proxy.example", "CRUST_ACCOUNT": "marketing"}
+    (planned,) = crust("plan", *PERIOD, "--json", settings=settings | other).json
+
+    assert planned["bought_elsewhere"] == {"proxy.example": 10}

@@ -281,6 +281,11 @@ def _connect(settings: Settings, means: Means) -> JobClient:
         raise SettingsError(f"CRUSTDATA_API_KEY cannot be used: {error}") from None
 
 
+def _former_account(settings: Settings) -> str:
+    is_set = settings.account != settings.account_host("base_url")
+    return settings.account if is_set else settings.host_of("base_url")
+
+
 CRUSTDATA: Final = Vendor(
     name=VENDOR,
     products=(IDENTIFY, CONTACT_BATCH, CONTACT_SYNC, ENRICH, LIVE_ENRICH, COMPANY_ENRICH),
@@ -289,4 +294,5 @@ CRUSTDATA: Final = Vendor(
     choose=_choose,
     fields=_fields,
     connect=_connect,
+    former_account=_former_account,
 )

@@ -126,4 +126,5 @@ PRONTO: Final = Vendor(
     choose=_choose,
     fields=_fields,
     connect=_connect,
+    former_account=lambda settings: f"{VENDOR}@{settings.host_of('pronto_base_url')}",
 )
