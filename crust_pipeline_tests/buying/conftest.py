@@ -95,7 +95,7 @@ class World:
     ) -> PlanReport:
         """Plan one day with a row for each key; rows are numbered."""
         return self.plan_rows(
-            [InputRow(day, f"{number:06}", key) for number, key in enumerate(keys)],
+            self.rows(*keys, day=day),
             days=[day],
             product=product,
             fields=fields,
@@ -103,6 +103,10 @@ class World:
             dry_run=dry_run,
             **policy,
         )
+
+    def rows(self, *keys: str | None, day: date = MONDAY) -> list[InputRow]:
+        """Input rows of a day, numbered."""
+        return [InputRow(day, f"{number:06}", key) for number, key in enumerate(keys)]
 
     def plan_rows(
         self,

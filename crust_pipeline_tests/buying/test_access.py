@@ -117,12 +117,11 @@ def test_an_account_that_may_not_list_its_endpoints_buys_all_the_same(world: Wor
     "listed",
     [
         (),
-        (endpoint(status="beta"),),
         (endpoint(status=""),),
         (endpoint("/batch/person/other", status="not_enabled"),),
         (endpoint(disabled_fields=("social_posts",)),),
     ],
-    ids=["nothing", "another word", "no word", "another path", "a field nobody asks for"],
+    ids=["nothing", "no word", "another path", "a field nobody asks for"],
 )
 def test_what_says_nothing_about_a_purchase_does_not_stop_it(
     world: World, monkeypatch: pytest.MonkeyPatch, listed: tuple[EndpointAccess, ...]
@@ -131,6 +130,15 @@ def test_what_says_nothing_about_a_purchase_does_not_stop_it(
     world.buy(SAM)
 
     assert world.outcomes() == ["matched"]
+
+
+@pytest.mark.parametrize("word", ["not_enabled", "disabled", "on_request"])
+def test_every_word_but_enabled_stops_a_purchase(world: World, word: str) -> None:
+    world.sandbox.state.change(disabled_endpoints=[ENRICH.path], refused_word=word)
+    world.buy(SAM)
+
+    assert world.outcomes() == ["not_permitted"]
+    assert world.sandbox.state.requests[f"POST {ENRICH.path}"] == 0
 
 
 def test_a_refusal_in_spite_of_the_list_is_heeded(

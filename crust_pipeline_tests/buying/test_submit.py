@@ -297,8 +297,8 @@ def test_a_vendor_that_refuses_whatever_it_is_sent_is_not_asked_for_ever(
     monkeypatch.setattr(world.account.client, "submit", refuse)
     world.plan(*people(300))
     world.until_quiet()
-    assert world.states() == {BatchState.REJECTED: len(requests)}
-    assert len(requests) <= 66
+    assert set(world.states()) == {BatchState.REJECTED}
+    assert len(requests) <= 20
     assert set(world.outcomes()) == {"failed"}
 
 
@@ -363,16 +363,6 @@ def test_a_batch_of_which_every_field_is_denied_is_not_permitted(
     world.plan(SAM, fields=("skills",))
     world.until_quiet()
     assert world.outcomes() == ["not_permitted"]
-
-
-@pytest.mark.parametrize("shape", ["list", "object"])
-def test_a_field_that_the_vendor_does_not_know_is_left_out(world: World, shape: str) -> None:
-    world.sandbox.state.change(bad_fields_metadata=shape)
-    world.buy(SAM, fields=("basic_profile", "horoscope"))
-    (job,) = world.sandbox.state.jobs.values()
-    assert job.order is not None
-    assert job.order.fields == ("basic_profile",)
-    assert world.outcomes() == ["matched"]
 
 
 @pytest.mark.parametrize("listed", [True, False])
