@@ -4,6 +4,7 @@ It spends by the rules of a plan (what is bought and fresh is reused, limits hol
 written first), but no input row asks for it: its purchases are filed under today.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from crust_pipeline.app.days import (
     today_of,
 )
 from crust_pipeline.app.installation import Installation
+from crust_pipeline.app.refused import without_fields
 from crust_pipeline.buying.decide import InputRow
 from crust_pipeline.buying.plan import Decided, decide_all
 from crust_pipeline.buying.submit import send_at_once, settle_orphans
@@ -34,7 +36,7 @@ from crust_pipeline.ledger.outcomes import (
     outcome_of,
 )
 from crust_pipeline.ledger.plan import PlannedRow
-from crust_pipeline.ledger.states import Verdict
+from crust_pipeline.ledger.states import BatchState, Verdict
 from crust_pipeline.ledger.submit import PauseKind, end_pause, pause_of
 from crust_pipeline.tables.flatten.flattening import flatten
 from crust_pipeline.tables.store.lake import Lake
@@ -71,6 +73,16 @@ class LookedUp:
         """What it cost by what was delivered, as far as that is known."""
         return sum((card.credits or Decimal(0) for card in self.cards), Decimal(0))
 
+    @property
+    def left_out(self) -> list[str]:
+        """Which fields people go without, in sentences."""
+        counts = Counter(card.fields_not_permitted for card in self.cards)
+        return [
+            without_fields(OPERATION, fields, rows=people)
+            for fields, people in counts.items()
+            if fields
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -85,6 +97,7 @@ class Card:
         emails: e-mail addresses with `email`, `email_type`, `status`.
         phones: phone numbers with `phone_number` as delivered and `phone_e164`.
         withheld: personal values that are not shown without consent.
+        fields_not_permitted: what was not asked for, because the account may not have it.
     """
 
     identifier: str
@@ -99,6 +112,7 @@ class Card:
     phones: tuple[dict[str, Any], ...] = ()
     websites: tuple[str, ...] = ()
     withheld: int = 0
+    fields_not_permitted: tuple[str, ...] = ()
 
 
 def quote(installation: Installation, identifiers: Sequence[str]) -> Quote:
@@ -297,6 +311,7 @@ def _card(
         fate and fate.answer,
         not_permitted=error.startswith(NOT_PERMITTED),
     )
+    refused = fate is not None and fate.state is BatchState.REJECTED
     consent = installation.settings.personal_contact_consent
     emails, phones = contents.emails.get(key, []), contents.phones.get(key, [])
     shown = [email for email in emails if consent or email["email_type"] == "business"]
@@ -318,4 +333,5 @@ def _card(
         phones=tuple(phones) if consent else (),
         websites=tuple(website["website"] for website in contents.websites.get(key, [])),
         withheld=0 if consent else len(emails) - len(shown) + len(phones),
+        fields_not_permitted=fate.fields_not_permitted if fate and not refused else (),
     )

@@ -20,6 +20,7 @@ from crust_pipeline.app.days import (
     plan_days,
 )
 from crust_pipeline.app.installation import Installation
+from crust_pipeline.app.refused import left_out_in_words, refused_in_words
 from crust_pipeline.buying.account import Account
 from crust_pipeline.buying.decide import Policy
 from crust_pipeline.buying.land import land_files
@@ -82,7 +83,8 @@ class RunReport:
     """How a run ended.
 
     `stopped` says why it gave up before every row had an outcome; `failed`, what failed by itself
-    while everything else was done.
+    while everything else was done; `refused`, why rows were refused; `left_out`, which fields rows
+    go without.
     """
 
     outcomes: dict[str, Counter[str]]
@@ -91,6 +93,8 @@ class RunReport:
     notes: tuple[str, ...]
     stopped: str | None
     failed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def rows_open(self) -> int:
@@ -193,6 +197,8 @@ def run_to_end(
         notes=tuple(notes),
         stopped=stopped,
         failed=failures.in_words,
+        refused=tuple(refused_in_words(installation.ledger, operations, days)),
+        left_out=tuple(left_out_in_words(installation.ledger, operations, days)),
     )
 
 

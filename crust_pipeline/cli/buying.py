@@ -124,6 +124,8 @@ def _print_run(report: "RunReport", *, as_json: bool) -> None:
                 "warehouse_behind": report.warehouse.behind,
                 "stopped": report.stopped,
                 "failed": report.failed,
+                "refused": report.refused,
+                "left_out": report.left_out,
             },
         )
         return
@@ -142,6 +144,8 @@ def _print_run(report: "RunReport", *, as_json: bool) -> None:
         )
     for note in report.warehouse.notes:
         console.print(note)
+    for sentence in (*report.left_out, *report.refused):
+        console.print(sentence)
     if report.rows_troubled:
         console.print(
             f"{report.rows_troubled:,} rows need a decision: see `crust-pipeline status`."
@@ -167,6 +171,7 @@ def plan(
     from dataclasses import replace
 
     from crust_pipeline.app.days import notes_of, preview_plan
+    from crust_pipeline.app.refused import left_out_of_plan
     from crust_pipeline.cli.display import counts_in_words, open_console, print_json
 
     installation = open_installation()
@@ -188,6 +193,7 @@ def plan(
                     "verdicts": sum(report.verdicts.values(), start=Counter[str]()),
                     "credits_worst_case": report.credits_reserved,
                     "bought_elsewhere": report.bought_elsewhere,
+                    "left_out": list(left_out_of_plan(report)),
                 }
                 for report in reports
             ],
@@ -203,4 +209,7 @@ def plan(
         )
         for note in notes_of(installation, report):
             console.print(note)
+    for report in reports:
+        for sentence in left_out_of_plan(report):
+            console.print(sentence)
     return DONE

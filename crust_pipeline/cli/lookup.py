@@ -64,6 +64,8 @@ def lookup(*, identifiers: tuple[str, ...], yes: bool, as_json: bool) -> int:
         for card in done.cards:
             _show(console, card)
         console.print(_spent_in_words(done))
+        for sentence in done.left_out:
+            console.print(sentence)
     if price.people:
         load_lookups(installation, run_id=run_id)
     return DONE if all(card.outcome in COMPLETE_OUTCOMES for card in done.cards) else FAILED

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from crust_pipeline.ledger.erase import suppressed_keys
 from crust_pipeline.ledger.load import NO_DAY, LandedSource
+from crust_pipeline.ledger.queries import fields_not_permitted
 from crust_pipeline.ledger.schema import claims, identifiers, submissions
 from crust_pipeline.ledger.states import Answer, BatchState
 from crust_pipeline.ledger.store import ERROR_CHARS, Ledger
@@ -25,6 +26,7 @@ class LastPurchase:
     Attributes:
         credits: what this person cost; None until the answer is settled.
         error: what went wrong with the batch, when something did.
+        fields_not_permitted: what was left out, because the account may not have it.
     """
 
     submission_id: str
@@ -34,6 +36,7 @@ class LastPurchase:
     credits: Decimal | None
     landed_at: datetime | None
     error: str | None
+    fields_not_permitted: tuple[str, ...]
 
 
 def last_purchases(ledger: Ledger, asked: Mapping[str, str]) -> dict[str, LastPurchase]:
@@ -80,6 +83,7 @@ def _last_purchase(row: sa.Row[Any]) -> LastPurchase:
         credits=row.credits,
         landed_at=row.landed_at,
         error=row.error,
+        fields_not_permitted=fields_not_permitted(row.covers, row.field_set),
     )
 
 

@@ -147,6 +147,71 @@ def fields_not_permitted(covers: str, field_set: str) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RowsRefused:
+    """How many rows of an operation were refused for one reason."""
+
+    operation: str
+    reason: str
+    rows: int
+
+
+def rows_refused(
+    ledger: Ledger, operations: Sequence[str], partitions: Sequence[date]
+) -> list[RowsRefused]:
+    """Count the rows of these days whose batch was refused, by operation and reason."""
+    group = rows.c.operation, submissions.c.error
+    where = submissions.c.state == BatchState.REJECTED
+    with ledger.read() as con:
+        found = con.execute(_asking_rows(group, operations, partitions).where(where))
+        return [RowsRefused(row.operation, row.error or "", row.rows) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsWithoutFields:
+    """How many rows of an operation go without fields that the account may not have."""
+
+    operation: str
+    fields: tuple[str, ...]
+    rows: int
+
+
+def rows_without_fields(
+    ledger: Ledger, operations: Sequence[str], partitions: Sequence[date]
+) -> list[RowsWithoutFields]:
+    """Count the rows of these days that are asked for without some fields, by operation."""
+    group = rows.c.operation, submissions.c.covers, submissions.c.field_set
+    where = (
+        submissions.c.covers != submissions.c.field_set,
+        submissions.c.state != BatchState.REJECTED,
+    )
+    with ledger.read() as con:
+        found = con.execute(_asking_rows(group, operations, partitions).where(*where))
+        return [
+            RowsWithoutFields(
+                row.operation, fields_not_permitted(row.covers, row.field_set), row.rows
+            )
+            for row in found
+        ]
+
+
+def _asking_rows(
+    group: Sequence[sa.ColumnElement[Any]], operations: Sequence[str], partitions: Sequence[date]
+) -> sa.Select[Any]:
+    """Count the rows of these days that ask for somebody, by columns of rows and batches."""
+    return (
+        sa.select(*group, sa.func.count().label("rows"))
+        .select_from(rows.join(submissions, submissions.c.submission_id == rows.c.submission_id))
+        .where(
+            rows.c.operation.in_(operations),
+            rows.c.partition_date.in_(partitions),
+            rows.c.verdict == Verdict.ASK,
+        )
+        .group_by(*group)
+        .order_by(*group)
+    )
+
+
 def outcome_counts(
     ledger: Ledger, operation: str, partitions: Sequence[date]
 ) -> dict[date, Counter[str]]:
