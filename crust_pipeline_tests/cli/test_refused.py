@@ -1,6 +1,5 @@
 """What commands say of fields and requests that are refused, and as what they end."""
 
-
 import pytest
 
 from crust_pipeline.sandbox.serve import RunningSandbox

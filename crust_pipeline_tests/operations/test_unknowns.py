@@ -90,14 +90,14 @@ def test_when_credits_run_out_within_a_job_only_what_came_is_paid_for(
 
 
 @pytest.mark.parametrize("shape", ["list", "object"])
-def test_a_field_that_the_vendor_does_not_know_is_left_out(buy: Buy, shape: str) -> None:
+def test_a_field_that_the_vendor_does_not_know_buys_nothing(buy: Buy, shape: str) -> None:
     settings = {
         "CRUST_ENRICH_MODE": "live",
-        "CRUST_ENRICH_FIELDS": "skills,basic_profile.horoscope",
+        "CRUST_ENRICH_FIELDS": "skills,social_handles.twitter_handle",
     }
     bought = buy("enrich", SAM, switches={"bad_fields_metadata": shape}, settings=settings)
-    assert bought.outcomes == {SAM: "matched"}
-    assert bought.computed == bought.billed
+    assert bought.outcomes == {SAM: "failed"}
+    assert bought.billed == 0
 
 
 @EVERY_WAY

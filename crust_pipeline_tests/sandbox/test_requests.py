@@ -1,7 +1,10 @@
 """What the API refuses, and how it says so."""
 
+from typing import get_args
+
 import pytest
 
+from crust_pipeline.sandbox.refusals import RefusalBody
 from crust_pipeline_tests.sandbox.conftest import (
     COMPANY,
     CONTACT,
@@ -228,6 +231,22 @@ def test_an_endpoint_that_is_not_enabled_is_listed_under_either_word(
     listed = caller.api.get("/account/endpoints", params={"status": asked}).json()["endpoints"]
     assert [(row["path"], row["status"]) for row in listed] == [(CONTACT, word)]
     assert caller.api.get("/account/endpoints", params={"status": "off"}).status_code == 400
+
+
+@pytest.mark.parametrize("shape", get_args(RefusalBody))
+def test_a_refusal_holds_its_words_in_whatever_shape(caller: Caller, shape: str) -> None:
+    caller.sandbox.change(refusal_body=shape, refusal="Nothing is sold today", refusal_status=422)
+    response = caller.post(ENRICH, **{URLS: [SAM]})
+    assert response.status_code == 422
+    assert "Nothing is sold today" in response.text
+
+
+def test_a_refusal_may_be_charged(caller: Caller) -> None:
+    before = caller.sandbox.account.balance
+    caller.sandbox.change(refusal="No", refusal_credits=2.5)
+    response = caller.post(ENRICH, **{URLS: [SAM]})
+    assert (response.status_code, response.headers["x-credits-used"]) == (400, "2.5")
+    assert before - caller.sandbox.account.balance == 2.5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 import queue
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from starlette.applications import Starlette
@@ -13,7 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crust_pipeline.sandbox.pronto.account import ProntoSwitches
+from crust_pipeline.sandbox.refusals import RefusalBody
 from crust_pipeline.sandbox.serve import Listener, RunningSandbox, SandboxConfig, running_sandbox
+from crust_pipeline.vendors.errors import OutOfCredits
 from crust_pipeline.vendors.known import KnownPerson
 from crust_pipeline.vendors.pronto.client import EnrichmentType, ProntoClient
 from crust_pipeline.vendors.pronto.lines import RESULT
@@ -92,6 +94,19 @@ def test_our_client_understands_every_switch(path: str, shape: str) -> None:
         found = RESULT.read(client.contact(enrichment_id).response.content)
         client.close()
     assert found.identifier == "k0"
+
+
+def test_our_client_knows_a_lack_of_credits_in_whatever_shape_it_is_said(
+    pronto: RunningSandbox,
+) -> None:
+    client = ProntoClient(api_key=pronto.api_key, base_url=pronto.pronto_url)
+    for shape in get_args(RefusalBody):
+        pronto.pronto.switches = ProntoSwitches(
+            refusal="Insufficient enrichment credits", refusal_body=shape
+        )
+        with pytest.raises(OutOfCredits, match="Insufficient enrichment credits"):
+            client.single_enrich(CONTACTS[0], kind=EnrichmentType.EMAIL)
+    client.close()
 
 
 def test_every_result_is_delivered(pronto: RunningSandbox, hook: str, receiver: Receiver) -> None:
