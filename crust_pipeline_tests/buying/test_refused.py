@@ -196,3 +196,18 @@ def test_what_was_charged_for_a_refusal_counts_against_the_limit_of_the_day(worl
     report = world.plan(*people(9), fields=("skills",), day=TUESDAY, limit_per_day=Decimal(10))
 
     assert report.credits_available == 7
+
+
+def test_what_a_refused_try_was_charged_is_added_to_what_the_answer_costs(world: World) -> None:
+    world.sandbox.state.change(
+        refusal="Request was throttled. Expected available in 12 seconds.",
+        refusal_status=429,
+        refusal_credits=1,
+    )
+    world.plan(SAM, product=CONTACT_SYNC)
+    world.submit()
+    world.sandbox.state.change(refusal="")
+    world.until_quiet()
+
+    (batch,) = world.batches()
+    assert batch["credits_reported"] == batch["credits_computed"] + 1
