@@ -56,7 +56,7 @@ def disk(shop: Shop) -> None:
 
 
 def pronto(shop: Shop) -> None:
-    """Kill `run` and the inbox, while the second vendor delivers each result until it is kept."""
+    """Kill `run` and the inbox, or starve it, while the second vendor delivers until it is kept."""
     port = _free_port()
     shop.operations = ("contact", "bulk_contact")
     shop.more_settings |= {
@@ -70,7 +70,8 @@ def pronto(shop: Shop) -> None:
     for _ in range(shop.draw.randint(3, 6)):
         shop.add_faults()
         running = shop.start(*shop.run_command())
-        shop.end(inbox, shop.draw.uniform(1.0, 4.0))
+        with _held_connections(port, shop.draw.choice((0, 0, 1100))):
+            shop.end(inbox, shop.draw.uniform(1.0, 15.0))
         inbox = shop.start("inbox", "--port", str(port))
         shop.end(running, shop.draw.uniform(1.0, 6.0))
 
@@ -140,6 +141,22 @@ def _backfill(shop: Shop, *, homes: int) -> None:
                     instance.kill()
                     shop.killed += 1
         shop.killed += homes
+
+
+@contextmanager
+def _held_connections(port: int, count: int) -> Generator[None]:
+    """Hold connections that send half of a head, so that the inbox has none for deliveries."""
+    with ExitStack() as held:
+        for _ in range(count):
+            try:
+                connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+            except OSError:  # it is not up yet, or takes no more
+                sleep(0.01)
+                continue
+            held.enter_context(connection)
+            with suppress(OSError):
+                connection.sendall(b"POST /hooks/x HTTP/1.1\r\n")
+        yield
 
 
 @contextmanager
