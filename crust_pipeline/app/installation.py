@@ -150,13 +150,20 @@ class Installation:
         """
         return fields_for(self.settings, operation)
 
+    @cached_property
+    def _opened(self) -> dict[str, Ledger]:
+        """The ledger by vendor; opened for each once, since its statements are compiled anew."""
+        return {}
+
     def _ledger_at(self, vendor: Vendor) -> Ledger:
-        former = vendor.former_account
-        return Ledger(
-            self.settings.ledger_url,
-            account=vendor.account(self.settings),
-            former_account=former(self.settings) if former else None,
-        )
+        if vendor.name not in self._opened:
+            former = vendor.former_account
+            self._opened[vendor.name] = Ledger(
+                self.settings.ledger_url,
+                account=vendor.account(self.settings),
+                former_account=former(self.settings) if former else None,
+            )
+        return self._opened[vendor.name]
 
     def _account_at(self, vendor: Vendor) -> Account:
         ledger = self._ledger_at(vendor)

@@ -17,7 +17,7 @@ import httpx
 
 from crust_pipeline.private_files import open_private
 from crust_pipeline.vendors import errors
-from crust_pipeline.vendors.http import new_client
+from crust_pipeline.vendors.http import new_client, tls
 from crust_pipeline.vendors.models import Downloaded
 from crust_pipeline.vendors.parsing import whole_number
 from crust_pipeline.vendors.targets import Resolve, Targets, resolve_name
@@ -58,7 +58,8 @@ class Storage:
             sleep: waits that many seconds between two attempts.
         """
         # A client with a transport asks no proxy: it connects to the address that was checked.
-        network = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        limits = httpx.Limits(max_keepalive_connections=0)
+        network = httpx.HTTPTransport(verify=tls(), limits=limits)
         self._direct = new_client(transport or network, user_agent=user_agent)
         self._by_environment = new_client(transport, user_agent=user_agent)
         self._targets = Targets(api=api, resolve=resolve or _resolver(transport))

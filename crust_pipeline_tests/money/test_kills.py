@@ -23,6 +23,7 @@ KILLED = -signal.SIGKILL
 RANDOM_KILLS = 5
 ENRICH = (
     "_open",
+    "enter",
     "plan",
     "claim_next",
     "record_accepted",

@@ -1,0 +1,1 @@
+"""A seeded fault campaign: programs are killed while several faults happen; then books are kept."""
