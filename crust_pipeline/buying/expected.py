@@ -46,8 +46,9 @@ def expected_cost(batches: Iterable[NewBatch], settled: Sequence[Settlement]) ->
         if not known:
             return None
         shares = [each.computed / each.reserved for each in known]
-        whole = sum(each.computed for each in known) / sum(each.reserved for each in known)
-        probable += batch.credits_reserved * whole
+        came = sum((each.computed for each in known), Decimal(0))
+        most_of_all = sum((each.reserved for each in known), Decimal(0))
+        probable += batch.credits_reserved * came / most_of_all
         least += batch.credits_reserved * min(shares)
         most += batch.credits_reserved * max(shares)
         used.add(batch.product)
