@@ -84,6 +84,11 @@ class Decision:
         return self.verdict is Verdict.ASK and self.submission_id is None
 
     @property
+    def repeats(self) -> bool:
+        """Whether it gets the answer to another row of the plan."""
+        return self.verdict is Verdict.REUSE and self.submission_id is None
+
+    @property
     def purchase(self) -> Purchase:
         """What a row that asks asks for."""
         return Purchase(kind_of(self.row.subject_key or ""), self.fields)
@@ -125,10 +130,31 @@ def not_waiting(rows: Sequence[InputRow]) -> tuple[list[InputRow], list[Decision
     return [row for row in rows if not row.waits_for], waiting
 
 
-def if_possible(decision: Decision, *, products: Products, denied: frozenset[str]) -> Decision:
-    """Ask only by the kinds of identifier and for the fields that can be had."""
-    if not decision.asks:
-        return decision
+def possible(
+    decisions: Sequence[Decision], *, products: Products, denied: frozenset[str]
+) -> list[Decision]:
+    """Ask only by the kinds of identifier and for the fields that can be had.
+
+    A row that repeats one for which nothing can be asked gets the same decision: no batch answers
+    it.
+    """
+    refused: dict[str | None, Decision] = {}
+    result: list[Decision] = []
+    for decision in decisions:
+        key = decision.row.subject_key
+        if decision.asks:
+            asked = _if_possible(decision, products=products, denied=denied)
+            if not asked.asks:
+                refused[key] = asked
+            result.append(asked)
+        elif decision.repeats and key in refused:
+            result.append(replace(refused[key], row=decision.row))
+        else:
+            result.append(decision)
+    return result
+
+
+def _if_possible(decision: Decision, *, products: Products, denied: frozenset[str]) -> Decision:
     product = products.get(decision.purchase.kind)
     if product is None:
         return replace(

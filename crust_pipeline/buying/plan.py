@@ -20,8 +20,8 @@ from crust_pipeline.buying.decide import (
     decide,
     erased,
     identified,
-    if_possible,
     not_waiting,
+    possible,
 )
 from crust_pipeline.errors import CrustError
 from crust_pipeline.keys import is_email
@@ -200,7 +200,7 @@ def decide_all(  # noqa: PLR0913 - all that a plan depends on
         policy=policy,
         now=now,
     )
-    decisions = [if_possible(decision, products=products, denied=denied) for decision in decisions]
+    decisions = possible(decisions, products=products, denied=denied)
     available = credits_left(tx, policy.limits, now=now, run_id=run_id, balance=balance)
     decisions = afford(decisions, price=price, available=available, policy=policy)
     batches = pack(
@@ -266,12 +266,11 @@ def afford(
     short: set[str | None] = set()
     result: list[Decision] = []
     for decision in decisions:
-        waits = decision.verdict is Verdict.REUSE and decision.submission_id is None
         if decision.asks and prices[decision.purchase] > left:
             short.add(decision.row.subject_key)
         elif decision.asks:
             left -= prices[decision.purchase]
-        elif not (waits and decision.row.subject_key in short):
+        elif not (decision.repeats and decision.row.subject_key in short):
             result.append(decision)
             continue
         if decision.row.subject_key in short:

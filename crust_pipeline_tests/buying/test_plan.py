@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crust_pipeline.buying.decide import Decision, InputRow, Purchase, decide
-from crust_pipeline.buying.plan import OverBudgetError, afford
+from crust_pipeline.buying.plan import OverBudgetError, afford, plan
 from crust_pipeline.ledger import load as ledger_load
 from crust_pipeline.ledger.states import BatchState, Verdict
 from crust_pipeline.vendors.crustdata.products import CONTACT_BATCH as CONTACT
+from crust_pipeline.vendors.crustdata.products import ENRICH
 from crust_pipeline_tests.buying.conftest import (
     MONDAY,
     NOBODY,
@@ -87,6 +88,20 @@ def test_a_dry_run_writes_nothing(world: World) -> None:
     assert report.credits_reserved == 2
     assert world.batches() == []
     assert world.outcomes() == []
+
+
+def test_a_row_that_repeats_one_that_cannot_be_asked_for_cannot_either(world: World) -> None:
+    rows = [InputRow(day, "1", NO_PROFILE) for day in (MONDAY, TUESDAY)]
+    report = plan(
+        world.ledger,
+        {"profile_url": ENRICH},
+        rows=rows,
+        partitions=[MONDAY, TUESDAY],
+        fields=ENRICH.fields,
+        policy=POLICY,
+        now=world.now(),
+    )
+    assert report.count(Verdict.INVALID_INPUT) == 2
 
 
 def test_batches_of_a_lower_number_are_submitted_first(world: World) -> None:
