@@ -92,3 +92,21 @@ def test_twice_is_once(settings: dict[str, str], data: Path) -> None:
     assert crust("upgrade", "--restore-claims", settings=settings).code == 0
     again = crust("upgrade", "--restore-claims", settings=settings)
     assert (again.code, again.out.startswith("0 batches with 0 people")) == (0, True)
+
+
+def test_what_an_account_bought_under_the_name_of_its_proxy_is_restored_under_todays(
+    settings: dict[str, str], upstream: Path
+) -> None:
+    assert upstream.exists()
+    rest = ("--from", str(DAYS[1]), "--to", str(DAYS[-1]))
+    for period, account in ((FIRST, "proxy.example"), (rest, "api.crustdata.com")):
+        done = crust("run", *period, settings=settings | {"CRUST_ACCOUNT": account})
+        assert done.code == 0, done.err
+    lose_ledger(Path(settings["CRUST_DATA_DIR"]))
+    now = settings | {"CRUSTDATA_BASE_URL": "https://proxy.example"}
+
+    restored = crust("upgrade", "--restore-claims", "--json", settings=now)
+
+    assert (restored.code, restored.json["failed"]) == (0, [])
+    plans = crust("plan", *ALL, "--json", settings=now).json
+    assert [plan["batches"] for plan in plans] == [[]] * len(plans)

@@ -50,7 +50,7 @@ def test_an_empty_ledger_beside_what_was_bought_buys_nothing(
     done = crust("run", *ALL, settings=settings)
 
     assert done.code == 1
-    assert f"1 batches lie in {data / (left if left != 'both' else 'raw')}" in told(done)
+    assert f"1 batch lies in {data / (left if left != 'both' else 'raw')}" in told(done)
     assert "ledger.db does not know them" in told(done)
     assert "--new-ledger" in told(done)
     assert "--restore-claims" in told(done)
@@ -71,7 +71,7 @@ def test_an_older_ledger_beside_what_was_bought_buys_nothing(
 
     for command in (("run", *ALL), ("rebuild",)):
         done = crust(*command, settings=settings)
-        assert (done.code, "1 batches lie in" in told(done)) == (1, True)
+        assert (done.code, "1 batch lies in" in told(done)) == (1, True)
     assert sandbox.state.account.spent == spent
 
 
@@ -93,7 +93,7 @@ def test_a_new_ledger_is_taken_when_somebody_says_so(
     lose_ledger(data)
     assert crust("run", *FIRST, settings=settings).code == 1
     done = crust("upgrade", "--new-ledger", settings=settings)
-    assert (done.code, "1 batches in them are set aside" in done.out) == (0, True)
+    assert (done.code, "Set aside in them: 1 batch." in done.out) == (0, True)
     spent = sandbox.state.account.spent
     assert crust("run", *FIRST, settings=settings).code == 0
     assert sandbox.state.account.spent == 2 * spent

@@ -239,7 +239,7 @@ def _put_back(installation: Installation, lost: _Lost, ledgers: dict[str, Ledger
     state = _state_of(lost)
     columns = {name: table[name] for name in _KEPT if table.get(name) is not None}
     columns["intent_at"] = table.get("submitted_at") or table.get("created_at") or at
-    account = table.get("account") or vendor_of(lost.operation).account(installation.settings)
+    account = _account_of(installation, lost)
     restore(
         ledgers.setdefault(account, Ledger(installation.settings.ledger_url, account=account)),
         batch,
@@ -250,6 +250,14 @@ def _put_back(installation: Installation, lost: _Lost, ledgers: dict[str, Ledger
         at=at,
     )
     return len(keys)
+
+
+def _account_of(installation: Installation, lost: _Lost) -> str:
+    """Return the account that a batch was bought with, by the name that it has now."""
+    vendor, settings = vendor_of(lost.operation), installation.settings
+    told, ours = lost.table.get("account"), vendor.account(settings)
+    former = vendor.former_account(settings) if vendor.former_account else None
+    return ours if told in {None, former} else str(told)
 
 
 def _state_of(lost: _Lost) -> BatchState:

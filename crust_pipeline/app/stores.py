@@ -149,7 +149,14 @@ def _in_words(
     found: Mapping[str, list[str]], new_to_ledger: Sequence[str], folders: Mapping[str, Path]
 ) -> str:
     told = [
-        f"{len(names):,} batches lie in {folders[place]}" for place, names in found.items() if names
+        f"{batches_in_words(len(names))} {'lies' if len(names) == 1 else 'lie'} in {folders[place]}"
+        for place, names in found.items()
+        if names
     ]
     told += [f"{folders[place]} belongs to another ledger" for place in new_to_ledger]
     return "; ".join(told)
+
+
+def batches_in_words(count: int) -> str:
+    """Return a number of batches in words."""
+    return "1 batch" if count == 1 else f"{count:,} batches"

@@ -82,9 +82,9 @@ def upgrade(*, check: bool, new_ledger: bool, restore_claims: bool, as_json: boo
     if check + new_ledger + restore_claims > 1:
         raise click.UsageError("Give one of --check, --new-ledger and --restore-claims.")
     if restore_claims:
-        return _restore_claims()
+        return _restore_claims(as_json=as_json)
     if new_ledger:
-        return _accept_new_ledger()
+        return _accept_new_ledger(as_json=as_json)
     from crust_pipeline.cli.display import open_console, print_json
     from crust_pipeline.ledger.schema import VERSION
     from crust_pipeline.ledger.store import Ledger
@@ -112,28 +112,37 @@ def upgrade(*, check: bool, new_ledger: bool, restore_claims: bool, as_json: boo
     return FAILED if found.pending else DONE
 
 
-def _accept_new_ledger() -> int:
-    from crust_pipeline.app.stores import accept_as_new
+def _accept_new_ledger(*, as_json: bool) -> int:
+    from crust_pipeline.app.stores import accept_as_new, batches_in_words
+    from crust_pipeline.cli.display import open_console, print_json
 
     installation = open_installation()
     count = accept_as_new(
         installation.ledgers, raw=installation.settings.raw, lake=installation.lake
     )
+    if as_json:
+        print_json(open_console(), {"batches_set_aside": count})
+        return DONE
     click.echo(
         f"The ledger {installation.ledger.name} goes on with this raw folder and this lake. "
-        f"{count:,} batches in them are set aside: what they bought counts as not bought."
+        f"Set aside in them: {batches_in_words(count)}. What was bought so counts as not bought."
     )
     return DONE
 
 
-def _restore_claims() -> int:
+def _restore_claims(*, as_json: bool) -> int:
     from crust_pipeline.app.restoring import restore_claims
+    from crust_pipeline.app.stores import batches_in_words
+    from crust_pipeline.cli.display import open_console, print_json
 
     installation = open_installation()
     restored = restore_claims(installation)
+    if as_json:
+        print_json(open_console(), restored)
+        return FAILED if restored.failed else DONE
     click.echo(
-        f"{restored.batches:,} batches with {restored.people:,} people and the decisions for "
-        f"{restored.rows:,} rows are back in the ledger {installation.ledger.name}. Next: "
+        f"{batches_in_words(restored.batches)} with {restored.people:,} people and the decisions "
+        f"for {restored.rows:,} rows are back in the ledger {installation.ledger.name}. Next: "
         "`crust-pipeline rebuild`. Not restored: credit limits already used, what was sent after "
         "the lake was last written, and who was erased: erase them again before you buy."
     )
