@@ -41,6 +41,7 @@ docs: .venv/installed
 	$(BIN)/python -m tools
 
 # BENCH: flatten, slots, scale, inbox, ledger; docs/performance.md says what each needs and how long it takes.
+# And campaign: kills and faults at random moments, and the vendors' books at the end.
 bench: .venv/installed
 	$(BIN)/python -m bench.$(BENCH) $(ARGS)
 

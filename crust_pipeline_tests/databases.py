@@ -18,10 +18,15 @@ def new_ledger_url(folder: Path) -> str:
     """The URL of a new ledger, which is nobody else's."""
     if POSTGRES is None:
         return f"sqlite:///{folder / 'ledger.db'}"
+    return in_new_schema(POSTGRES)
+
+
+def in_new_schema(postgres: str) -> str:
+    """The URL of a schema of its own in a database, which stays."""
     schema = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(POSTGRES)
+    engine = sa.create_engine(postgres)
     with engine.begin() as con:
         con.execute(sa.text(f"CREATE SCHEMA {schema}"))
     engine.dispose()
-    url = sa.make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"})
+    url = sa.make_url(postgres).update_query_dict({"options": f"-csearch_path={schema}"})
     return url.render_as_string(hide_password=False)

@@ -3,16 +3,14 @@
 import shutil
 import socket
 import subprocess
-import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-import sqlalchemy as sa
-
 from bench.campaign.shop import DAYS, Shop
 from crust_pipeline.local_dagster.client import InstanceError
+from crust_pipeline_tests.databases import in_new_schema
 from crust_pipeline_tests.e2e.crashable_instance import CrashableInstance
 
 Kind = Callable[[Shop], None]
@@ -85,13 +83,7 @@ def two_daemons(postgres: str) -> Kind:
     """Return the same with two Dagsters whose installations share a ledger on Postgres."""
 
     def kind(shop: Shop) -> None:
-        schema = f"campaign_{uuid.uuid4().hex}"
-        engine = sa.create_engine(postgres)
-        with engine.begin() as con:
-            con.execute(sa.text(f"CREATE SCHEMA {schema}"))
-        engine.dispose()
-        url = sa.make_url(postgres).update_query_dict({"options": f"-csearch_path={schema}"})
-        shop.more_settings["CRUST_LEDGER_URL"] = url.render_as_string(hide_password=False)
+        shop.more_settings["CRUST_LEDGER_URL"] = in_new_schema(postgres)
         _backfill(shop, homes=2)
 
     return kind

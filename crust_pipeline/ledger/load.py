@@ -146,20 +146,7 @@ def due_days(ledger: Ledger, operations: Sequence[str]) -> list[DueDay]:
 
 def days_landed_before(ledger: Ledger, first: date) -> list[tuple[str, date]]:
     """Return days before a day whose batches have landed and are not in the tables, in order."""
-    landed = (
-        sa.select(1)
-        .select_from(
-            submission_days.join(
-                submissions, submission_days.c.submission_id == submissions.c.submission_id
-            )
-        )
-        .where(
-            submission_days.c.partition_date == days.c.partition_date,
-            submission_days.c.operation == days.c.operation,
-            submissions.c.state == BatchState.LANDED,
-        )
-        .exists()
-    )
+    landed = _has_batch(submissions.c.state == BatchState.LANDED)
     query = (
         sa.select(days.c.operation, days.c.partition_date)
         .where(days.c.partition_date < first, days.c.version > days.c.loaded_version, landed)
@@ -176,6 +163,13 @@ def _lands_late() -> sa.ColumnElement[bool]:
 
 def _waiting(but_for: sa.ColumnElement[bool] | None = None) -> sa.Exists:
     """Return a condition: the day has a batch that is not final, but for those of a condition."""
+    return _has_batch(
+        submissions.c.state.in_(IN_PROGRESS), sa.true() if but_for is None else ~but_for
+    )
+
+
+def _has_batch(*conditions: sa.ColumnElement[bool]) -> sa.Exists:
+    """Return a condition: the day has a batch that meets all of these."""
     return (
         sa.select(1)
         .select_from(
@@ -186,8 +180,7 @@ def _waiting(but_for: sa.ColumnElement[bool] | None = None) -> sa.Exists:
         .where(
             submission_days.c.partition_date == days.c.partition_date,
             submission_days.c.operation == days.c.operation,
-            submissions.c.state.in_(IN_PROGRESS),
-            sa.true() if but_for is None else ~but_for,
+            *conditions,
         )
         .exists()
     )

@@ -85,7 +85,7 @@ class Ledger:
         try:
             with engine.connect().execution_options(crust_write=True) as con, con.begin():
                 upgrade = bring_up_to_date(con)
-                if self._former_account not in {None, self.account}:
+                if self._former_account and self._former_account != self.account:
                     _rename_account(con, self._former_account, self.account)
         except BaseException:
             engine.dispose()
@@ -152,7 +152,7 @@ class Ledger:
             self._engine = None
 
 
-def _rename_account(con: sa.Connection, before: str | None, after: str) -> None:
+def _rename_account(con: sa.Connection, before: str, after: str) -> None:
     """Let an account go on under another name, unless something is bought under that already."""
     bought = sa.select(submissions.c.account).distinct()
     names = set(con.execute(bought).scalars())
@@ -160,8 +160,9 @@ def _rename_account(con: sa.Connection, before: str | None, after: str) -> None:
         return
     for table in metadata.sorted_tables:
         if "account" in table.c:
-            renamed = table.update().where(table.c.account == before)
+            # It may have a pause, say, though nothing was bought.
             con.execute(table.delete().where(table.c.account == after))
+            renamed = table.update().where(table.c.account == before)
             con.execute(renamed.values(account=after))
     _LOGGER.warning("event=account_renamed from=%s to=%s", before, after)
 

@@ -25,7 +25,7 @@ def downstream(context: dg.AssetExecutionContext) -> None:
     """Ends when the gate is open."""
     (FOLDER / f"{context.run.run_id}-waits").touch()
     while not (FOLDER / "gate").exists():
-        time.sleep(0.05)
+        time.sleep(0.05)  # a test opens the gate from another process
 
 
 all_assets = dg.define_asset_job("all_assets", [upstream, downstream])
