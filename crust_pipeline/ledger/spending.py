@@ -119,40 +119,6 @@ def spending(
     return [groups[key] for key in sorted(groups, key=lambda key: tuple(map(str, key)))]
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a batch of a product could have cost, and what it came to, in credits."""
-
-    product: str
-    reserved: Decimal
-    computed: Decimal
-
-
-def settlements(
-    con: sa.Connection, account: str, products: Collection[str], *, latest: int
-) -> list[Settlement]:
-    """Return what the latest settled batches of some products came to, so many of each product."""
-    found: list[Settlement] = []
-    for product in sorted(products):
-        query = (
-            sa.select(
-                submissions.c.product,
-                submissions.c.credits_reserved,
-                submissions.c.credits_computed,
-            )
-            .where(
-                submissions.c.account == account,
-                submissions.c.product == product,
-                submissions.c.state.in_(SETTLED),
-                submissions.c.credits_computed.is_not(None),
-            )
-            .order_by(submissions.c.landed_at.desc())
-            .limit(latest)
-        )
-        found += [Settlement(*row) for row in con.execute(query) if row.credits_reserved]
-    return found
-
-
 def first_day(ledger: Ledger) -> date | None:
     """Return the day (UTC) on which the account's first batch was planned."""
     query = sa.select(sa.func.min(submissions.c.created_at)).where(
