@@ -40,7 +40,6 @@ SLOW_MODULES = {
     "test_errors",  # imports all modules
     "test_environment",  # imports all modules in a process of its own
     "test_registry",  # every product, bought
-    "test_partitions_start",  # a Dagster instance
     "test_stores",  # the command line
     "test_restoring",  # the command line
     "test_upgrade",  # the command line

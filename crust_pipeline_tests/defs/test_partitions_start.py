@@ -9,7 +9,6 @@ from crust_pipeline.app.days import days_before_start
 from crust_pipeline.tables.store.lake import Lake
 from crust_pipeline_tests.command_line import crust
 from crust_pipeline_tests.defs.conftest import SandboxedInstallation
-from crust_pipeline_tests.defs.conftest import installation as installation  # noqa: PLC0414 - a fixture
 from crust_pipeline_tests.people import DAYS
 
 
