@@ -15,6 +15,7 @@ from crust_pipeline.errors import CrustError
 from crust_pipeline.ledger import stores as ledger_stores
 from crust_pipeline.ledger.store import Ledger
 from crust_pipeline.ledger.stores import Store
+from crust_pipeline.private_files import make_private_folder, open_private
 from crust_pipeline.tables.store.lake import Lake
 
 # The file that holds a folder's id.
@@ -107,9 +108,10 @@ def enter_stores(ledgers: Sequence[Ledger], *, raw: Path, lake: Lake) -> None:
     )
     for place, folder in folders.items():
         if _mark_of(folder) is None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
             unfinished = folder / f"{MARK}.unfinished"
-            unfinished.write_text(f"{ids[place]}\n", encoding="ascii")
+            with open_private(unfinished) as file:
+                file.write(f"{ids[place]}\n".encode("ascii"))
             unfinished.replace(folder / MARK)
 
 
